@@ -1,0 +1,73 @@
+"""vjepa_pipe: V-JEPA video experiments as configuration, streamed into training.
+
+    from vjepa_pipe import compose, DataManager
+
+    experiment = compose(["data=kinetics", "data.target_fps=4"])
+    for batch in DataManager(experiment).build_train_loader():
+        ...
+
+The public names are imported on first use, so that composing a config loads neither torch nor a decoder.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "compose": "vjepa_pipe.config",
+    "ConfigError": "vjepa_pipe.config",
+    "allow_targets": "vjepa_pipe.config",
+    "ExperimentConfig": "vjepa_pipe.config",
+    "DataConfig": "vjepa_pipe.config",
+    "AugConfig": "vjepa_pipe.config",
+    "MaskConfig": "vjepa_pipe.config",
+    "VideoDataset": "vjepa_pipe.datasets",
+    "VideoTransformPipeline": "vjepa_pipe.transforms",
+    "DataManager": "vjepa_pipe.loader",
+    "MaskCollator": "vjepa_pipe.loader",
+    "DistributedWeightedSampler": "vjepa_pipe.sampling",
+    "ConcatIndices": "vjepa_pipe.sampling",
+}
+__all__ = [
+    "AugConfig",
+    "ConcatIndices",
+    "ConfigError",
+    "DataConfig",
+    "DataManager",
+    "DistributedWeightedSampler",
+    "ExperimentConfig",
+    "MaskCollator",
+    "MaskConfig",
+    "VideoDataset",
+    "VideoTransformPipeline",
+    "allow_targets",
+    "compose",
+]
+
+if TYPE_CHECKING:
+    from vjepa_pipe.config import (
+        AugConfig,
+        ConfigError,
+        DataConfig,
+        ExperimentConfig,
+        MaskConfig,
+        allow_targets,
+        compose,
+    )
+    from vjepa_pipe.datasets import VideoDataset
+    from vjepa_pipe.loader import DataManager, MaskCollator
+    from vjepa_pipe.sampling import ConcatIndices, DistributedWeightedSampler
+    from vjepa_pipe.transforms import VideoTransformPipeline
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

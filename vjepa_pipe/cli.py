@@ -1,0 +1,91 @@
+"""The command line: Hydra composes the experiment, a task runs it, and a fault is one clear message."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from vjepa_pipe.config.compose import compose, experiment_from, version_base
+from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.faults import plain_text
+from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.store import register
+from vjepa_pipe.sweeps.sweeper import register_sweeper
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+@hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
+def run(config: DictConfig) -> Any:
+    """One job: check the composed config, then hand it to its task."""
+    experiment = experiment_from(config)
+    from vjepa_pipe.tasks import run_task
+
+    return run_task(experiment, Path(HydraConfig.get().runtime.output_dir))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What stands behind the program's name; unset: `sys.argv`.
+
+    Returns:
+        The exit status: 0, 2 for a wrong config, 1 for everything else.
+    """
+    if arguments is not None:
+        sys.argv = [sys.argv[0], *arguments]
+    register()
+    register_sweeper()
+    full_error = os.environ.get(FULL_ERROR) == "1"
+    os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
+    try:
+        run()
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if full_error:
+            raise
+        return _report(error)
+    return 0
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, ConfigError):
+        print(error, file=sys.stderr)
+        return 2
+    if isinstance(error, UserError):
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        print(_every_config_fault(error), file=sys.stderr)
+        return 2
+    traceback.print_exception(error)
+    print("\nThis is a fault of vjepa_pipe or of a target of yours; please report it with the lines above.", file=sys.stderr)
+    return 1
+
+
+def _every_config_fault(error: Exception) -> str:
+    """Hydra stops at the first fault; composing again without the faulty overrides names the others too."""
+    overrides = [text for text in sys.argv[1:] if "=" in text and not text.startswith("-")]
+    config_dir = next((b for a, b in zip(sys.argv, sys.argv[1:], strict=False) if a in ("--config-dir", "-cd")), None)
+    try:
+        compose(overrides, config_dir)
+    except ConfigError as faults:
+        return str(faults)
+    except Exception:  # the original error says more than a failure to explain it
+        pass
+    return f"config error: {plain_text(error)}"

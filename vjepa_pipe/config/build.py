@@ -1,0 +1,144 @@
+"""From a composed config to plain dataclasses, with every fault found on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from vjepa_pipe.config.errors import did_you_mean
+from vjepa_pipe.config.fields import Bounds, bounds_of
+
+MISSING = "???"
+
+
+def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
+    """An instance of the dataclass `cls` from nested plain values.
+
+    Args:
+        cls: The dataclass.
+        given: Its values; keys left out keep their default.
+        path: Where it stands in the experiment, such as `data`; empty for the experiment itself.
+        faults: Receives a line for each unknown key, missing value, wrong type and broken bound.
+        types_at: Dataclass of a group's node where it is narrower than the field's type, by path.
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        where = f"{path}.{name}" if path else name
+        if name not in fields:
+            faults.append(f"{where} is not a setting{did_you_mean(name, fields)}")
+        elif value == MISSING and isinstance(value, str):
+            faults.append(f"{where} must be given: {bounds_of(fields[name]).help}")
+        else:
+            values[name] = _convert(hints[name], value, where, faults, types_at)
+            faults.extend(_broken_bounds(bounds_of(fields[name]), values[name], where))
+    return cls(**values)
+
+
+def faults_of(config: Any, path: str = "") -> list[str]:
+    """Wrong types and broken bounds of a dataclass instance made in Python.
+
+    Args:
+        config: An experiment, or one of its groups.
+        path: Where it stands in the experiment, such as `data`.
+    """
+    faults: list[str] = []
+    given = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    build(type(config), given, path, faults, {})
+    return faults
+
+
+def _convert(hint: Any, value: Any, where: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        inner = next(arg for arg in args if arg is not type(None))
+        return None if value is None else _convert(inner, value, where, faults, types_at)
+    if dataclasses.is_dataclass(hint):
+        return _convert_node(types_at.get(where, hint), value, where, faults, types_at)
+    if origin in (list, tuple):
+        return _convert_sequence(origin, args, value, where, faults, types_at)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            return _wrong_type("a mapping", value, where, faults)
+        return {str(key): _convert(args[1], item, f"{where}.{key}", faults, types_at) for key, item in value.items()}
+    return _convert_scalar(hint, value, where, faults)
+
+
+def _convert_node(cls: Any, value: Any, where: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
+    if isinstance(value, cls):
+        faults.extend(faults_of(value, where))
+        return value
+    if not isinstance(value, Mapping):
+        return _wrong_type("a group of settings", value, where, faults)
+    return build(cls, value, where, faults, types_at)
+
+
+def _convert_sequence(
+    origin: Any, args: tuple[Any, ...], value: Any, where: str, faults: list[str], types_at: Mapping[str, type]
+) -> Any:
+    if not isinstance(value, (list, tuple)):
+        kind = "a list" if origin is list else f"a list of {len(args)}"
+        return _wrong_type(kind, value, where, faults)
+    if origin is tuple and len(value) != len(args):
+        faults.append(f"{where} must have {len(args)} values (got {list(value)})")
+        return tuple(value)
+    inner = args if origin is tuple else (args[0],) * len(value)
+    items = [_convert(hint, v, f"{where}[{i}]", faults, types_at) for i, (hint, v) in enumerate(zip(inner, value, strict=True))]
+    return tuple(items) if origin is tuple else items
+
+
+def _convert_scalar(hint: Any, value: Any, where: str, faults: list[str]) -> Any:
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if hint in (str, bool) and isinstance(value, hint):
+        return value
+    names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
+    return _wrong_type(names.get(hint, str(hint)), value, where, faults)
+
+
+def _wrong_type(expected: str, value: Any, where: str, faults: list[str]) -> Any:
+    faults.append(f"{where} must be {expected} (got {value!r})")
+    return value
+
+
+def _broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
+    if value is None:
+        return []
+    many = isinstance(value, (list, tuple))
+    items = value if many else [value]
+    broken = []
+    for index, item in enumerate(items):
+        at = f"{where}[{index}]" if many else where
+        if isinstance(item, (int, float)) and not isinstance(item, bool):
+            broken.extend(_broken_numeric_bounds(bounds, item, at))
+        if bounds.choices and isinstance(item, str) and item not in bounds.choices:
+            hint = did_you_mean(item, bounds.choices)
+            broken.append(f"{at} must be one of {', '.join(bounds.choices)} (got {item!r}){hint}")
+    if bounds.ordered and many and len(value) == 2 and all(isinstance(v, (int, float)) for v in value) and value[0] > value[1]:
+        broken.append(f"{where} must be written smaller first (got {list(value)})")
+    if bounds.not_empty and not value:
+        broken.append(f"{where} must not be empty: {bounds.help}")
+    return broken
+
+
+def _broken_numeric_bounds(bounds: Bounds, value: float, where: str) -> list[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"{where} must be a finite number (got {value})"]
+    checks = [
+        (bounds.ge, ">=", lambda bound: value >= bound),
+        (bounds.gt, ">", lambda bound: value > bound),
+        (bounds.le, "<=", lambda bound: value <= bound),
+        (bounds.lt, "<", lambda bound: value < bound),
+    ]
+    return [
+        f"{where} must be {sign} {bound:g} (got {value})" for bound, sign, holds in checks if bound is not None and not holds(bound)
+    ]

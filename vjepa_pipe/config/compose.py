@@ -1,0 +1,114 @@
+"""Composing an experiment, and saying everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra import version as hydra_version
+from omegaconf import DictConfig, OmegaConf
+
+from vjepa_pipe.config.build import build, faults_of
+from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.rules import RULES
+from vjepa_pipe.config.store import register
+from vjepa_pipe.config.targets import forbidden_targets
+
+PRIMARY = "config"
+
+
+def version_base() -> dict[str, str]:
+    """The `version_base` argument for Hydra: needed by 1.3, refused by later lines."""
+    return {"version_base": "1.3"} if hydra_version.__version__.startswith("1.3.") else {}
+
+
+def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> ExperimentConfig:
+    """The experiment that `python launch.py OVERRIDES` would run.
+
+    Args:
+        overrides: Hydra overrides, such as `["data=kinetics", "data.target_fps=4"]`.
+        config_dir: A folder of your own config groups, as `--config-dir` on the command line.
+
+    Returns:
+        A checked, plain dataclass without any OmegaConf object in it.
+
+    Raises:
+        ConfigError: Naming every fault: unknown options, keys and targets, wrong types, broken
+            bounds, missing values and settings that contradict each other.
+    """
+    from vjepa_pipe.config.faults import set_aside_faulty_overrides
+
+    try:
+        config, faults = compose_dict(overrides, config_dir), []
+    except Exception as error:  # Hydra raises several unrelated types; each becomes a named fault
+        config, faults = set_aside_faulty_overrides(overrides, config_dir, error)
+    experiment, more = read_experiment(config)
+    if faults or more:
+        raise ConfigError([*faults, *more])
+    return experiment
+
+
+def compose_dict(overrides: Sequence[str], config_dir: str | Path | None = None) -> DictConfig:
+    """The composed config as Hydra gives it: typed by the schemas, but not checked further."""
+    register()
+    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir is not None else []
+    with warnings.catch_warnings(), initialize_config_dir(str(conf_dir()), **version_base()):
+        return hydra_compose(PRIMARY, overrides=[*search, *overrides])
+
+
+def experiment_from(config: DictConfig) -> ExperimentConfig:
+    """The checked experiment in a composed config.
+
+    Raises:
+        ConfigError: As `compose`.
+    """
+    experiment, faults = read_experiment(config)
+    if faults:
+        raise ConfigError(faults)
+    return experiment
+
+
+def check(experiment: ExperimentConfig) -> None:
+    """Check an experiment made in Python.
+
+    Raises:
+        ConfigError: As `compose`.
+    """
+    faults = faults_of(experiment) or _deeper_faults(experiment)
+    if faults:
+        raise ConfigError(faults)
+
+
+def read_experiment(config: DictConfig) -> tuple[ExperimentConfig, list[str]]:
+    """An experiment and its faults; with faults, the experiment may hold wrong values."""
+    faults: list[str] = []
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    plain.pop("hydra", None)
+    types_at = dict(_node_types(config))
+    experiment: ExperimentConfig = build(types_at.get("", ExperimentConfig), plain, "", faults, types_at)
+    if not faults:
+        faults = _deeper_faults(experiment)
+    else:
+        faults.extend(forbidden_targets(plain))
+    return experiment, faults
+
+
+def _deeper_faults(experiment: ExperimentConfig) -> list[str]:
+    broken = [line for rule in RULES for line in rule(experiment)]
+    return [*forbidden_targets(experiment), *broken]
+
+
+def _node_types(node: Any, path: str = "") -> Iterator[tuple[str, type]]:
+    if isinstance(node, DictConfig):
+        node_type = OmegaConf.get_type(node)
+        if node_type is not None and node_type is not dict and not issubclass(node_type, Mapping):
+            yield path, node_type
+        for key in node:
+            if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
+                yield from _node_types(node[key], f"{path}.{key}" if path else str(key))

@@ -1,0 +1,81 @@
+"""What an experiment may say about its data: group `data/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from vjepa_pipe.config.fields import setting
+
+CLIP_MODES = ("fps", "duration", "frame_step")
+SHORT_VIDEO_POLICIES = ("repeat_last", "circulant", "drop")
+CONVENTIONS = ("strict", "reference")
+
+
+@dataclass
+class DataConfig:
+    """Which videos, which frames of them, and how many at a time."""
+
+    data_paths: list[str] = setting(
+        [], "annotation files (.csv, .txt, .npy, also .gz) or image folders, one per source", path=True
+    )
+    data_weights: Optional[list[float]] = setting(
+        None, "share of each source in the samples drawn; unset: in proportion to their rows", ge=0
+    )
+    clip_mode: str = setting(
+        "fps", "what fixes the time between frames: target_fps, clip_duration_sec or frame_step", choices=CLIP_MODES
+    )
+    frames_per_clip: int = setting(16, "frames in a clip", ge=1)
+    target_fps: float = setting(10, "frames per second of a clip, with clip_mode=fps", gt=0)
+    img_size: int = setting(224, "side of the square the clip is cropped and resized to, in pixels", ge=1)
+    num_workers: int = setting(8, "decoding processes per rank; 0 decodes in the main process", ge=0, affects_results=False)
+    batch_size: int = setting(64, "clips per batch and rank", ge=1)
+    clip_duration_sec: Optional[float] = setting(
+        None, "seconds a clip spans, with clip_mode=duration (3.2 when unset)", gt=0
+    )
+    frame_step: Optional[int] = setting(
+        None, "source frames from one clip frame to the next, with clip_mode=frame_step (4 when unset)", ge=1
+    )
+    frames_per_clip_by_source: Optional[list[int]] = setting(
+        None, "frames in a clip, source by source, where they differ", ge=1
+    )
+    num_clips: int = setting(1, "clips taken from each video", ge=1)
+    random_clip_sampling: bool = setting(True, "draw where a clip starts; false: at the start of its segment")
+    allow_clip_overlap: bool = setting(False, "clips of one video may overlap when it is short")
+    short_videos: str = setting(
+        "repeat_last", "what fills a clip longer than its video; drop treats the video as bad", choices=SHORT_VIDEO_POLICIES
+    )
+    max_file_bytes: Optional[int] = setting(None, "larger files are treated as bad, in bytes", gt=0)
+    max_duration_sec: Optional[float] = setting(None, "longer videos are treated as bad, in seconds", gt=0)
+    convention: str = setting(
+        "strict",
+        "clip windows: strict keeps the stride true and reaches the last window; reference picks the frames "
+        "the published vjepa2 loader picks",
+        choices=CONVENTIONS,
+    )
+    source_names: Optional[list[str]] = setting(None, "a name per source; unset: the annotation files' names")
+    path_variables: list[str] = setting(
+        [], "environment variables that name the annotation files, used when data_paths is empty"
+    )
+    eval_data_paths: list[str] = setting([], "annotation files of the eval loader; empty: data_paths", path=True)
+    extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
+    _target_: str = setting("vjepa_pipe.datasets.VideoDataset", "what is built from this group")
+
+
+@dataclass
+class CsvDataConfig(DataConfig):
+    """Videos of your own: the annotation files must be named."""
+
+    data_paths: list[str] = setting(
+        [], "annotation files, one per source, with lines of `path label`", path=True, not_empty=True
+    )
+
+
+@dataclass
+class SyntheticDataConfig(DataConfig):
+    """Videos of moving shapes, written on first use: their direction is the label."""
+
+    num_videos: int = setting(32, "videos to write", ge=1)
+    cache_dir: Optional[str] = setting(
+        None, "where the videos are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe", path=True
+    )

@@ -1,0 +1,33 @@
+"""The errors a user can mend: their text is the message, without a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class UserError(Exception):
+    """Something outside the program is wrong: a setting, a file. Printed as one message."""
+
+
+class ConfigError(UserError, ValueError):
+    """Everything that is wrong with an experiment's configuration, at once.
+
+    Attributes:
+        faults: One line each, naming `section.field`, the bound and the value.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        if len(self.faults) == 1:
+            return f"config error: {self.faults[0]}"
+        return "\n".join([f"{len(self.faults)} config errors:", *(f"  - {fault}" for fault in self.faults)])
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint to append to a message about an unknown word; empty when nothing is close."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,27 @@
+"""An experiment: one choice from every group, and a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vjepa_pipe.config.aug import AugConfig
+from vjepa_pipe.config.data import DataConfig
+from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
+from vjepa_pipe.config.mask import MaskConfig
+from vjepa_pipe.config.task import TaskConfig
+
+
+@dataclass
+class ExperimentConfig:
+    """Everything that decides what a training run is fed."""
+
+    name: str = setting("default", "names the run's output folder", not_empty=True, affects_results=False)
+    seed: int = setting(0, "every draw of the experiment follows from it", ge=0, lt=2**63)
+    data: DataConfig = setting(DataConfig(), "videos and clips")
+    data_aug: AugConfig = setting(AugConfig(), "augmentation")
+    mask: MaskConfig = setting(MaskConfig(), "token masks")
+    robotics: RoboticsConfig = setting(RoboticsConfig(), "robot states and actions")
+    decoder: DecoderConfig = setting(DecoderConfig(), "how frames are read")
+    loader: LoaderConfig = setting(LoaderConfig(), "how samples become batches")
+    task: TaskConfig = setting(TaskConfig(), "what launch.py does")

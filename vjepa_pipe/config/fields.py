@@ -1,0 +1,66 @@
+"""One line per config field: its default, its meaning and its bounds, kept together.
+
+The bounds written here are the only ones: the checker, the reference documentation and the JSON
+Schema all read them from the dataclass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+KEY = "vjepa_pipe"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """What a field may hold, beyond its type.
+
+    Numeric bounds apply to the value, or to every element when the field is a list or a tuple.
+
+    Attributes:
+        help: What the field means, with its unit.
+        ge: Smallest value allowed.
+        gt: Every value must be larger.
+        le: Largest value allowed.
+        lt: Every value must be smaller.
+        choices: The only values allowed.
+        ordered: A pair must be written smaller first.
+        not_empty: A string or list must hold something.
+        path: The field names a file or folder: kept out of a run's identity where it is output only.
+        affects_results: False for settings that change speed or reporting, never a batch.
+    """
+
+    help: str
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    choices: tuple[str, ...] = ()
+    ordered: bool = False
+    not_empty: bool = False
+    path: bool = False
+    affects_results: bool = True
+
+
+def setting(default: Any, help: str, **bounds: Any) -> Any:
+    """A dataclass field with its meaning and bounds.
+
+    Args:
+        default: The default value; lists, dicts and dataclasses are copied for each instance.
+        help: What it means, with its unit.
+        **bounds: Any other attribute of `Bounds`.
+    """
+    metadata: Mapping[str, Any] = {KEY: Bounds(help, **bounds)}
+    if isinstance(default, (list, dict)):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    if dataclasses.is_dataclass(default) and not isinstance(default, type):
+        return dataclasses.field(default_factory=type(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def bounds_of(field: dataclasses.Field[Any]) -> Bounds:
+    """The bounds of a dataclass field; fields declared without `setting` have none."""
+    found = field.metadata.get(KEY)
+    return found if isinstance(found, Bounds) else Bounds("")

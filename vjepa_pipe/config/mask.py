@@ -1,0 +1,69 @@
+"""What an experiment may say about token masks: group `mask/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from vjepa_pipe.config.data import CONVENTIONS
+from vjepa_pipe.config.fields import setting
+
+
+@dataclass
+class MultiBlockConfig:
+    """One multi-block mask: the predictor's tokens are the union of blocks, the encoder sees the rest.
+
+    Keys and meanings are those of vjepa2's `mask` entries.
+    """
+
+    spatial_scale: tuple[float, float] = setting(
+        (0.15, 0.15), "share of a frame's tokens that one block covers: smallest, largest", gt=0, le=1, ordered=True
+    )
+    temporal_scale: tuple[float, float] = setting(
+        (1.0, 1.0), "share of the clip's length that one block covers: smallest, largest", gt=0, le=1, ordered=True
+    )
+    aspect_ratio: tuple[float, float] = setting(
+        (0.75, 1.5), "height / width of a block: smallest, largest", gt=0, ordered=True
+    )
+    num_blocks: int = setting(8, "blocks per clip", ge=1)
+    max_temporal_keep: float = setting(1.0, "share of the clip, from its start, that the encoder may see", gt=0, le=1)
+    max_keep: Optional[int] = setting(None, "most tokens the encoder may see", ge=1)
+    full_complement: bool = setting(False, "predict every token the encoder does not see")
+    pred_full_complement: bool = setting(False, "let the encoder see every token that is not predicted")
+    inv_block: bool = setting(False, "swap what the encoder sees and what is predicted")
+
+
+@dataclass
+class TubeConfig:
+    """One tube mask: the same places hidden in every frame."""
+
+    ratio: float = setting(0.9, "share of the places that are hidden", gt=0, lt=1)
+
+
+@dataclass
+class MaskConfig:
+    """Masks drawn for each batch; this base draws none."""
+
+    patch_size: int = setting(16, "side of a token in pixels", ge=1)
+    tubelet_size: int = setting(2, "frames per token", ge=1)
+    convention: str = setting(
+        "strict",
+        "when a batch's masks are cut to one length: strict drops tokens at random, reference drops the "
+        "latest tokens, as the released checkpoints were trained",
+        choices=CONVENTIONS,
+    )
+    _target_: str = setting("vjepa_pipe.loader.MaskCollator", "what is built from this group")
+
+
+@dataclass
+class MultiBlock3DMaskConfig(MaskConfig):
+    """Multi-block 3D masks, by name; each gives one pair of encoder and predictor indices per clip."""
+
+    masks: dict[str, MultiBlockConfig] = setting({}, "the masks, by name")
+
+
+@dataclass
+class TubeMaskConfig(MaskConfig):
+    """Tube masks, by name."""
+
+    masks: dict[str, TubeConfig] = setting({}, "the masks, by name")

@@ -1,0 +1,75 @@
+"""Rules that hold between settings. Each yields a line for every way it is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from vjepa_pipe.config.experiment import ExperimentConfig
+
+Rule = Callable[[ExperimentConfig], Iterator[str]]
+
+
+def one_setting_per_source(experiment: ExperimentConfig) -> Iterator[str]:
+    """Lists with an entry per source are as long as the list of sources."""
+    data = experiment.data
+    sources = len(data.data_paths)
+    for name in ("data_weights", "frames_per_clip_by_source", "source_names"):
+        values: list[Any] | None = getattr(data, name)
+        if values is not None and sources and len(values) != sources:
+            yield f"data.{name} must have one value for each of the {sources} data.data_paths (got {len(values)})"
+    if data.source_names is not None and len(set(data.source_names)) != len(data.source_names):
+        yield f"data.source_names must differ from each other (got {data.source_names})"
+
+
+def weights_draw_something(experiment: ExperimentConfig) -> Iterator[str]:
+    """At least one source has a weight."""
+    weights = experiment.data.data_weights
+    if weights is not None and all(isinstance(w, (int, float)) and w == 0 for w in weights):
+        yield f"data.data_weights must not sum to 0 (got {weights})"
+
+
+def one_clip_mode(experiment: ExperimentConfig) -> Iterator[str]:
+    """A setting of a clip mode that was not chosen would be ignored, so it is refused."""
+    data = experiment.data
+    for name, mode in (("clip_duration_sec", "duration"), ("frame_step", "frame_step")):
+        value = getattr(data, name)
+        if value is not None and data.clip_mode != mode:
+            yield f"data.{name}={value} is not read with data.clip_mode={data.clip_mode}: set data.clip_mode={mode} or leave it out"
+
+
+def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
+    """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
+    masks = getattr(experiment.mask, "masks", None)
+    if not masks:
+        return
+    patch, tubelet, size = experiment.mask.patch_size, experiment.mask.tubelet_size, experiment.data.img_size
+    if patch >= 1 and size % patch:
+        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {size})"
+    lengths = experiment.data.frames_per_clip_by_source or [experiment.data.frames_per_clip]
+    for length in sorted(set(lengths)):
+        if tubelet >= 1 and length < tubelet:
+            yield f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
+
+
+def flips_keep_geometry(experiment: ExperimentConfig) -> Iterator[str]:
+    """A flip mirrors the pixels but not the robot's actions."""
+    if experiment.data_aug.horizontal_flip and (experiment.data_aug.keep_geometry or experiment.robotics.enabled):
+        yield "data_aug.horizontal_flip must be false for robot data: it mirrors the pixels but not the actions"
+
+
+def one_epoch_length(experiment: ExperimentConfig) -> Iterator[str]:
+    """An epoch is measured in clips or in batches."""
+    loader = experiment.loader
+    if loader.samples_per_epoch is not None and loader.iterations_per_epoch is not None:
+        yield "loader.samples_per_epoch and loader.iterations_per_epoch both give the length of an epoch: set one"
+
+
+RULES: tuple[Rule, ...] = (
+    one_setting_per_source,
+    weights_draw_something,
+    one_clip_mode,
+    clips_hold_whole_tokens,
+    flips_keep_geometry,
+    one_epoch_length,
+)

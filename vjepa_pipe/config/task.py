@@ -1,0 +1,33 @@
+"""What launch.py does with an experiment: group `task/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from vjepa_pipe.config.fields import setting
+
+
+@dataclass
+class TaskConfig:
+    """A task: `_target_` is called with the experiment and the output folder."""
+
+    _target_: str = setting("vjepa_pipe.tasks.stream.stream", "what runs")
+
+
+@dataclass
+class StreamTaskConfig(TaskConfig):
+    """Stream batches, count them, and leave a summary and a picture."""
+
+    max_batches: Optional[int] = setting(None, "stop after this many batches of each epoch; unset: whole epochs", ge=1)
+    epochs: int = setting(1, "epochs to stream", ge=1)
+    preview_clips: int = setting(4, "clips drawn in preview.png; 0 draws none", ge=0, affects_results=False)
+    progress: bool = setting(True, "show a progress bar", affects_results=False)
+
+
+@dataclass
+class ValidateTaskConfig(TaskConfig):
+    """Check that this data gives right clips, right tensors and a right order."""
+
+    samples: int = setting(4, "videos read in each clip mode", ge=1)
+    _target_: str = setting("vjepa_pipe.tasks.validate.validate", "what runs")

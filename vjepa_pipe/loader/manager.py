@@ -1,0 +1,168 @@
+"""DataManager: an experiment to its loaders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vjepa_pipe.config.compose import check
+from vjepa_pipe.config.data import DataConfig
+from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.targets import instantiate
+from vjepa_pipe.datasets import VideoDataset, annotation_files
+from vjepa_pipe.datasets.files import existing_files
+from vjepa_pipe.loader.collate import MaskCollator
+from vjepa_pipe.loader.loader import ClipLoader
+from vjepa_pipe.loader.schedule import BatchSchedule, Order
+from vjepa_pipe.loader.workers import WorkerStart
+from vjepa_pipe.sampling import SequentialOrder, rank_and_world
+
+Collate = Callable[[Sequence[Any]], Any]
+
+
+class DataManager:
+    """Builds the loaders of an experiment.
+
+    Args:
+        config: An experiment, or only its data; the rest then has its defaults, without masks.
+        rank: This process's rank; unset: from torch.distributed, torchrun or SLURM, else 0.
+        world_size: Number of ranks; unset: likewise, else 1.
+        output_dir: Where logs of the workers go, if any are kept.
+
+    Raises:
+        ConfigError: Naming everything that is wrong with the config.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig | DataConfig,
+        rank: int | None = None,
+        world_size: int | None = None,
+        output_dir: str | Path = ".",
+    ) -> None:
+        self.config = config if isinstance(config, ExperimentConfig) else ExperimentConfig(data=config)
+        check(self.config)
+        found_rank, found_world = rank_and_world()
+        self.rank = found_rank if rank is None else rank
+        self.world_size = found_world if world_size is None else world_size
+        self.output_dir = Path(output_dir)
+
+    def build_train_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
+        """Weighted, shuffled, augmented batches.
+
+        Args:
+            mask_collator: Collates samples instead of the collator that the experiment names.
+
+        Raises:
+            ConfigError: If files are missing, or an epoch holds no batch.
+            SourceError: If an annotation file cannot be read.
+        """
+        dataset = self.build_train_dataset()
+        sizes = [len(rows) for rows in dataset.sources]
+        epoch_size = self._epoch_size(sum(sizes))
+        order = instantiate(
+            self.config.loader.sampler,
+            "loader.sampler",
+            weights=self.config.data.data_weights or sizes,
+            sizes=sizes,
+            epoch_size=epoch_size,
+            seed=self.config.seed,
+        )
+        return self._loader(dataset, order, epoch_size, mask_collator or self.build_mask_collator())
+
+    def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
+        """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
+
+        It reads `data.eval_data_paths`, else the training files. A sample that cannot be read is an
+        error here: a replacement would change the test set.
+
+        Args:
+            mask_collator: Collates samples; unset: without masks.
+
+        Raises:
+            ConfigError: If files are missing.
+            SourceError: If an annotation file cannot be read.
+        """
+        dataset = self.build_eval_dataset()
+        order = SequentialOrder([len(rows) for rows in dataset.sources], seed=self.config.seed)
+        plain = MaskCollator(None, self._lengths(), seed=self.config.seed)
+        return self._loader(dataset, order, len(dataset), mask_collator or plain)
+
+    def build_train_dataset(self) -> VideoDataset:
+        """The dataset behind the train loader."""
+        return self._dataset(
+            annotation_files(self.config.data), self.build_transforms().get_train_transform(), self.config.loader.on_bad_sample
+        )
+
+    def build_eval_dataset(self) -> VideoDataset:
+        """The dataset behind the eval loader: clips start at fixed places."""
+        named = self.config.data.eval_data_paths
+        paths = existing_files(named, "data.eval_data_paths") if named else annotation_files(self.config.data)
+        return self._dataset(paths, self.build_transforms().get_eval_transform(), "raise", random_clip_sampling=False)
+
+    def build_transforms(self) -> Any:
+        """The transform pipeline that `data_aug` names."""
+        extra = [instantiate(node, f"data_aug.extra_transforms[{i}]") for i, node in enumerate(self.config.data_aug.extra_transforms)]
+        return instantiate(
+            self.config.data_aug, "data_aug", img_size=self.config.data.img_size, extra_transforms=extra
+        )
+
+    def build_mask_collator(self) -> Collate:
+        """The collator that `mask` names."""
+        collator: Collate = instantiate(
+            self.config.mask,
+            "mask",
+            frames_per_clip=self._lengths(),
+            global_batch_size=self.global_batch_size,
+            seed=self.config.seed,
+        )
+        return collator
+
+    @property
+    def global_batch_size(self) -> int:
+        """Clips in a batch over all ranks."""
+        return self.config.data.batch_size * self.world_size
+
+    def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> VideoDataset:
+        data, loader = self.config.data, self.config.loader
+        names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
+        dataset: VideoDataset = instantiate(
+            data,
+            "data",
+            data_paths=paths,
+            source_names=names,
+            transform=transform,
+            decoder=instantiate(self.config.decoder, "decoder"),
+            seed=self.config.seed,
+            on_bad_sample=on_bad_sample,
+            max_replacements=loader.max_replacements,
+            **changes,
+        )
+        return dataset
+
+    def _loader(self, dataset: VideoDataset, order: Order, epoch_size: int, collate: Collate) -> ClipLoader:
+        data, monitor = self.config.data, self.config.loader.monitor
+        schedule = BatchSchedule(order, epoch_size, data.batch_size, self.rank, self.world_size)
+        start = WorkerStart(self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)
+        return ClipLoader(dataset, schedule, collate, self.config.loader, data.num_workers, self.config.seed, start)
+
+    def _lengths(self) -> list[int]:
+        return self.config.data.frames_per_clip_by_source or [self.config.data.frames_per_clip]
+
+    def _epoch_size(self, rows: int) -> int:
+        """Clips in an epoch over all ranks: whole batches only, unless the last is kept."""
+        loader, batch = self.config.loader, self.global_batch_size
+        if loader.iterations_per_epoch is not None:
+            return loader.iterations_per_epoch * batch
+        clips = loader.samples_per_epoch or rows
+        size = clips // batch * batch if loader.drop_last else clips
+        if size == 0:
+            raise ConfigError(
+                [
+                    f"data.batch_size={self.config.data.batch_size} on {self.world_size} ranks is {batch} clips, more than an "
+                    f"epoch of {clips}: lower it, or set loader.iterations_per_epoch or loader.drop_last=false"
+                ]
+            )
+        return size

@@ -1,0 +1,144 @@
+"""Multi-block 3D masks: the predictor's tokens are the union of blocks, the encoder sees the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vjepa_pipe.config.mask import MultiBlockConfig
+from vjepa_pipe.masks.base import BoolGrid, MaskGenerator
+from vjepa_pipe.masks.block_size import block_size, check_block_sizes
+from vjepa_pipe.masks.indices import complement
+
+_MAX_TRIES = 10_000
+
+
+class MultiBlock3D(MaskGenerator):
+    """The masks of V-JEPA (Bardes et al., 2024), after vjepa2 `src/masks/multiseq_multiblock3d.py`.
+
+    Block sizes, and what becomes of given block positions, are those of the published code.
+    Positions are drawn per clip from its own generator; the published code draws them from torch's
+    global one.
+
+    Args:
+        config: Sizes and number of the blocks, and what is done with the rest.
+        grid: Tokens of a clip along time, height and width.
+        convention: How a batch is cut to one length; see `MaskGenerator`. `strict` also refuses two
+            settings that the published code reads in its own way: both complements at once (there
+            `full_complement` wins), and a `max_temporal_keep` below one time slice (there one slice
+            is kept).
+
+    Raises:
+        ValueError: The settings can leave the encoder or the predictor without a token, or
+            contradict each other; the text names the field.
+    """
+
+    def __init__(self, config: MultiBlockConfig, grid: tuple[int, int, int], convention: str) -> None:
+        super().__init__(grid, convention)
+        self.config = config
+        check_block_sizes(config, self.grid)
+        self._context_slices = int(self.grid[0] * config.max_temporal_keep)
+        if convention == "reference":
+            self._context_slices = max(1, self._context_slices)
+        elif self._context_slices == 0:
+            raise ValueError(
+                f"mask.max_temporal_keep must leave at least one of {self.grid[0]} time slices "
+                f"(got {config.max_temporal_keep})"
+            )
+        elif config.full_complement and config.pred_full_complement:
+            raise ValueError("mask.full_complement and mask.pred_full_complement must not both be true")
+
+    def draw_size(self, seed: int) -> tuple[int, int, int]:
+        """The block size of a batch; the published code counts batches for its seed, from 0.
+
+        Args:
+            seed: The step, equal on all ranks so that they share the size.
+
+        Returns:
+            Tokens along time, height and width.
+        """
+        source = torch.Generator()
+        source.manual_seed(seed)
+        temporal, spatial, aspect = (torch.rand(1, generator=source).item() for _ in range(3))
+        return block_size(self.config, self.grid, (temporal, spatial, aspect))
+
+    def draw_positions(self, size: tuple[int, int, int], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Where the blocks of one clip lie, uniformly over all places where they fit.
+
+        Returns:
+            `[num_blocks, 3]`: the first row, column and time slice of each block.
+        """
+        length, height, width = size
+        places = (self.grid[1] - height + 1, self.grid[2] - width + 1, self.grid[0] - length + 1)
+        return rng.integers(places, size=(self.config.num_blocks, 3))
+
+    def mask(self, size: tuple[int, int, int], positions: npt.ArrayLike) -> BoolGrid:
+        """The mask that blocks at these positions give.
+
+        Args:
+            size: Tokens of a block along time, height and width.
+            positions: `[blocks, 3]`, as `draw_positions` gives them.
+
+        Returns:
+            `[T, H, W]`, True where the encoder sees a token; it may hold none.
+        """
+        length, height, width = size
+        grid = np.ones(self.grid, dtype=bool)
+        for top, left, start in np.asarray(positions).tolist():
+            grid[start : start + length, top : top + height, left : left + width] = False
+        grid[self._context_slices :] = False
+        return grid
+
+    def draw_clip(self, size: tuple[int, int, int], rng: np.random.Generator) -> BoolGrid:
+        """The mask of one clip; positions are drawn again while the encoder would see nothing.
+
+        Args:
+            size: What `draw_size` gave for this batch.
+            rng: The clip's own generator.
+
+        Returns:
+            `[T, H, W]`, True where the encoder sees a token.
+
+        Raises:
+            RuntimeError: 10,000 draws left the encoder nothing (the published code goes on forever).
+        """
+        for _ in range(_MAX_TRIES):
+            grid = self.mask(size, self.draw_positions(size, rng))
+            if grid.any():
+                return grid
+        raise RuntimeError(
+            f"mask.num_blocks={self.config.num_blocks} blocks of {size} covered all {self.grid} tokens in "
+            f"{_MAX_TRIES} draws; use fewer blocks or a smaller mask.spatial_scale"
+        )
+
+    def collate(
+        self, grids: Sequence[BoolGrid], rngs: Sequence[np.random.Generator]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The token indices of a batch, cut to the clip that has the fewest.
+
+        Tokens cut off are in neither mask, unless a complement takes them in: `full_complement`
+        predicts what the cut encoder mask leaves, `pred_full_complement` shows the encoder what the
+        cut predictor mask leaves. `max_keep` bounds the encoder's mask before that, and before
+        `inv_block` swaps the two.
+
+        Args:
+            grids: `[T, H, W]` masks of the clips.
+            rngs: One generator per clip, for the tokens that `strict` drops; `reference` draws none.
+
+        Returns:
+            `(enc, pred)`, `[clips, kept]` int64 each, rows sorted, with no token in both.
+
+        Raises:
+            ValueError: There is no clip, the number of generators differs, or a mask is empty.
+        """
+        enc = self._cut([np.flatnonzero(grid) for grid in grids], rngs, self.config.max_keep)
+        pred = self._cut([np.flatnonzero(~grid) for grid in grids], rngs)
+        if self.config.full_complement:
+            pred = complement(enc, self.num_tokens)
+        elif self.config.pred_full_complement:
+            enc = complement(pred, self.num_tokens)
+        first, second = (pred, enc) if self.config.inv_block else (enc, pred)
+        return torch.from_numpy(first), torch.from_numpy(second)

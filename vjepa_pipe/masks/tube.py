@@ -1,0 +1,50 @@
+"""Tube masks: the same places hidden in every time slice."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from vjepa_pipe.config.mask import TubeConfig
+from vjepa_pipe.masks.base import BoolGrid, MaskGenerator
+
+
+class Tube(MaskGenerator):
+    """Hides places of the frame for the whole clip (jepa `src/masks/random_tube.py`).
+
+    Of the P places of a frame the encoder sees int(P * (1 - ratio)), so no batch needs cutting.
+
+    Args:
+        config: The share of places that are hidden.
+        grid: Tokens of a clip along time, height and width.
+        convention: `strict` takes the ratio as the decimal that is written: .9 of 100 places leaves
+            10. `reference` computes in floating point, as published: 100 * (1 - .9) is just below
+            10, which leaves 9.
+
+    Raises:
+        ValueError: The ratio leaves no place for the encoder, or hides none.
+    """
+
+    def __init__(self, config: TubeConfig, grid: tuple[int, int, int], convention: str) -> None:
+        super().__init__(grid, convention)
+        self._places = self.grid[1] * self.grid[2]
+        if convention == "reference":
+            self._seen = int(self._places * (1 - config.ratio))
+        else:
+            self._seen = int(self._places * (1 - Fraction(repr(float(config.ratio)))))
+        if not 1 <= self._seen < self._places:
+            raise ValueError(
+                f"mask.ratio must leave some places of a frame and hide some "
+                f"(got {config.ratio}, which leaves {self._seen} of {self._places})"
+            )
+
+    def draw_size(self, seed: int) -> tuple[int, int, int]:  # noqa: ARG002 (nothing is drawn)
+        """The size of a tube, one place over the whole clip; the same for every step."""
+        return self.grid[0], 1, 1
+
+    def draw_clip(self, size: tuple[int, int, int], rng: np.random.Generator) -> BoolGrid:  # noqa: ARG002
+        """The mask of one clip, `[T, H, W]`, the same in every time slice; True where the encoder sees."""
+        frame = np.zeros(self._places, dtype=bool)
+        frame[rng.permutation(self._places)[: self._seen]] = True
+        return np.broadcast_to(frame.reshape(self.grid[1:]), self.grid)

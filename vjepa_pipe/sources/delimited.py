@@ -1,0 +1,99 @@
+"""Layouts that are read line by line: `path::label`, and CSV with or without a header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from vjepa_pipe.sources.columns import Table
+from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.sources.layouts import LABEL_COLUMNS, PATH_COLUMNS, TEXT_COLUMNS, Layout
+from vjepa_pipe.sources.table_builder import Row, TableBuilder, spans_of
+from vjepa_pipe.sources.text_file import Chunk
+
+_BATCH = 4096
+
+
+def split_lines(path: Path, chunks: Iterable[Chunk], layout: Layout) -> Iterator[Row]:
+    """Split each line by a layout.
+
+    Raises:
+        SourceError: A line is written otherwise.
+    """
+    for chunk in chunks:
+        for number, line in chunk.lines():
+            try:
+                video, label = layout.split(line)
+            except ValueError as error:
+                raise SourceError(path, f"line {number} {error}: {_shorten(line)}") from error
+            yield Row(number, video, label)
+
+
+def split_csv(path: Path, chunks: Iterable[Chunk], columns: Sequence[str]) -> Iterator[Row]:
+    """Split a CSV file with a header; quoted cells may span lines.
+
+    Args:
+        path: The file, for errors.
+        chunks: Its lines, the header first.
+        columns: The names in the header, in lower case.
+
+    Raises:
+        SourceError: A column is missing, or a line has other columns than the header.
+    """
+    at_path = _column(path, columns, PATH_COLUMNS, "path")
+    at_label = _column(path, columns, LABEL_COLUMNS + TEXT_COLUMNS, "label")
+    reader = csv.reader((line for chunk in chunks for line in _with_feeds(chunk)), strict=True)
+    try:
+        header_seen = False
+        end = 0
+        for cells in reader:
+            line, end = end + 1, reader.line_num
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header_seen:
+                header_seen = True
+                continue
+            if len(cells) != len(columns):
+                raise SourceError(path, f"line {line} has {len(cells)} columns, but the header has {len(columns)}")
+            row = Row(line, cells[at_path].strip(), cells[at_label].strip())
+            if not row.path or not row.label:
+                empty = columns[at_label if row.path else at_path]
+                raise SourceError(path, f"line {line}: column {empty!r} is empty")
+            yield row
+    except csv.Error as error:
+        raise SourceError(path, f"line {reader.line_num} is not CSV: {error}") from error
+
+
+def collect(path: Path, rows: Iterator[Row], captions: bool) -> Table:
+    """Gather rows into a table.
+
+    Args:
+        path: The file, for errors.
+        rows: The rows, in order.
+        captions: Labels are captions, see `TableBuilder`.
+    """
+    builder = TableBuilder(path, captions)
+    while batch := list(islice(rows, _BATCH)):
+        builder.add(spans_of(batch))
+    return builder.build()
+
+
+def _column(path: Path, columns: Sequence[str], names: Sequence[str], kind: str) -> int:
+    for name in names:
+        if name in columns:
+            return columns.index(name)
+    raise SourceError(
+        path, f"has no {kind} column: its columns are {', '.join(columns)}; one must be named {', '.join(names)}"
+    )
+
+
+def _with_feeds(chunk: Chunk) -> Iterator[str]:
+    # Line feeds stay, for quoted cells that hold them. The last piece is what follows the last feed: nothing.
+    for line in chunk.data.decode("utf-8").split("\n")[:-1]:
+        yield line.removesuffix("\r") + "\n"
+
+
+def _shorten(line: str, limit: int = 120) -> str:
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,23 @@
+"""The one error of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SourceError(ValueError):
+    """A source of samples cannot be used as written; the text is `PATH: reason`, on one line.
+
+    Args:
+        path: The annotation file or folder.
+        reason: What is wrong with it, and where.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        # Both arguments stay in `args`, so that the error survives the way back from a worker.
+        super().__init__(str(path), reason)
+        self.path = str(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"

@@ -1,0 +1,90 @@
+"""The rows of one source: which samples there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vjepa_pipe.sources.cache import load_table
+from vjepa_pipe.sources.columns import Table, TextColumn, table_from_arrays, text_column
+
+
+class Rows:
+    """A compact, immutable table: row `i` has a path and a label.
+
+    Big tables live in memory-mapped files. Pickling one writes the file names alone, so worker processes
+    share its pages whichever way they start.
+
+    Args:
+        name: What the source is called in samples and reports.
+        table: The paths and labels.
+        folder: Where relative paths start; paths are given back joined to it.
+        entry: Cache folder that `table` is mapped from; None when it is held in memory.
+    """
+
+    def __init__(self, name: str, table: Table, folder: str = "", entry: Path | None = None) -> None:
+        if len(table.paths) != len(table.labels):
+            raise ValueError(f"paths and labels must be equally many (got {len(table.paths)} and {len(table.labels)})")
+        self.name = name
+        self._table = table
+        self._folder = folder
+        self._entry = entry
+
+    @classmethod
+    def from_lists(cls, name: str, paths: Iterable[str], labels: Sequence[int] | Sequence[str]) -> Rows:
+        """Rows held in memory, for sources that are not annotation files.
+
+        Args:
+            name: What the source is called.
+            paths: One path per row.
+            labels: One label per row: all integers of 64 bits, or all text.
+        """
+        if all(isinstance(label, str) for label in labels):
+            column: Any = text_column(str(label) for label in labels)
+        else:
+            column = np.array(labels, dtype=np.int64)
+        return cls(name, table_from_arrays(Table(text_column(paths), column).arrays()))
+
+    def __len__(self) -> int:
+        return len(self._table.paths)
+
+    def path(self, i: int) -> str:
+        """Path of row `i`, from 0 to `len(rows) - 1`.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        path = self._table.paths[self._checked(i)]
+        return os.path.join(self._folder, path)  # noqa: PTH118 (leaves `a//b` as it was written)
+
+    def label(self, i: int) -> int | str:
+        """Label of row `i`: an int for classes, a str for captions and class names.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        labels = self._table.labels
+        index = self._checked(i)
+        return labels[index] if isinstance(labels, TextColumn) else int(labels[index])
+
+    def _checked(self, i: int) -> int:
+        if not 0 <= i < len(self):
+            raise IndexError(f"{self.name}: row must be from 0 to {len(self) - 1} (got {i})")
+        return i
+
+    def __repr__(self) -> str:
+        return f"Rows({self.name!r}, {len(self)} rows)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arrays = self._table.arrays() if self._entry is None else None
+        return _unpickled, (self.name, arrays, self._folder, self._entry)
+
+
+def _unpickled(name: str, arrays: dict[str, NDArray[Any]] | None, folder: str, entry: Path) -> Rows:
+    table = load_table(entry) if arrays is None else table_from_arrays(arrays)
+    return Rows(name, table, folder, entry)

@@ -1,0 +1,128 @@
+"""preview.png: what the model is fed, drawn for a person.
+
+For each clip, a row of its frames after augmentation, then a row for each mask: what the encoder sees
+in its own colours, what the predictor must predict tinted, and what neither uses dark.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.loader import DataManager
+from vjepa_pipe.loader.collate import Batch
+from vjepa_pipe.sampling import SampleKey
+
+Pixels = npt.NDArray[np.uint8]
+
+FRAMES = 8
+TILE = 128
+GAP = 3
+MARGIN = 18
+LABEL_WIDTH = 92
+CAPTION = 26
+BACKGROUND, INK, SOFT_INK = (250, 250, 248), (30, 30, 34), (110, 110, 118)
+PREDICT = np.array((255, 122, 46))
+UNUSED = np.array((24, 24, 30))
+
+
+def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clips: int) -> Image.Image:
+    """A picture of the first clips of a batch.
+
+    Args:
+        manager: Knows the experiment.
+        dataset: The dataset that the batch came from.
+        batch: A collated batch with `video` `[B, C, T, H, W]` (or `[B, N, C, T, H, W]`: the first of N).
+        clips: How many clips to draw at most.
+
+    Returns:
+        An RGB image.
+    """
+    experiment = manager.config
+    clips = min(clips, len(batch["source"]))
+    masks = list(getattr(experiment.mask, "masks", {})) if "masks_enc" in batch else []
+    block = CAPTION + (1 + len(masks)) * (TILE + GAP) + MARGIN
+    columns = min(FRAMES, batch["video"].shape[-3])
+    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + clips * block)
+    picture = Image.new("RGB", size, BACKGROUND)
+    pen = ImageDraw.Draw(picture)
+    _draw_legend(pen, experiment, bool(masks))
+    for clip in range(clips):
+        top = MARGIN + CAPTION + clip * block
+        key: SampleKey = batch["key"][clip]
+        pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, _font(14))
+        video = batch["video"][clip]
+        frames = _displayable(video if video.ndim == 4 else video[0], experiment)
+        shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
+        rows = [("frames", frames)]
+        for i, name in enumerate(masks):
+            rows.append((name, _masked(frames, batch["masks_enc"][i][clip], batch["masks_pred"][i][clip], experiment)))
+        for row, (name, images) in enumerate(rows):
+            y = top + CAPTION + row * (TILE + GAP)
+            pen.text((MARGIN, y + TILE // 2 - 9), name, SOFT_INK, _font(14))
+            for column, frame in enumerate(shown):
+                tile = Image.fromarray(images[frame]).resize((TILE, TILE), Image.Resampling.LANCZOS)
+                picture.paste(tile, (MARGIN + LABEL_WIDTH + column * (TILE + GAP), y))
+    return picture
+
+
+def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked: bool) -> None:
+    data = experiment.data
+    pen.text((MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, _font(16))
+    if not masked:
+        return
+    x = 420
+    for text, colour in (("encoder sees", None), ("predictor must predict", PREDICT), ("neither", UNUSED)):
+        fill = (255, 255, 255) if colour is None else tuple(int(c) for c in colour)
+        pen.rectangle((x, MARGIN - 3, x + 13, MARGIN + 10), fill=fill, outline=INK)
+        pen.text((x + 20, MARGIN - 5), text, SOFT_INK, _font(14))
+        x += 40 + int(pen.textlength(text, _font(14)))
+
+
+def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
+    """Source, file, rate and crop of a clip, drawn again from its key."""
+    clip = dataset.read(key)
+    label = label.item() if isinstance(label, torch.Tensor) else label
+    text = f"{dataset.sources[key.source].name}   label {label}   {clip.fps:.4g} fps   {clip.path.rpartition('/')[2]}"
+    draw = getattr(dataset.transform, "draw", None)
+    if draw is None:
+        return text
+    frames = clip.frames[: len(clip.indices[0])]
+    params = draw(dataset.augmentation_rng(key), frames.shape)
+    box = params.crop.start
+    moved = "" if params.crop.end is None else f" moving to ({params.crop.end.left}, {params.crop.end.top})"
+    height, width = frames.shape[1:3]
+    crop = f"crop {box.width}x{box.height} at ({box.left}, {box.top}) of {width}x{height}{moved}"
+    return f"{text}   {crop}{', flipped' if params.flip.mirrored else ''}"
+
+
+def _displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
+    """A normalised clip `[C, T, H, W]` as uint8 `[T, H, W, C]`."""
+    frames = video.permute(1, 2, 3, 0)
+    if video.dtype != torch.uint8:
+        mean, std = torch.tensor(experiment.data_aug.normalize_mean), torch.tensor(experiment.data_aug.normalize_std)
+        frames = ((frames * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(frames.numpy())
+
+
+def _masked(frames: Pixels, enc: torch.Tensor, pred: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
+    """The frames with tokens to predict tinted and unused tokens dark."""
+    tubelet, patch = experiment.mask.tubelet_size, experiment.mask.patch_size
+    time, height, width = frames.shape[0] // tubelet, frames.shape[1] // patch, frames.shape[2] // patch
+    role = np.zeros(time * height * width, dtype=np.uint8)
+    role[pred.numpy()] = 2
+    role[enc.numpy()] = 1
+    pixels = role.reshape(time, height, width).repeat(tubelet, 0).repeat(patch, 1).repeat(patch, 2)[..., None]
+    shown = frames[: pixels.shape[0], : pixels.shape[1], : pixels.shape[2]].astype(np.float32)
+    tinted = np.where(pixels == 2, 0.25 * shown + 0.75 * PREDICT, np.where(pixels == 1, shown, 0.15 * shown + 0.85 * UNUSED))
+    return tinted.astype(np.uint8)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

@@ -1,0 +1,92 @@
+"""What a run streamed, counted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vjepa_pipe.loader.collate import Batch
+
+MAX_LISTED = 100
+
+
+class Summary:
+    """Counts of the batches seen so far.
+
+    Args:
+        sources: Names of all sources, so that one that is never drawn shows as 0.
+    """
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self.clips = self.batches = self.replaced = 0
+        self.wait_sec = 0.0
+        self._started = time.perf_counter()
+        self._ended = self._started
+        self._seen: Counter[str] = Counter(dict.fromkeys(sources, 0))
+        self._replaced: Counter[str] = Counter(dict.fromkeys(sources, 0))
+        self._bad: list[dict[str, Any]] = []
+        self._shapes: dict[str, list[int] | list[list[int]]] = {}
+
+    def add(self, groups: Sequence[Batch], wait_sec: float) -> None:
+        """Count one batch: its groups of clips of one length, and how long it was waited for."""
+        self.batches += 1
+        self.wait_sec += wait_sec
+        self._ended = time.perf_counter()
+        for group in groups:
+            self._add_group(group)
+
+    def _add_group(self, batch: Batch) -> None:
+        self.clips += len(batch["source"])
+        self._seen.update(batch["source"])
+        for bad in (bad for sample in batch["replaced"] for bad in sample):
+            self.replaced += 1
+            self._replaced[bad.source] += 1
+            if len(self._bad) < MAX_LISTED:
+                self._bad.append(bad._asdict())
+        self._shapes |= {name: _shape(value) for name, value in batch.items() if _shape(value)}
+
+    @property
+    def seconds(self) -> float:
+        """Time from the start to the last batch."""
+        return self._ended - self._started
+
+    def metrics(self) -> dict[str, Any]:
+        """The figures that a sweep compares."""
+        return {
+            "clips": self.clips,
+            "clips_per_sec": round(self.clips / self.seconds, 2) if self.seconds else 0.0,
+            "wait_sec": round(self.wait_sec, 3),
+            "replaced": self.replaced,
+        }
+
+    def line(self) -> str:
+        """The figures in one line."""
+        rate = self.metrics()["clips_per_sec"]
+        return f"{self.clips} clips in {self.seconds:.1f} s, {rate} clips/s, waited {self.wait_sec:.1f} s, {self.replaced} replaced"
+
+    def write(self, file: Path) -> None:
+        """Write everything as JSON."""
+        sources = {name: {"clips": seen, "replaced": self._replaced[name]} for name, seen in self._seen.items()}
+        content = self.metrics() | {
+            "batches": self.batches,
+            "seconds": round(self.seconds, 3),
+            "sources": sources,
+            "shapes": self._shapes,
+            "bad_samples": self._bad,
+        }
+        file.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _shape(value: Any) -> list[int] | list[list[int]]:
+    """The shape of a tensor, or of each tensor in a list; empty for anything else."""
+    if isinstance(value, torch.Tensor):
+        return list(value.shape)
+    if isinstance(value, list) and value and isinstance(value[0], torch.Tensor):
+        return [list(item.shape) for item in value]
+    return []

@@ -1,0 +1,135 @@
+"""task=validate: three gates that data must pass before it is trained on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from vjepa_pipe.config.data import CLIP_MODES
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.task import ValidateTaskConfig
+from vjepa_pipe.loader import DataManager
+from vjepa_pipe.loader.schedule import BatchSchedule
+from vjepa_pipe.sampling import SampleOrder
+from vjepa_pipe.video import ClipError, VideoError
+
+WORLDS = (1, 2, 4, 7)
+MAX_DRAWS = 20_000
+GREY = 128
+
+
+class GateFailed(UserError):
+    """What a gate found."""
+
+
+def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
+    """Run the three gates on the experiment's own data, a line each.
+
+    1. Clips: every clip mode gives `[C, T, H, W]` with frame numbers inside the file.
+    2. Transforms: the train transform has the right shape and finite values; the eval transform is
+       normalised and gives the same bits twice.
+    3. Order: weights respected, no position on two ranks, full coverage, for 1, 2, 4 and 7 ranks.
+
+    Returns:
+        For each gate, whether it passed.
+
+    Raises:
+        GateFailed: If a gate did not pass, after all have run.
+    """
+    console = Console(stderr=True)
+    manager = DataManager(experiment, rank=0, world_size=1, output_dir=output_dir)
+    gates: dict[str, Callable[[DataManager], str]] = {"clips": clips, "transforms": transforms, "order": order}
+    passed: dict[str, Any] = {}
+    for name, gate in gates.items():
+        try:
+            found = gate(manager)
+            passed[name] = True
+        except (GateFailed, VideoError, ClipError) as error:
+            found = str(error)
+            passed[name] = False
+        mark = "[green]pass[/]" if passed[name] else "[red]FAIL[/]"
+        console.print(f"{mark} {name}: {found}", highlight=False, soft_wrap=True)
+    if not all(passed.values()):
+        raise GateFailed(f"{', '.join(name for name, ok in passed.items() if not ok)} did not pass")
+    return passed
+
+
+def clips(manager: DataManager) -> str:
+    """Gate 1: every clip mode, on the first rows of every source."""
+    task = manager.config.task
+    assert isinstance(task, ValidateTaskConfig)
+    read = 0
+    for mode in CLIP_MODES:
+        data = replace(manager.config.data, clip_mode=mode, clip_duration_sec=None, frame_step=None)
+        moded = DataManager(replace(manager.config, data=data), rank=0, world_size=1)
+        dataset = moded.build_train_dataset()
+        dataset.on_bad_sample = "raise"
+        first_row = 0
+        for rows, sampler in zip(dataset.sources, dataset.clip_samplers, strict=True):
+            for row in range(min(task.samples, len(rows))):
+                clip, sample = dataset.read(dataset.key_of(first_row + row)), dataset[first_row + row]
+                length, side = sampler.frames_per_clip, data.img_size
+                _require(
+                    tuple(sample["video"].shape[-4:]) == (3, length, side, side),
+                    f"{clip.path}: {mode} gave a clip of shape {list(sample['video'].shape)}",
+                )
+                inside = all(((part >= 0) & (part < clip.num_frames)).all() for part in clip.indices)
+                _require(inside, f"{clip.path}: {mode} asked for frames outside the file's {clip.num_frames}")
+                read += 1
+            first_row += len(rows)
+    return f"{read} clips in {len(CLIP_MODES)} clip modes are [C, T, H, W] with frame numbers inside their files"
+
+
+def transforms(manager: DataManager) -> str:
+    """Gate 2: shapes, normalisation, determinism."""
+    config, pipeline = manager.config, manager.build_transforms()
+    dataset = manager.build_train_dataset()
+    clip = dataset.read(dataset.key_of(0))
+    frames = clip.frames[: len(clip.indices[0])]
+    shape = (3, len(frames), config.data.img_size, config.data.img_size)
+    train = pipeline.get_train_transform()(frames, rng=np.random.default_rng(config.seed))
+    _require(tuple(train.shape) == shape, f"the train transform gave {list(train.shape)}, not {list(shape)}")
+    _require(train.dtype == torch.float32 and bool(train.isfinite().all()), "the train transform gave values that are not finite float32")
+    evaluate = pipeline.get_eval_transform()
+    _require(torch.equal(evaluate(frames), evaluate(frames)), "the eval transform gave two results for one clip")
+    grey = evaluate(np.full_like(frames, GREY))
+    mean, std = torch.tensor(config.data_aug.normalize_mean), torch.tensor(config.data_aug.normalize_std)
+    expected = ((GREY / 255 - mean) / std).view(3, 1, 1, 1)
+    _require(bool((grey - expected).abs().max() < 1e-4), "the eval transform does not normalise with the given mean and std")
+    return f"train gives {list(shape)} float32; eval gives the same bits twice, normalised with mean {config.data_aug.normalize_mean}"
+
+
+def order(manager: DataManager) -> str:
+    """Gate 3: the sample order, on an epoch of at most 20,000 draws."""
+    config = manager.config
+    sizes = [len(rows) for rows in manager.build_train_dataset().sources]
+    weights = config.data.data_weights or sizes
+    draws = min(sum(sizes), MAX_DRAWS)
+    samples = SampleOrder(weights=weights, sizes=sizes, epoch_size=draws, seed=config.seed)
+    reference: list[Any] | None = None
+    for world in WORLDS:
+        schedules = [BatchSchedule(samples, draws, 1, rank, world) for rank in range(world)]
+        drawn = [[key for batch in schedule for key in batch] for schedule in schedules]
+        keys = sorted((key for rank in drawn for key in rank), key=lambda key: key.position)
+        _require([key.position for key in keys] == list(range(draws)), f"{world} ranks do not cover an epoch once")
+        reference = reference or keys
+        _require(keys == reference, f"{world} ranks draw other samples than 1 rank")
+    counts = Counter(key.source for key in reference or [])
+    for source, weight in enumerate(weights):
+        expected = draws * weight / sum(weights)
+        _require(abs(counts[source] - expected) < 1, f"source {source} was drawn {counts[source]} times, expected {expected:.1f}")
+    shares = ", ".join(f"{counts[source]}/{draws}" for source in range(len(sizes)))
+    return f"draws per source {shares}; each position on one rank, the same samples for {', '.join(map(str, WORLDS))} ranks"
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise GateFailed(otherwise)

@@ -1,0 +1,131 @@
+"""The image operations of RandAugment, each a function of an image, a magnitude and a sign.
+
+Operations and magnitudes are those of timm's RandAugment as carried by vjepa2
+(`src/datasets/utils/video/randaugment.py`): a magnitude is a level from 0 to 10, geometry is bicubic, and what comes
+in from outside the image is grey 128. Names ending in Increasing get stronger with the level; of their
+plain counterparts, Posterize and Solarize get weaker, and the enhancers go from weak to strong through "no change".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from PIL import Image, ImageEnhance, ImageOps
+
+ImageOp = Callable[[Image.Image, float, bool], Image.Image]
+
+MAX_LEVEL = 10
+FILL = (128, 128, 128)
+
+
+def _sign(value: float, negate: bool) -> float:
+    return -value if negate else value
+
+
+def _plain(function: Callable[[Image.Image], Image.Image]) -> ImageOp:
+    """Make an operation of a function that knows neither level nor sign."""
+    return lambda image, _level, _negate: function(image)
+
+
+def _posterize(bits: Callable[[float], int]) -> ImageOp:
+    return lambda image, level, _negate: ImageOps.posterize(image, bits(level))
+
+
+def _solarize(threshold: Callable[[float], int]) -> ImageOp:
+    return lambda image, level, _negate: ImageOps.solarize(image, threshold(level))
+
+
+def _solarize_add(image: Image.Image, level: float, _negate: bool) -> Image.Image:
+    """Brighten the dark half of the values."""
+    amount = int(level / MAX_LEVEL * 110)
+    table = [min(255, value + amount) if value < 128 else value for value in range(256)]
+    return image.point(table * len(image.getbands()))
+
+
+def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance], increasing: bool) -> ImageOp:
+    """Colour, contrast, brightness or sharpness; a factor of 1 changes nothing."""
+
+    def operation(image: Image.Image, level: float, negate: bool) -> Image.Image:
+        share = level / MAX_LEVEL
+        factor = 1.0 + _sign(share * 0.9, negate) if increasing else share * 1.8 + 0.1
+        return kind(image).enhance(factor)
+
+    return operation
+
+
+def _rotate(image: Image.Image, level: float, negate: bool) -> Image.Image:
+    degrees = _sign(level / MAX_LEVEL * 30.0, negate)
+    return image.rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor=FILL)
+
+
+def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
+    return image.transform(
+        image.size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BICUBIC, fillcolor=FILL
+    )
+
+
+def _shear_x(image: Image.Image, level: float, negate: bool) -> Image.Image:
+    return _affine(image, (1, _sign(level / MAX_LEVEL * 0.3, negate), 0, 0, 1, 0))
+
+
+def _shear_y(image: Image.Image, level: float, negate: bool) -> Image.Image:
+    return _affine(image, (1, 0, 0, _sign(level / MAX_LEVEL * 0.3, negate), 1, 0))
+
+
+def _translate_x(image: Image.Image, level: float, negate: bool) -> Image.Image:
+    return _affine(image, (1, 0, _sign(level / MAX_LEVEL * 0.45, negate) * image.width, 0, 1, 0))
+
+
+def _translate_y(image: Image.Image, level: float, negate: bool) -> Image.Image:
+    return _affine(image, (1, 0, 0, 0, 1, _sign(level / MAX_LEVEL * 0.45, negate) * image.height))
+
+
+IMAGE_OPS: Mapping[str, ImageOp] = MappingProxyType(
+    {
+        "AutoContrast": _plain(ImageOps.autocontrast),
+        "Equalize": _plain(ImageOps.equalize),
+        "Invert": _plain(ImageOps.invert),
+        "Rotate": _rotate,
+        "Posterize": _posterize(lambda level: int(level / MAX_LEVEL * 4)),
+        "PosterizeIncreasing": _posterize(lambda level: 4 - int(level / MAX_LEVEL * 4)),
+        "Solarize": _solarize(lambda level: int(level / MAX_LEVEL * 256)),
+        "SolarizeIncreasing": _solarize(lambda level: 256 - int(level / MAX_LEVEL * 256)),
+        "SolarizeAdd": _solarize_add,
+        "Color": _enhance(ImageEnhance.Color, increasing=False),
+        "ColorIncreasing": _enhance(ImageEnhance.Color, increasing=True),
+        "Contrast": _enhance(ImageEnhance.Contrast, increasing=False),
+        "ContrastIncreasing": _enhance(ImageEnhance.Contrast, increasing=True),
+        "Brightness": _enhance(ImageEnhance.Brightness, increasing=False),
+        "BrightnessIncreasing": _enhance(ImageEnhance.Brightness, increasing=True),
+        "Sharpness": _enhance(ImageEnhance.Sharpness, increasing=False),
+        "SharpnessIncreasing": _enhance(ImageEnhance.Sharpness, increasing=True),
+        "ShearX": _shear_x,
+        "ShearY": _shear_y,
+        "TranslateXRel": _translate_x,
+        "TranslateYRel": _translate_y,
+    }
+)
+
+# The two lists line up: where a name differs, the increasing form is the other one's name plus "Increasing".
+PLAIN_OPS = (
+    "AutoContrast",
+    "Equalize",
+    "Invert",
+    "Rotate",
+    "Posterize",
+    "Solarize",
+    "SolarizeAdd",
+    "Color",
+    "Contrast",
+    "Brightness",
+    "Sharpness",
+    "ShearX",
+    "ShearY",
+    "TranslateXRel",
+    "TranslateYRel",
+)
+INCREASING_OPS = tuple(f"{name}Increasing" if f"{name}Increasing" in IMAGE_OPS else name for name in PLAIN_OPS)
+
+# Set w0 of the policy strings, in the order of the lists above.
+WEIGHTS_0 = (0.025, 0.005, 0.0, 0.3, 0.0, 0.005, 0.005, 0.025, 0.005, 0.005, 0.025, 0.2, 0.2, 0.1, 0.1)

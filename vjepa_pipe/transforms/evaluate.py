@@ -1,0 +1,46 @@
+"""The evaluation transform: the centre crop or several views, to float, normalised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vjepa_pipe.transforms.frames import Frames, as_frames, to_float_clip
+from vjepa_pipe.transforms.normalize import Normalize
+from vjepa_pipe.transforms.views import MultiViewCrop, ResizeCenterCrop
+
+
+@dataclass(frozen=True)
+class EvalTransform:
+    """From decoded frames to an evaluation clip; nothing is drawn.
+
+    Attributes:
+        view: The centre crop, or several crops along the long side.
+        normalize: Mean and standard deviation.
+    """
+
+    view: ResizeCenterCrop | MultiViewCrop
+    normalize: Normalize
+
+    def __call__(self, frames: Frames, rng: np.random.Generator | None = None) -> Tensor:
+        """Crop and normalise.
+
+        Args:
+            frames: uint8 `[T, H, W, 3]`, tensor or array; never written to.
+            rng: Unused; taken so that both transforms are called alike.
+
+        Returns:
+            Normalised float32 `[C, T, size, size]`, or `[V, C, T, size, size]` for V > 1 views.
+
+        Raises:
+            TypeError: The frames are not uint8.
+            ValueError: The frames have another shape.
+        """
+        del rng
+        seen = self.view.apply(as_frames(frames))
+        if isinstance(self.view, MultiViewCrop):
+            return torch.stack([self.normalize.apply(to_float_clip(view)) for view in seen])
+        return self.normalize.apply(to_float_clip(seen))

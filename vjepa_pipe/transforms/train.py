@@ -1,0 +1,131 @@
+"""The training transform: every random operation, drawn together and then applied together.
+
+Order: random resized crop, flip, [extra transforms], [RandAugment], to `[C, T, H, W]`, normalise, [erase].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vjepa_pipe.transforms.crop import CropParams, RandomResizedCrop
+from vjepa_pipe.transforms.erase import EraseParams, RandomErasing
+from vjepa_pipe.transforms.flip import FlipParams, HorizontalFlip
+from vjepa_pipe.transforms.frames import Frames, as_frames, check_shape, to_float_clip, to_uint8
+from vjepa_pipe.transforms.normalize import Normalize
+from vjepa_pipe.transforms.randaugment import RandAugment, RandAugmentParams
+
+ClipTransform = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class ClipParams:
+    """Everything that was drawn for one training clip.
+
+    Attributes:
+        crop: Where it is cropped.
+        flip: Whether it is mirrored.
+        rand_augment: Its image operations; None without auto-augment.
+        erase: Its erased box; None when nothing is erased.
+    """
+
+    crop: CropParams
+    flip: FlipParams
+    rand_augment: RandAugmentParams | None = None
+    erase: EraseParams | None = None
+
+
+@dataclass(frozen=True)
+class TrainTransform:
+    """From decoded frames to an augmented training clip.
+
+    Attributes:
+        crop: Random resized crop.
+        flip: Horizontal flip.
+        rand_augment: Image operations, or None.
+        rand_augment_first: Run them on whole frames before the crop, as the published code does.
+        extra_transforms: Further transforms on uint8 `[T, C, H, W]`. What they draw is not part of `ClipParams`.
+        normalize: Mean and standard deviation.
+        erase: Random erasing.
+    """
+
+    crop: RandomResizedCrop
+    flip: HorizontalFlip
+    rand_augment: RandAugment | None
+    rand_augment_first: bool
+    extra_transforms: tuple[ClipTransform, ...]
+    normalize: Normalize
+    erase: RandomErasing
+
+    def __call__(self, frames: Frames, rng: np.random.Generator | None = None) -> Tensor:
+        """Draw and apply.
+
+        Args:
+            frames: uint8 `[T, H, W, 3]`, tensor or array; never written to.
+            rng: Source of randomness; None takes a fresh, unseeded one.
+
+        Returns:
+            Normalised float32 `[C, T, size, size]`.
+
+        Raises:
+            TypeError: The frames are not uint8.
+            ValueError: The frames have another shape.
+        """
+        frames = as_frames(frames)
+        return self.apply(frames, self.draw(np.random.default_rng() if rng is None else rng, frames.shape))
+
+    def draw(self, rng: np.random.Generator, shape: Sequence[int]) -> ClipParams:
+        """Draw the parameters of one clip.
+
+        Args:
+            rng: Source of randomness.
+            shape: Shape of the frames, `[T, H, W, 3]`.
+        """
+        count, _, _, channels = check_shape(shape)
+        return ClipParams(
+            crop=self.crop.draw(rng, shape),
+            flip=self.flip.draw(rng, shape),
+            rand_augment=self.rand_augment.draw(rng, shape) if self.rand_augment else None,
+            erase=self.erase.draw(rng, (count, self.crop.size, self.crop.size, channels)),
+        )
+
+    def apply(self, frames: Frames, params: ClipParams) -> Tensor:
+        """Apply drawn parameters; equal frames and parameters give equal clips.
+
+        Args:
+            frames: uint8 `[T, H, W, 3]`, tensor or array; never written to.
+            params: What `draw` gave for frames of this shape.
+
+        Returns:
+            Normalised float32 `[C, T, size, size]`.
+        """
+        frames = as_frames(frames)
+        if self.rand_augment_first:
+            frames = self._augment(frames, params)
+        clip = self.flip.apply(self.crop.apply(frames, params.crop), params.flip)
+        augment_now = bool(params.rand_augment and params.rand_augment.ops) and not self.rand_augment_first
+        if self.extra_transforms or augment_now:
+            # These work on whole 8-bit values; a clip that goes through neither keeps its fractions.
+            frames = to_uint8(clip).permute(1, 2, 3, 0).contiguous()
+            frames = self._run_extra(frames)
+            clip = to_float_clip(self._augment(frames, params) if augment_now else frames)
+        return self.erase.apply(self.normalize.apply(clip), params.erase)
+
+    def _augment(self, frames: Tensor, params: ClipParams) -> Tensor:
+        if self.rand_augment is None or params.rand_augment is None:
+            return frames
+        return self.rand_augment.apply(frames, params.rand_augment)
+
+    def _run_extra(self, frames: Tensor) -> Tensor:
+        clip = frames.permute(0, 3, 1, 2)
+        for transform in self.extra_transforms:
+            given = clip.shape
+            clip = transform(clip)
+            if not isinstance(clip, Tensor) or clip.dtype != torch.uint8 or clip.shape != given:
+                got = f"{clip.dtype} {list(clip.shape)}" if isinstance(clip, Tensor) else type(clip).__name__
+                raise ValueError(f"extra transform {transform!r} must return uint8 {list(given)} (got {got})")
+        return clip.permute(0, 2, 3, 1)

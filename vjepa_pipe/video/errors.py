@@ -1,0 +1,31 @@
+"""What goes wrong when a video is read, and when clips are chosen from it."""
+
+from __future__ import annotations
+
+
+class VideoError(RuntimeError):
+    """A video file that cannot give the frames asked of it.
+
+    Every reader raises this one error for everything that is wrong with a file, whatever library found it, so a
+    loader can tell a bad file from a bad program. It survives pickling, on its way from a worker process.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it, on one line.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class ClipError(ValueError):
+    """Clips that cannot be chosen from a video of this length and rate."""
+
+
+class ClipTooShort(ClipError):
+    """A video shorter than its clip, where short videos are to be dropped."""
