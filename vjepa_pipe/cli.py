@@ -74,7 +74,10 @@ def _report(error: Exception) -> int:
         print(_every_config_fault(error), file=sys.stderr)
         return 2
     traceback.print_exception(error)
-    print("\nThis is a fault of vjepa_pipe or of a target of yours; please report it with the lines above.", file=sys.stderr)
+    print(
+        "\nThis is a fault of vjepa_pipe or of a target of yours; please report it with the lines above.",
+        file=sys.stderr,
+    )
     return 1
 
 

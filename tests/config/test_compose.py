@@ -34,7 +34,12 @@ def test_public_defaults_are_those_of_the_contract() -> None:
     data, aug = DataConfig(), AugConfig()
     assert (data.clip_mode, data.frames_per_clip, data.target_fps, data.img_size) == ("fps", 16, 10, 224)
     assert (data.num_workers, data.batch_size) == (8, 64)
-    assert (aug.crop_scale, aug.crop_ratio, aug.horizontal_flip, aug.auto_augment) == ((0.3, 1.0), (0.75, 1.33), True, False)
+    assert (aug.crop_scale, aug.crop_ratio, aug.horizontal_flip, aug.auto_augment) == (
+        (0.3, 1.0),
+        (0.75, 1.33),
+        True,
+        False,
+    )
     assert (aug.rand_augment_n, aug.rand_augment_m, aug.motion_shift, aug.random_erasing) == (2, 9, True, 0.0)
 
 
@@ -113,7 +118,10 @@ def test_user_config_folder(tmp_path: Path) -> None:
 
 
 def test_composition_imports_neither_torch_nor_a_decoder() -> None:
-    code = "import sys; from vjepa_pipe import compose; compose(['data=kinetics']); print([m for m in ('torch','av','decord','numpy') if m in sys.modules])"
+    code = (
+        "import sys; from vjepa_pipe import compose; compose(['data=kinetics']); "
+        "print([m for m in ('torch', 'av', 'decord', 'numpy') if m in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -90,7 +91,10 @@ def _convert_sequence(
         faults.append(f"{where} must have {len(args)} values (got {list(value)})")
         return tuple(value)
     inner = args if origin is tuple else (args[0],) * len(value)
-    items = [_convert(hint, v, f"{where}[{i}]", faults, types_at) for i, (hint, v) in enumerate(zip(inner, value, strict=True))]
+    items = [
+        _convert(hint, v, f"{where}[{i}]", faults, types_at)
+        for i, (hint, v) in enumerate(zip(inner, value, strict=True))
+    ]
     return tuple(items) if origin is tuple else items
 
 
@@ -123,7 +127,13 @@ def _broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
         if bounds.choices and isinstance(item, str) and item not in bounds.choices:
             hint = did_you_mean(item, bounds.choices)
             broken.append(f"{at} must be one of {', '.join(bounds.choices)} (got {item!r}){hint}")
-    if bounds.ordered and many and len(value) == 2 and all(isinstance(v, (int, float)) for v in value) and value[0] > value[1]:
+    if (
+        bounds.ordered
+        and many
+        and len(value) == 2
+        and all(isinstance(v, (int, float)) for v in value)
+        and value[0] > value[1]
+    ):
         broken.append(f"{where} must be written smaller first (got {list(value)})")
     if bounds.not_empty and not value:
         broken.append(f"{where} must not be empty: {bounds.help}")
@@ -134,11 +144,13 @@ def _broken_numeric_bounds(bounds: Bounds, value: float, where: str) -> list[str
     if isinstance(value, float) and not math.isfinite(value):
         return [f"{where} must be a finite number (got {value})"]
     checks = [
-        (bounds.ge, ">=", lambda bound: value >= bound),
-        (bounds.gt, ">", lambda bound: value > bound),
-        (bounds.le, "<=", lambda bound: value <= bound),
-        (bounds.lt, "<", lambda bound: value < bound),
+        (bounds.ge, ">=", operator.ge),
+        (bounds.gt, ">", operator.gt),
+        (bounds.le, "<=", operator.le),
+        (bounds.lt, "<", operator.lt),
     ]
     return [
-        f"{where} must be {sign} {bound:g} (got {value})" for bound, sign, holds in checks if bound is not None and not holds(bound)
+        f"{where} must be {sign} {bound:g} (got {value})"
+        for bound, sign, holds in checks
+        if bound is not None and not holds(value, bound)
     ]

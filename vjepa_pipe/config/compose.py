@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra import version as hydra_version
+import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from vjepa_pipe.config.build import build, faults_of
@@ -25,7 +22,7 @@ PRIMARY = "config"
 
 def version_base() -> dict[str, str]:
     """The `version_base` argument for Hydra: needed by 1.3, refused by later lines."""
-    return {"version_base": "1.3"} if hydra_version.__version__.startswith("1.3.") else {}
+    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> ExperimentConfig:
@@ -44,8 +41,9 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     """
     from vjepa_pipe.config.faults import set_aside_faulty_overrides
 
+    faults: list[str] = []
     try:
-        config, faults = compose_dict(overrides, config_dir), []
+        config = compose_dict(overrides, config_dir)
     except Exception as error:  # Hydra raises several unrelated types; each becomes a named fault
         config, faults = set_aside_faulty_overrides(overrides, config_dir, error)
     experiment, more = read_experiment(config)
@@ -58,8 +56,8 @@ def compose_dict(overrides: Sequence[str], config_dir: str | Path | None = None)
     """The composed config as Hydra gives it: typed by the schemas, but not checked further."""
     register()
     search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir is not None else []
-    with warnings.catch_warnings(), initialize_config_dir(str(conf_dir()), **version_base()):
-        return hydra_compose(PRIMARY, overrides=[*search, *overrides])
+    with hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+        return hydra.compose(PRIMARY, overrides=[*search, *overrides])
 
 
 def experiment_from(config: DictConfig) -> ExperimentConfig:
@@ -109,6 +107,6 @@ def _node_types(node: Any, path: str = "") -> Iterator[tuple[str, type]]:
         node_type = OmegaConf.get_type(node)
         if node_type is not None and node_type is not dict and not issubclass(node_type, Mapping):
             yield path, node_type
-        for key in node:
+        for key in map(str, node):
             if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
-                yield from _node_types(node[key], f"{path}.{key}" if path else str(key))
+                yield from _node_types(node[key], f"{path}.{key}" if path else key)

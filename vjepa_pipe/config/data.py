@@ -28,7 +28,9 @@ class DataConfig:
     frames_per_clip: int = setting(16, "frames in a clip", ge=1)
     target_fps: float = setting(10, "frames per second of a clip, with clip_mode=fps", gt=0)
     img_size: int = setting(224, "side of the square the clip is cropped and resized to, in pixels", ge=1)
-    num_workers: int = setting(8, "decoding processes per rank; 0 decodes in the main process", ge=0, affects_results=False)
+    num_workers: int = setting(
+        8, "decoding processes per rank; 0 decodes in the main process", ge=0, affects_results=False
+    )
     batch_size: int = setting(64, "clips per batch and rank", ge=1)
     clip_duration_sec: Optional[float] = setting(
         None, "seconds a clip spans, with clip_mode=duration (3.2 when unset)", gt=0
@@ -43,7 +45,9 @@ class DataConfig:
     random_clip_sampling: bool = setting(True, "draw where a clip starts; false: at the start of its segment")
     allow_clip_overlap: bool = setting(False, "clips of one video may overlap when it is short")
     short_videos: str = setting(
-        "repeat_last", "what fills a clip longer than its video; drop treats the video as bad", choices=SHORT_VIDEO_POLICIES
+        "repeat_last",
+        "what fills a clip longer than its video; drop treats the video as bad",
+        choices=SHORT_VIDEO_POLICIES,
     )
     max_file_bytes: Optional[int] = setting(None, "larger files are treated as bad, in bytes", gt=0)
     max_duration_sec: Optional[float] = setting(None, "longer videos are treated as bad, in seconds", gt=0)

@@ -69,7 +69,9 @@ def plain_text(error: Exception) -> str:
     causes = [error, error.__cause__] if error.__cause__ is not None else [error]
     text = str(causes[-1]) if "Error merging override" in str(error) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    kept = [line for line in lines if not re.match(r"(full_key|object_type|reference_type|See https|Set the env)", line)]
+    kept = [
+        line for line in lines if not re.match(r"(full_key|object_type|reference_type|See https|Set the env)", line)
+    ]
     return " ".join(kept) or type(error).__name__
 
 

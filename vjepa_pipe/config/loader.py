@@ -15,7 +15,9 @@ BAD_SAMPLE_POLICIES = ("replace", "raise")
 class DecoderConfig:
     """How frames are read from a video file."""
 
-    threads: int = setting(1, "decoding threads of each open video; workers already decode in parallel", ge=1, affects_results=False)
+    threads: int = setting(
+        1, "decoding threads of each open video; workers already decode in parallel", ge=1, affects_results=False
+    )
     _target_: str = setting("vjepa_pipe.video.PyavDecoder", "what opens a video")
 
 
@@ -39,16 +41,22 @@ class LoaderConfig:
     """How samples become batches."""
 
     drop_last: bool = setting(True, "leave the last, smaller batch of an epoch for the next epoch; eval keeps it")
-    samples_per_epoch: Optional[int] = setting(None, "epoch length in clips over all ranks; unset: the number of rows", ge=1)
+    samples_per_epoch: Optional[int] = setting(
+        None, "epoch length in clips over all ranks; unset: the number of rows", ge=1
+    )
     iterations_per_epoch: Optional[int] = setting(None, "epoch length in batches per rank", ge=1)
     prefetch_factor: int = setting(2, "batches each worker prepares ahead", ge=1, affects_results=False)
     persistent_workers: bool = setting(True, "keep the workers from one epoch to the next", affects_results=False)
-    pin_memory: bool = setting(False, "copy batches into page-locked memory, for faster copies to a GPU", affects_results=False)
+    pin_memory: bool = setting(
+        False, "copy batches into page-locked memory, for faster copies to a GPU", affects_results=False
+    )
     start_method: Optional[str] = setting(
         None, "how workers start; unset: the platform's way", choices=START_METHODS, affects_results=False
     )
     on_bad_sample: str = setting(
-        "replace", "a sample that cannot be read is replaced by another of its source, or raised", choices=BAD_SAMPLE_POLICIES
+        "replace",
+        "a sample that cannot be read is replaced by another of its source, or raised",
+        choices=BAD_SAMPLE_POLICIES,
     )
     max_replacements: int = setting(10, "samples tried in place of a bad one before giving up", ge=1)
     sampler: SamplerConfig = setting(SamplerConfig(), "which sample comes when")

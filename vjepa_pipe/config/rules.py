@@ -35,7 +35,10 @@ def one_clip_mode(experiment: ExperimentConfig) -> Iterator[str]:
     for name, mode in (("clip_duration_sec", "duration"), ("frame_step", "frame_step")):
         value = getattr(data, name)
         if value is not None and data.clip_mode != mode:
-            yield f"data.{name}={value} is not read with data.clip_mode={data.clip_mode}: set data.clip_mode={mode} or leave it out"
+            yield (
+                f"data.{name}={value} is not read with data.clip_mode={data.clip_mode}: "
+                f"set data.clip_mode={mode} or leave it out"
+            )
 
 
 def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
@@ -52,10 +55,17 @@ def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
             yield f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
 
 
-def flips_keep_geometry(experiment: ExperimentConfig) -> Iterator[str]:
-    """A flip mirrors the pixels but not the robot's actions."""
-    if experiment.data_aug.horizontal_flip and (experiment.data_aug.keep_geometry or experiment.robotics.enabled):
+def augmentation_keeps_geometry(experiment: ExperimentConfig) -> Iterator[str]:
+    """What moves the pixels of robot video must move its actions too, and nothing here does that."""
+    aug = experiment.data_aug
+    if not (aug.keep_geometry or experiment.robotics.enabled):
+        return
+    if aug.horizontal_flip:
         yield "data_aug.horizontal_flip must be false for robot data: it mirrors the pixels but not the actions"
+    if aug.motion_shift:
+        yield "data_aug.motion_shift must be false for robot data: a moving crop looks like a moving camera"
+    if aug.auto_augment:
+        yield "data_aug.auto_augment must be false for robot data: RandAugment rotates, shears and shifts the pixels"
 
 
 def one_epoch_length(experiment: ExperimentConfig) -> Iterator[str]:
@@ -70,6 +80,6 @@ RULES: tuple[Rule, ...] = (
     weights_draw_something,
     one_clip_mode,
     clips_hold_whole_tokens,
-    flips_keep_geometry,
+    augmentation_keeps_geometry,
     one_epoch_length,
 )

@@ -113,12 +113,15 @@ def instantiate(node: Any, where: str, **runtime: Any) -> Any:
         fields, required = {"config": node}, set()
     unknown = sorted(required - set(parameters)) if not takes_all else []
     if unknown:
-        raise ConfigError([f"{where}.{key}: {name} has no such parameter{did_you_mean(key, parameters)}" for key in unknown])
+        raise ConfigError(
+            [f"{where}.{key}: {name} has no such parameter{did_you_mean(key, parameters)}" for key in unknown]
+        )
     arguments = {key: value for key, value in (fields | runtime).items() if takes_all or key in parameters}
     missing = [
         key
         for key, parameter in parameters.items()
-        if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
         and key not in arguments
     ]
     if missing:

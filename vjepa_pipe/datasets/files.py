@@ -9,7 +9,9 @@ from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.sources import cache_dir, write_synthetic_videos
 
-FILE_FORMAT = "a .csv or .txt file with a line `path label` for each video, a .npy list of paths, or a folder of class folders"
+FILE_FORMAT = (
+    "a .csv or .txt file with a line `path label` for each video, a .npy list of paths, or a folder of class folders"
+)
 
 
 def annotation_files(data: DataConfig) -> list[str]:
@@ -33,7 +35,11 @@ def existing_files(paths: list[str], field: str) -> list[str]:
     Raises:
         ConfigError: Naming `field` and every path that does not exist.
     """
-    faults = [f"{field}[{i}]: {path} does not exist; it must be {FILE_FORMAT}" for i, path in enumerate(paths) if not Path(path).exists()]
+    faults = [
+        f"{field}[{i}]: {path} does not exist; it must be {FILE_FORMAT}"
+        for i, path in enumerate(paths)
+        if not Path(path).exists()
+    ]
     if faults:
         raise ConfigError(faults)
     return [str(Path(path).resolve()) for path in paths]

@@ -126,7 +126,9 @@ class VideoDataset(Dataset[dict[str, Any]]):
         lengths = frames_per_clip_by_source if frames_per_clip_by_source is not None else [frames_per_clip] * len(paths)
         for argument, values in (("source_names", names), ("frames_per_clip_by_source", lengths)):
             if len(values) != len(paths):
-                raise ValueError(f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})")
+                raise ValueError(
+                    f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
+                )
         if on_bad_sample not in ("replace", "raise"):
             raise ValueError(f"on_bad_sample must be replace or raise (got {on_bad_sample!r})")
         self.sources: list[Rows] = [read_rows(path, name) for path, name in zip(paths, names, strict=True)]
@@ -171,7 +173,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
                     raise
         reasons = "; ".join(dict.fromkeys(sample.reason for sample in bad[:3]))
         raise TooManyBadSamples(
-            f"source {self.sources[asked.source].name}: {len(bad)} samples in a row could not be read, the first: {reasons}"
+            f"source {self.sources[asked.source].name}: {len(bad)} samples in a row could not be read, "
+            f"the first: {reasons}"
         )
 
     def key_of(self, index: int) -> SampleKey:

@@ -60,7 +60,7 @@ class ClipLoader:
         }  # fmt: skip
         self._loader: DataLoader[Any] = DataLoader(
             KeyedSamples(dataset),
-            batch_sampler=schedule,  # type: ignore[arg-type]
+            batch_sampler=schedule,
             num_workers=num_workers,
             collate_fn=CollateUnlessFailed(collate),
             pin_memory=config.pin_memory,

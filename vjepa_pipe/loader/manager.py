@@ -93,7 +93,9 @@ class DataManager:
     def build_train_dataset(self) -> VideoDataset:
         """The dataset behind the train loader."""
         return self._dataset(
-            annotation_files(self.config.data), self.build_transforms().get_train_transform(), self.config.loader.on_bad_sample
+            annotation_files(self.config.data),
+            self.build_transforms().get_train_transform(),
+            self.config.loader.on_bad_sample,
         )
 
     def build_eval_dataset(self) -> VideoDataset:
@@ -104,10 +106,11 @@ class DataManager:
 
     def build_transforms(self) -> Any:
         """The transform pipeline that `data_aug` names."""
-        extra = [instantiate(node, f"data_aug.extra_transforms[{i}]") for i, node in enumerate(self.config.data_aug.extra_transforms)]
-        return instantiate(
-            self.config.data_aug, "data_aug", img_size=self.config.data.img_size, extra_transforms=extra
-        )
+        extra = [
+            instantiate(node, f"data_aug.extra_transforms[{i}]")
+            for i, node in enumerate(self.config.data_aug.extra_transforms)
+        ]
+        return instantiate(self.config.data_aug, "data_aug", img_size=self.config.data.img_size, extra_transforms=extra)
 
     def build_mask_collator(self) -> Collate:
         """The collator that `mask` names."""
@@ -161,8 +164,9 @@ class DataManager:
         if size == 0:
             raise ConfigError(
                 [
-                    f"data.batch_size={self.config.data.batch_size} on {self.world_size} ranks is {batch} clips, more than an "
-                    f"epoch of {clips}: lower it, or set loader.iterations_per_epoch or loader.drop_last=false"
+                    f"data.batch_size={self.config.data.batch_size} on {self.world_size} ranks is {batch} clips, "
+                    f"more than an epoch of {clips}: "
+                    "lower it, or set loader.iterations_per_epoch or loader.drop_last=false"
                 ]
             )
         return size

@@ -10,8 +10,16 @@ from pathlib import Path
 import psutil
 
 COLUMNS = (
-    "time", "cpu_percent", "user_sec", "system_sec", "rss_bytes", "read_bytes", "write_bytes", "threads", "context_switches"
-)  # fmt: skip
+    "time",
+    "cpu_percent",
+    "user_sec",
+    "system_sec",
+    "rss_bytes",
+    "read_bytes",
+    "write_bytes",
+    "threads",
+    "context_switches",
+)
 
 
 class ResourceMonitor(threading.Thread):

@@ -13,7 +13,6 @@ from torch.utils.data import Dataset
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.sampling import SampleKey, seed_worker
-from vjepa_pipe.video import ClipError, VideoError
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class KeyedSamples(Dataset[Any]):
     def __getitem__(self, key: SampleKey) -> Any:
         try:
             return self.dataset[key]
-        except (UserError, VideoError, ClipError) as error:
+        except UserError as error:
             return Failure(error)
 
 

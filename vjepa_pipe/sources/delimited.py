@@ -14,6 +14,7 @@ from vjepa_pipe.sources.table_builder import Row, TableBuilder, spans_of
 from vjepa_pipe.sources.text_file import Chunk
 
 _BATCH = 4096
+_BLANKS = " \t\r\n"
 
 
 def split_lines(path: Path, chunks: Iterable[Chunk], layout: Layout) -> Iterator[Row]:
@@ -56,8 +57,9 @@ def split_csv(path: Path, chunks: Iterable[Chunk], columns: Sequence[str]) -> It
                 header_seen = True
                 continue
             if len(cells) != len(columns):
-                raise SourceError(path, f"line {line} has {len(cells)} columns, but the header has {len(columns)}")
-            row = Row(line, cells[at_path].strip(), cells[at_label].strip())
+                wanted = f"{len(columns)} columns, as the header"
+                raise SourceError(path, f"line {line} must have {wanted} (got {len(cells)})")
+            row = Row(line, cells[at_path].strip(_BLANKS), cells[at_label].strip(_BLANKS))
             if not row.path or not row.label:
                 empty = columns[at_label if row.path else at_path]
                 raise SourceError(path, f"line {line}: column {empty!r} is empty")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vjepa_pipe.config.errors import UserError
 
-class SourceError(ValueError):
+
+class SourceError(UserError, ValueError):
     """A source of samples cannot be used as written; the text is `PATH: reason`, on one line.
 
     Args:

@@ -50,7 +50,7 @@ def split_spaces(line: str) -> tuple[str, str]:
         quoted_path, path, quoted_label, label = match.groups()
         return path or quoted_path.replace('""', '"'), label or quoted_label.replace('""', '"')
     path, _, label = line.rpartition(" ")
-    path = path.rstrip(" \t")
+    path = path.rstrip(" \t\r")
     if not path or is_media(label):
         raise ValueError("has no label: expected `path label`")
     last = path.rpartition(" ")[2]
@@ -86,8 +86,8 @@ def split_commas(line: str) -> tuple[str, str]:
         raise ValueError(f"is not CSV: {error}") from error
     if len(cells) != 2:
         raise ValueError(
-            f"has {len(cells)} columns and no header that names them: expected `path,label`, or a header with one "
-            f"of {', '.join(PATH_COLUMNS)} and one of {', '.join(LABEL_COLUMNS + TEXT_COLUMNS)}"
+            f"must have 2 columns when no header names them (got {len(cells)}): expected `path,label`, or a header "
+            f"with one of {', '.join(PATH_COLUMNS)} and one of {', '.join(LABEL_COLUMNS + TEXT_COLUMNS)}"
         )
     if not all(cells):
         raise ValueError("has no label: expected `path,label`")
@@ -125,7 +125,7 @@ def header_columns(line: str) -> list[str] | None:
     except csv.Error:
         return None
     named = any(cell in PATH_COLUMNS + LABEL_COLUMNS + TEXT_COLUMNS for cell in cells)
-    return cells if named and not any(is_media(cell) or "/" in cell for cell in cells) else None
+    return cells if named and not any("/" in cell or any(map(is_media, cell.split())) for cell in cells) else None
 
 
 def sniff(lines: Sequence[str]) -> Layout:

@@ -23,7 +23,7 @@ class CheckedSweeper(BasicSweeper):
             ConfigError: Naming every faulty point and its faults.
         """
         assert self.hydra_context is not None and self.config is not None
-        faults = []
+        faults: list[str] = []
         for number, overrides in enumerate(batch):
             config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
             _, found = read_experiment(config)

@@ -13,7 +13,9 @@ from rich.table import Table
 def print_table(jobs: Sequence[JobReturn]) -> None:
     """A row for each point: its number, the settings that vary, its metrics."""
     settings = [dict(text.split("=", 1) for text in job.overrides or []) for job in jobs]
-    varied = [key for key in dict.fromkeys(k for one in settings for k in one) if len({one.get(key) for one in settings}) > 1]
+    varied = [
+        key for key in dict.fromkeys(k for one in settings for k in one) if len({one.get(key) for one in settings}) > 1
+    ]
     results: list[dict[str, Any]] = [job.return_value if isinstance(job.return_value, dict) else {} for job in jobs]
     metrics = list(dict.fromkeys(name for result in results for name in result))
     table = Table("point", *varied, *metrics)

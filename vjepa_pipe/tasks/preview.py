@@ -74,7 +74,9 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
 
 def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked: bool) -> None:
     data = experiment.data
-    pen.text((MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, _font(16))
+    pen.text(
+        (MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, _font(16)
+    )
     if not masked:
         return
     x = 420
@@ -120,7 +122,9 @@ def _masked(frames: Pixels, enc: torch.Tensor, pred: torch.Tensor, experiment: E
     role[enc.numpy()] = 1
     pixels = role.reshape(time, height, width).repeat(tubelet, 0).repeat(patch, 1).repeat(patch, 2)[..., None]
     shown = frames[: pixels.shape[0], : pixels.shape[1], : pixels.shape[2]].astype(np.float32)
-    tinted = np.where(pixels == 2, 0.25 * shown + 0.75 * PREDICT, np.where(pixels == 1, shown, 0.15 * shown + 0.85 * UNUSED))
+    tinted = np.where(
+        pixels == 2, 0.25 * shown + 0.75 * PREDICT, np.where(pixels == 1, shown, 0.15 * shown + 0.85 * UNUSED)
+    )
     return tinted.astype(np.uint8)
 
 

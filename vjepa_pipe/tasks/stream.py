@@ -47,7 +47,7 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     summary.write(output_dir / f"summary{suffix}.json")
     if manager.rank == 0:
         if first is not None and task.preview_clips:
-            draw_preview(manager, loader.dataset, first, task.preview_clips).save(output_dir / PREVIEW)
+            draw_preview(manager, loader.dataset, first, task.preview_clips).save(output_dir / PREVIEW, optimize=True)
         console.print(summary.line(), highlight=False)
         console.print(f"results in {output_dir}", highlight=False, soft_wrap=True)
     return summary.metrics()

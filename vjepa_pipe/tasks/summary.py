@@ -67,8 +67,8 @@ class Summary:
 
     def line(self) -> str:
         """The figures in one line."""
-        rate = self.metrics()["clips_per_sec"]
-        return f"{self.clips} clips in {self.seconds:.1f} s, {rate} clips/s, waited {self.wait_sec:.1f} s, {self.replaced} replaced"
+        rate, waited = self.metrics()["clips_per_sec"], f"waited {self.wait_sec:.1f} s"
+        return f"{self.clips} clips in {self.seconds:.1f} s, {rate} clips/s, {waited}, {self.replaced} replaced"
 
     def write(self, file: Path) -> None:
         """Write everything as JSON."""

@@ -97,14 +97,19 @@ def transforms(manager: DataManager) -> str:
     shape = (3, len(frames), config.data.img_size, config.data.img_size)
     train = pipeline.get_train_transform()(frames, rng=np.random.default_rng(config.seed))
     _require(tuple(train.shape) == shape, f"the train transform gave {list(train.shape)}, not {list(shape)}")
-    _require(train.dtype == torch.float32 and bool(train.isfinite().all()), "the train transform gave values that are not finite float32")
+    _require(
+        train.dtype == torch.float32 and bool(train.isfinite().all()),
+        "the train transform gave values that are not finite float32",
+    )
     evaluate = pipeline.get_eval_transform()
     _require(torch.equal(evaluate(frames), evaluate(frames)), "the eval transform gave two results for one clip")
     grey = evaluate(np.full_like(frames, GREY))
     mean, std = torch.tensor(config.data_aug.normalize_mean), torch.tensor(config.data_aug.normalize_std)
     expected = ((GREY / 255 - mean) / std).view(3, 1, 1, 1)
-    _require(bool((grey - expected).abs().max() < 1e-4), "the eval transform does not normalise with the given mean and std")
-    return f"train gives {list(shape)} float32; eval gives the same bits twice, normalised with mean {config.data_aug.normalize_mean}"
+    _require(
+        bool((grey - expected).abs().max() < 1e-4), "the eval transform does not normalise with the given mean and std"
+    )
+    return f"train gives {list(shape)} float32; eval gives the same bits twice, normalised with mean {mean.tolist()}"
 
 
 def order(manager: DataManager) -> str:
@@ -125,9 +130,13 @@ def order(manager: DataManager) -> str:
     counts = Counter(key.source for key in reference or [])
     for source, weight in enumerate(weights):
         expected = draws * weight / sum(weights)
-        _require(abs(counts[source] - expected) < 1, f"source {source} was drawn {counts[source]} times, expected {expected:.1f}")
+        _require(
+            abs(counts[source] - expected) < 1,
+            f"source {source} was drawn {counts[source]} times, expected {expected:.1f}",
+        )
     shares = ", ".join(f"{counts[source]}/{draws}" for source in range(len(sizes)))
-    return f"draws per source {shares}; each position on one rank, the same samples for {', '.join(map(str, WORLDS))} ranks"
+    worlds = ", ".join(map(str, WORLDS))
+    return f"draws per source {shares}; each position on one rank, the same samples for {worlds} ranks"
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -28,8 +28,17 @@ def _plain(function: Callable[[Image.Image], Image.Image]) -> ImageOp:
     return lambda image, _level, _negate: function(image)
 
 
+def _by_value(image: Image.Image, function: Callable[[int], int]) -> Image.Image:
+    return image.point([function(value) for value in range(256)] * len(image.getbands()))
+
+
 def _posterize(bits: Callable[[float], int]) -> ImageOp:
-    return lambda image, level, _negate: ImageOps.posterize(image, bits(level))
+    # ImageOps.posterize refuses 0 bits in newer Pillow. The strongest level asks for that, and means black.
+    def operation(image: Image.Image, level: float, _negate: bool) -> Image.Image:
+        dropped = 8 - bits(level)
+        return _by_value(image, lambda value: value >> dropped << dropped)
+
+    return operation
 
 
 def _solarize(threshold: Callable[[float], int]) -> ImageOp:
@@ -39,8 +48,7 @@ def _solarize(threshold: Callable[[float], int]) -> ImageOp:
 def _solarize_add(image: Image.Image, level: float, _negate: bool) -> Image.Image:
     """Brighten the dark half of the values."""
     amount = int(level / MAX_LEVEL * 110)
-    table = [min(255, value + amount) if value < 128 else value for value in range(256)]
-    return image.point(table * len(image.getbands()))
+    return _by_value(image, lambda value: min(255, value + amount) if value < 128 else value)
 
 
 def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance], increasing: bool) -> ImageOp:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from vjepa_pipe.config.errors import UserError
 
-class VideoError(RuntimeError):
+
+class VideoError(UserError, RuntimeError):
     """A video file that cannot give the frames asked of it.
 
     Every reader raises this one error for everything that is wrong with a file, whatever library found it, so a
@@ -23,7 +25,7 @@ class VideoError(RuntimeError):
         return f"{self.path}: {self.reason}"
 
 
-class ClipError(ValueError):
+class ClipError(UserError, ValueError):
     """Clips that cannot be chosen from a video of this length and rate."""
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.opening import open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -82,6 +82,11 @@ class PacketIndex:
         """Frames that are shown."""
         return len(self.packet_of)
 
+    @property
+    def keys_stored_as_shown(self) -> bool:
+        """Every packet is shown, and no picture shown before a key frame is stored after it (closed groups)."""
+        return self.num_frames == len(self.frame_of) and np.array_equal(self.key_frames, self.key_packets)
+
     @cached_property
     def packet_at(self) -> dict[int, int]:
         """From the byte at which a packet is stored to its number; empty unless every packet has its own byte.
@@ -113,39 +118,6 @@ class PacketIndex:
             yield run
 
 
-def open_video(path: str) -> tuple[InputContainer, VideoStream]:
-    """Open a file with PyAV and find its main video stream; packets of other streams are not read.
-
-    Raises:
-        VideoError: If there is no such file, or no video in it that can be decoded.
-    """
-    import av
-    from av.stream import Discard, Disposition
-
-    try:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
-            raise VideoError(path, "empty file (0 bytes)")
-        container = av.open(path, metadata_errors="replace")
-    except OSError as error:  # FFmpeg's own file errors are among them
-        raise VideoError(path, f"cannot be opened ({error.strerror})") from error
-    except av.FFmpegError as error:
-        raise VideoError(path, f"not a video, or its header is damaged or cut off ({error.strerror})") from error
-    stream = container.streams.best("video")
-    fault = ""
-    if not isinstance(stream, av.VideoStream) or stream.disposition & Disposition.attached_pic:
-        fault = f"holds no video (streams: {', '.join(sorted({other.type for other in container.streams})) or 'none'})"
-    elif stream.codec_context is None:
-        fault = "no decoder for its codec"
-    elif not (stream.codec_context.width and stream.codec_context.height):
-        fault = "its header gives no picture size"
-    if fault:
-        container.close()
-        raise VideoError(path, fault)
-    for other in container.streams:
-        other.discard = Discard.default if other is stream else Discard.all
-    return container, stream
-
-
 def index_packets(path: str, container: InputContainer, stream: VideoStream) -> PacketIndex:
     """Walk once over the packets of a stream; the container is left at its end.
 
@@ -168,17 +140,18 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     if not packets:
         raise VideoError(path, "holds no frames")
 
-    numbers = np.arange(len(packets))
-    timed = _has_times(packets, reordered=stream.codec_context.reorder_depth > 0)
-    time = np.array([packet.pts for packet in packets], dtype=np.int64) if timed else numbers
-    keys = np.flatnonzero([packet.key for packet in packets]) if timed else numbers[:1]
-    keys = keys if keys.size else numbers[:1]
+    reordered = stream.codec_context.reorder_depth > 0
+    if not _has_times(packets, avi=container.format.name == "avi", reordered=reordered):
+        return _counted_from_start(path, stream, packets)
+    time = np.array([_first_known(packet.pts, packet.dts) for packet in packets])
+    keys = np.flatnonzero([packet.key for packet in packets])
+    keys = keys if keys.size else np.array([0])
     keys = keys[np.maximum.accumulate(time[keys]) == time[keys]]
     # Where a recording begins between two key frames, its first frames have nothing to be decoded from.
-    shown_packets = [n for n, packet in enumerate(packets) if packet.shown and n >= keys[0] and time[n] >= time[keys[0]]]
-    packet_of = np.array(sorted(shown_packets, key=time.__getitem__), dtype=np.int64)
-    if not packet_of.size:
+    shown = [n for n, packet in enumerate(packets) if packet.shown and n >= keys[0] and time[n] >= time[keys[0]]]
+    if not shown:
         raise VideoError(path, "holds no frames that are shown")
+    packet_of = np.array(sorted(shown, key=time.__getitem__))
     frame_of = np.full(len(packets), -1)
     frame_of[packet_of] = np.arange(len(packet_of))
     return PacketIndex(
@@ -188,20 +161,39 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
         key_frames=np.searchsorted(time[packet_of], time[keys]),
         seek_times=np.array([_first_known(packet.dts, packet.pts) for packet in packets]),
         places=np.array([packet.place for packet in packets]),
-        timed=timed,
-        fps=_average_rate(path, stream, [packets[n] for n in packet_of] if timed else []),
+        timed=True,
+        fps=_average_rate(path, stream, [packets[n] for n in packet_of]),
     )
 
 
-def _has_times(packets: list[Packet], *, reordered: bool) -> bool:
-    """Whether the times of showing can be trusted.
+def _has_times(packets: list[Packet], *, avi: bool, reordered: bool) -> bool:
+    """Whether the times of showing can be trusted: raw streams carry none, AVI only those of decoding."""
+    times = {packet.pts for packet in packets if packet.shown}
+    return None not in times and len(times) == sum(packet.shown for packet in packets) and not (avi and reordered)
 
-    Raw streams carry none. AVI carries none either: where frames are reordered, some come out as stored order.
-    """
-    times = {packet.pts for packet in packets}
-    if None in times or len(times) < len(packets):
-        return False
-    return not (reordered and len(packets) > 1 and all(packet.pts == packet.dts for packet in packets))
+
+def _counted_from_start(path: str, stream: VideoStream, packets: list[Packet]) -> PacketIndex:
+    """The index of a file without times. Its packets do not tell how many frames they give, so all are decoded."""
+    import av
+
+    container, counted_stream = open_video(path)
+    with container:
+        try:
+            num_frames = sum(1 for _ in container.decode(counted_stream))
+        except av.FFmpegError as error:
+            raise VideoError(path, f"damaged ({error.strerror})") from error
+    if not num_frames:
+        raise VideoError(path, "none of its frames can be decoded")
+    return PacketIndex(
+        packet_of=np.arange(num_frames),
+        frame_of=np.full(len(packets), -1),
+        key_packets=np.array([0]),
+        key_frames=np.array([0]),
+        seek_times=np.zeros(len(packets), np.int64),
+        places=np.full(len(packets), -1),
+        timed=False,
+        fps=_average_rate(path, stream, []),
+    )
 
 
 def _first_known(*times: int | None) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
+from itertools import chain, dropwhile
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
-from vjepa_pipe.video.packets import Run, index_packets, open_video
+from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.packets import Run, index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
 
 if TYPE_CHECKING:
@@ -95,37 +97,104 @@ class PyavReader:
             clip[numbers == number] = image
         return np.empty((0, self.height, self.width, 3), np.uint8) if clip is None else clip
 
+    def close(self) -> None:
+        """Free the file and the decoder."""
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        self._container, self._stream = open_video(self.path)
+        context = self._stream.codec_context
+        context.thread_count = self._threads
+        context.thread_type = "SLICE"  # threads that each take a frame delay every seek, and can lock up in a worker
+        self._stored_size = context.width, context.height
+
+    def _upright_rgb(self, picture: VideoFrame) -> NDArray[np.uint8]:
+        """A picture as RGB uint8 [H, W, 3], turned as its file says.
+
+        A picture that changes size within the video is scaled to the size that the header gives.
+        """
+        width, height = self._stored_size
+        rgb = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1).to_ndarray()
+        return np.rot90(rgb, picture.rotation // 90) if picture.rotation % 90 == 0 else rgb
+
     def _pictures(self, frames: list[int]) -> Iterator[tuple[int, VideoFrame]]:
+        start = int(self._index.key_packets[0])
         for run in self._index.runs(frames):
             try:
                 yield from self._decode(run)
             except VideoError:
-                if run.first == 0:
+                if run.first == start:
                     raise
-                # Some encoders mark as key frames what only becomes whole some frames later.
-                yield from self._decode(run._replace(first=0))
+                # Some encoders mark as a key frame what only becomes whole some frames later.
+                yield from self._decode(run._replace(first=start))
 
     def _decode(self, run: Run) -> Iterator[tuple[int, VideoFrame]]:
         """Decode a run of packets and yield its wanted frames, each with its number.
 
-        Each packet goes into the decoder stamped with the number of its frame in place of a time, and the picture
-        comes out with the stamp. So frames are never counted, except in files without times.
+        Each packet goes into the decoder with the number of its frame in place of a time, and the picture comes out
+        with that number. Frames are counted only in files without times.
         """
         import av
 
-        context = self._stream.codec_context
+        index, context = self._index, self._stream.codec_context
         context.flush_buffers()
-        timed, counted = self._index.timed, 0
-        last = run.last if timed else len(self._index.frame_of) - 1
-        first_frame = run.frames[0]
-        missing = set(run.frames)
+        last = run.last if index.timed else len(index.frame_of) - 1
+        intact_from = int(index.key_frames[np.searchsorted(index.key_packets, run.first)])
+        missing, count = set(run.frames), 0
         for number, packet in self._packets_from(run.first):
-            frame = int(self._index.frame_of[number])
-            packet.pts = frame if frame >= 0 else None
-            context.skip_frame = "NONREF" if timed and frame not in missing else "DEFAULT"
+            wanted = index.frame_of[number] in missing
+            context.skip_frame = "DEFAULT" if wanted or not index.timed else "NONREF"
+            packet.pts = int(index.frame_of[number])
             try:
-                pictures = context.decode(packet)
-                if number == last:
-                    pictures += context.decode(None)
+                # Transport streams mark whole packets too, beside every joint.
+                if packet.is_corrupt and self._container.format.name != "mpegts":
+                    raise VideoError(self.path, f"damaged or cut off near frame {packet.pts}")
+                pictures = context.decode(packet) + (context.decode(None) if number == last else [])
             except av.FFmpegError as error:
-                ...
+                raise VideoError(self.path, f"damaged near frame {packet.pts} ({error.strerror})") from error
+            for picture in pictures:
+                frame = picture.pts if index.timed else count
+                count += 1
+                if frame is None or frame < intact_from:
+                    continue
+                if picture.is_corrupt:
+                    raise VideoError(self.path, f"damaged at frame {frame}")
+                if frame in missing:
+                    missing.remove(frame)
+                    yield frame, picture
+            if number == last or not missing:
+                break
+        if missing:
+            raise VideoError(self.path, f"frame {min(missing)} cannot be decoded")
+
+    def _packets_from(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
+        """The packets from number `first` on, each with its number."""
+        packets = self._after_seek(first)
+        if packets is None:
+            self.close()
+            self._open()
+            packets = enumerate(self._container.demux(self._stream))
+        yield from dropwhile(lambda numbered: numbered[0] < first, packets)
+
+    def _after_seek(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]] | None:
+        """Packets, numbered, from some place at or before `first`; None if seeking leads nowhere known."""
+        import av
+
+        try:
+            self._container.seek(int(self._index.seek_times[first]), stream=self._stream)
+            packets = self._container.demux(self._stream)
+            for packet in packets:
+                number = self._index.packet_at.get(-1 if packet.pos is None else packet.pos)
+                if number is not None:
+                    return enumerate(chain([packet], packets), number) if number <= first else None
+        except av.FFmpegError:  # some formats cannot seek at all
+            return None
+        return None

@@ -1,0 +1,34 @@
+"""Videos that several tests read, and a cache folder that is not the user's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vjepa_pipe.sources import write_synthetic_videos
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """$VJEPA_PIPE_CACHE for this process and its children."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VJEPA_PIPE_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def videos_csv(cache: Path) -> Path:
+    """An annotation file of eight synthetic videos."""
+    return write_synthetic_videos(cache, 8)
+
+
+@pytest.fixture(autouse=True)
+def one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests decide themselves which rank they are."""
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"):
+        if name in os.environ:
+            monkeypatch.delenv(name)

@@ -1,0 +1,18 @@
+"""Video files to frames: one module per decoder behind one protocol, and which frames make a clip."""
+
+from __future__ import annotations
+
+from vjepa_pipe.video.decord import DecordDecoder
+from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
+from vjepa_pipe.video.pyav import PyavDecoder
+from vjepa_pipe.video.reader import Decoder, VideoReader
+
+__all__ = [
+    "ClipError",
+    "ClipTooShort",
+    "Decoder",
+    "DecordDecoder",
+    "PyavDecoder",
+    "VideoError",
+    "VideoReader",
+]

@@ -1,0 +1,45 @@
+"""Opening a file with PyAV, and saying plainly what is wrong when it is not a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vjepa_pipe.video.errors import VideoError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+
+def open_video(path: str) -> tuple[InputContainer, VideoStream]:
+    """Open a file with PyAV and find its main video stream; packets of other streams are not read.
+
+    Raises:
+        VideoError: If there is no such file, or no video in it that can be decoded.
+    """
+    import av
+    from av.stream import Discard, Disposition
+
+    try:
+        if Path(path).is_file() and Path(path).stat().st_size == 0:
+            raise VideoError(path, "empty file (0 bytes)")
+        container = av.open(path, metadata_errors="replace")
+    except OSError as error:  # FFmpeg's own file errors are among them
+        raise VideoError(path, f"cannot be opened ({error.strerror})") from error
+    except av.FFmpegError as error:
+        raise VideoError(path, f"not a video, or its header is damaged or cut off ({error.strerror})") from error
+    stream = container.streams.best("video")
+    fault = ""
+    if not isinstance(stream, av.VideoStream) or stream.disposition & Disposition.attached_pic:
+        fault = f"holds no video (streams: {', '.join(sorted({other.type for other in container.streams})) or 'none'})"
+    elif stream.codec_context is None:
+        fault = "no decoder for its codec"
+    elif not (stream.codec_context.width and stream.codec_context.height):
+        fault = "its header gives no picture size"
+    if fault:
+        container.close()
+        raise VideoError(path, fault)
+    for other in container.streams:
+        other.discard = Discard.default if other is stream else Discard.all
+    return container, stream
