@@ -24,7 +24,9 @@ class Replayed(MultiBlock3D):
         return drawn
 
 
-@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: "-".join(map(str, [*case["mask"].values(), case["crop_size"], case["seed"]])))
+@pytest.mark.parametrize(
+    "case", GOLDEN, ids=lambda case: "-".join(map(str, [*case["mask"].values(), case["crop_size"], case["seed"]]))
+)
 def test_masks_are_the_published_ones(case):
     side = case["crop_size"] // case["patch_size"]
     grid = (case["frames_per_clip"] // case["tubelet_size"], side, side)
@@ -42,7 +44,9 @@ def test_masks_are_the_published_ones(case):
 
 
 def test_the_record_covers_what_it_should():
-    redrawn = [c for c in GOLDEN if len(c["block_positions_top_left_start"]) > c["mask"]["num_blocks"] * c["batch_size"]]
+    redrawn = [
+        c for c in GOLDEN if len(c["block_positions_top_left_start"]) > c["mask"]["num_blocks"] * c["batch_size"]
+    ]
     assert len(GOLDEN) == 28
     assert len(redrawn) >= 3
     for option in ("max_temporal_keep", "full_complement", "pred_full_complement", "inv_block", "max_keep"):

@@ -48,7 +48,12 @@ configs = st.builds(
 grids_of_tokens = st.tuples(st.integers(1, 6), st.integers(2, 8), st.integers(2, 8))
 
 
-@given(config=configs, grid=grids_of_tokens, convention=st.sampled_from(["strict", "reference"]), step=st.integers(0, 10**6))
+@given(
+    config=configs,
+    grid=grids_of_tokens,
+    convention=st.sampled_from(["strict", "reference"]),
+    step=st.integers(0, 10**6),
+)
 @settings(max_examples=300, deadline=None)
 def test_masks_are_sorted_in_range_disjoint_and_covering(config, grid, convention, step):
     try:
@@ -170,7 +175,9 @@ def test_an_empty_context_is_drawn_again_but_not_for_ever():
     assert masks.draw_size(0) == (2, 3, 4)
     assert all(masks.draw_clip((2, 3, 4), rng).sum() == 8 for rng in generators(50))
     config.num_blocks = 60
-    with pytest.raises(RuntimeError, match=re.escape("mask.num_blocks=60 blocks of (2, 3, 4) covered all (2, 4, 4) tokens")):
+    with pytest.raises(
+        RuntimeError, match=re.escape("mask.num_blocks=60 blocks of (2, 3, 4) covered all (2, 4, 4) tokens")
+    ):
         masks.draw_clip((2, 3, 4), np.random.default_rng(0))
 
 
@@ -256,5 +263,7 @@ def test_collating_nothing_is_refused():
         masks.collate([], [])
     with pytest.raises(ValueError, match=re.escape("grids and rngs must have one entry per clip (got 1 and 2)")):
         masks.collate([np.ones(GRID, dtype=bool)], generators(2))
-    with pytest.raises(ValueError, match=re.escape("clip 1 of the batch must have at least one token in each mask (got 0)")):
+    with pytest.raises(
+        ValueError, match=re.escape("clip 1 of the batch must have at least one token in each mask (got 0)")
+    ):
         masks.collate([masks.draw_clip((8, 4, 4), np.random.default_rng(0)), np.zeros(GRID, dtype=bool)], generators(2))

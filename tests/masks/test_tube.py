@@ -59,7 +59,11 @@ def test_every_place_is_seen_equally_often():
 @pytest.mark.parametrize(
     ("ratio", "grid", "message"),
     [
-        (0.99, (8, 4, 4), "mask.ratio must leave some places of a frame and hide some (got 0.99, which leaves 0 of 16)"),
+        (
+            0.99,
+            (8, 4, 4),
+            "mask.ratio must leave some places of a frame and hide some (got 0.99, which leaves 0 of 16)",
+        ),
         (0.5, (8, 1, 1), "(got 0.5, which leaves 0 of 1)"),
         (0.9, (8, 4, 0), "grid must hold at least one token along time, height and width (got (8, 4, 0))"),
     ],

@@ -42,5 +42,7 @@ def test_first_draws_over_neighbouring_keys_are_uniform():
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 1.5])
 def test_numbers_beyond_64_bits_are_refused(number):
-    with pytest.raises(ValueError, match=re.escape(f"key numbers must be integers from -2**63 to 2**63 - 1 (got ({number},))")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"key numbers must be integers from -2**63 to 2**63 - 1 (got ({number},))")
+    ):
         keyed_hash("window", number)

@@ -18,7 +18,9 @@ WORLDS = (1, 2, 4, 7)
 
 def ranks(weights, world_size, epoch=0, **arguments):
     """What each rank yields in an epoch."""
-    samplers = [DistributedWeightedSampler(weights, rank=r, world_size=world_size, **arguments) for r in range(world_size)]
+    samplers = [
+        DistributedWeightedSampler(weights, rank=r, world_size=world_size, **arguments) for r in range(world_size)
+    ]
     for sampler in samplers:
         sampler.set_epoch(epoch)
     return [list(sampler) for sampler in samplers]
@@ -57,7 +59,9 @@ MIXTURES = {
 def test_weights_hold_in_every_epoch_and_over_twenty(mixture, num_samples, world_size):
     weights = MIXTURES[mixture]
     draws = num_samples or len(weights)
-    samplers = [DistributedWeightedSampler(weights, num_samples, rank, world_size, seed=3) for rank in range(world_size)]
+    samplers = [
+        DistributedWeightedSampler(weights, num_samples, rank, world_size, seed=3) for rank in range(world_size)
+    ]
     so_far = Counter()
     for epoch in range(20):
         drawn = Counter()

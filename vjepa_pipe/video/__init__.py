@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vjepa_pipe.video.clips import ClipSampler
 from vjepa_pipe.video.decord import DecordDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
 from vjepa_pipe.video.pyav import PyavDecoder
@@ -9,6 +10,7 @@ from vjepa_pipe.video.reader import Decoder, VideoReader
 
 __all__ = [
     "ClipError",
+    "ClipSampler",
     "ClipTooShort",
     "Decoder",
     "DecordDecoder",

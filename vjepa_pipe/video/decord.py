@@ -114,7 +114,7 @@ class DecordReader:
     def _open(self) -> Any:
         # decord breaks torch when it is loaded first (dmlc/decord#251).
         import torch  # noqa: F401 isort: skip
-        import decord  # type: ignore[import-untyped]
+        import decord
 
         try:
             video = decord.VideoReader(self.path, num_threads=self._threads, fault_tol=REPEATED_FRAMES_ALLOWED)

@@ -148,10 +148,10 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     keys = keys if keys.size else np.array([0])
     keys = keys[np.maximum.accumulate(time[keys]) == time[keys]]
     # Where a recording begins between two key frames, its first frames have nothing to be decoded from.
-    shown = [n for n, packet in enumerate(packets) if packet.shown and n >= keys[0] and time[n] >= time[keys[0]]]
-    if not shown:
+    decodable = [n for n, packet in enumerate(packets) if packet.shown and n >= keys[0] and time[n] >= time[keys[0]]]
+    if not decodable:
         raise VideoError(path, "holds no frames that are shown")
-    packet_of = np.array(sorted(shown, key=time.__getitem__))
+    packet_of = np.array(sorted(decodable, key=time.__getitem__))
     frame_of = np.full(len(packets), -1)
     frame_of[packet_of] = np.arange(len(packet_of))
     return PacketIndex(

@@ -122,8 +122,9 @@ class PyavReader:
         A picture that changes size within the video is scaled to the size that the header gives.
         """
         width, height = self._stored_size
-        rgb = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1).to_ndarray()
-        return np.rot90(rgb, picture.rotation // 90) if picture.rotation % 90 == 0 else rgb
+        rgb = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1)
+        image: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), np.uint8)
+        return np.rot90(image, picture.rotation // 90) if picture.rotation % 90 == 0 else image
 
     def _pictures(self, frames: list[int]) -> Iterator[tuple[int, VideoFrame]]:
         start = int(self._index.key_packets[0])
