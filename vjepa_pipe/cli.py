@@ -19,7 +19,7 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.store import register
-from vjepa_pipe.sweeps.sweeper import register_sweeper
+from vjepa_pipe.sweeps import make_plugins_known
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]
     register()
-    register_sweeper()
+    make_plugins_known()
     full_error = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
     try:
@@ -83,6 +83,8 @@ def _report(error: Exception) -> int:
 
 def _every_config_fault(error: Exception) -> str:
     """Hydra stops at the first fault; composing again without the faulty overrides names the others too."""
+    if {"-m", "--multirun"} & set(sys.argv):
+        return f"config error: {plain_text(error)}"
     overrides = [text for text in sys.argv[1:] if "=" in text and not text.startswith("-")]
     config_dir = next((b for a, b in zip(sys.argv, sys.argv[1:], strict=False) if a in ("--config-dir", "-cd")), None)
     try:

@@ -146,6 +146,13 @@ def test_faults_are_found_before_work(videos_csv: Path, changes: dict, world: in
         DataManager(small(videos_csv, **changes), rank=0, world_size=world).build_train_loader()
 
 
+def test_mask_that_cannot_be_drawn_is_a_config_error(videos_csv: Path) -> None:
+    experiment = masked(videos_csv, 0)
+    experiment.mask.masks["short"].spatial_scale = (1.0, 1.0)  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"mask.masks.short: mask.spatial_scale"):
+        DataManager(experiment).build_train_loader()
+
+
 def test_files_named_by_the_environment(videos_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_CSV", str(videos_csv))
     loader = DataManager(small(videos_csv, data_paths=[], path_variables=["MY_CSV"])).build_train_loader()

@@ -46,7 +46,7 @@ def test_two_weighted_sources(videos_csv: Path, tmp_path: Path) -> None:
     result = launch(
         "data=csv", f"data.data_paths=[{videos_csv},{videos_csv}]", "data.data_weights=[0.75,0.25]",
         "data.source_names=[a,b]", "data.img_size=32", "data.frames_per_clip=2", "data.batch_size=8",
-        "data.num_workers=0", cwd=tmp_path,
+        "data.num_workers=0", "mask=none", cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     summary = json.loads(next(tmp_path.rglob("summary.json")).read_text())

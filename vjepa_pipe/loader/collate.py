@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import default_collate
 
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.mask import MaskConfig, MultiBlockConfig, TubeConfig
 from vjepa_pipe.masks import MaskGenerator, MultiBlock3D, Tube
 from vjepa_pipe.sampling import SampleKey, generator
@@ -33,9 +34,11 @@ class MaskCollator:
         frames_per_clip: The clip length T, or all the lengths that samples may have.
         global_batch_size: Samples in a batch over all ranks: the clock of the block sizes.
         seed: Seed of the keys made for samples that carry none.
+        img_size: Height and width of the clips in pixels, when known: masks that cannot be drawn are then
+            found here and not at the first batch.
 
     Raises:
-        ValueError: If a mask cannot be drawn.
+        ConfigError: If a mask cannot be drawn on clips of this size.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class MaskCollator:
         frames_per_clip: int | Sequence[int] = 16,
         global_batch_size: int | None = None,
         seed: int = 0,
+        img_size: int | None = None,
     ) -> None:
         self.config = config if config is not None else MaskConfig()
         self.lengths = sorted({frames_per_clip} if isinstance(frames_per_clip, int) else set(frames_per_clip))
@@ -52,6 +56,9 @@ class MaskCollator:
         self._masks: Mapping[str, MultiBlockConfig | TubeConfig] = getattr(self.config, "masks", {})
         self._generators: dict[tuple[str, tuple[int, int, int]], MaskGenerator] = {}
         self._batches = 0
+        if img_size is not None:
+            for length in self.lengths:
+                self.generators_for((length, img_size, img_size))
 
     def __call__(self, samples: Sequence[Mapping[str, Any]]) -> Batch | list[Batch]:
         keys = self._keys(samples)
@@ -91,7 +98,10 @@ class MaskCollator:
     def _generator(self, name: str, config: MultiBlockConfig | TubeConfig, grid: tuple[int, int, int]) -> MaskGenerator:
         if (name, grid) not in self._generators:
             kind = Tube if isinstance(config, TubeConfig) else MultiBlock3D
-            self._generators[name, grid] = kind(config, grid, self.config.convention)  # type: ignore[arg-type]
+            try:
+                self._generators[name, grid] = kind(config, grid, self.config.convention)  # type: ignore[arg-type]
+            except ValueError as error:
+                raise ConfigError([f"mask.masks.{name}: {error}"]) from error
         return self._generators[name, grid]
 
     def _keys(self, samples: Sequence[Mapping[str, Any]]) -> list[SampleKey]:

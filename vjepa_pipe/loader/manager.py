@@ -120,6 +120,7 @@ class DataManager:
             frames_per_clip=self._lengths(),
             global_batch_size=self.global_batch_size,
             seed=self.config.seed,
+            img_size=self.config.data.img_size,
         )
         return collator
 

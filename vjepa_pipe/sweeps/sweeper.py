@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 
 from vjepa_pipe.config.compose import read_experiment
@@ -38,13 +37,3 @@ class CheckedSweeper(BasicSweeper):
         batches: list[Sequence[JobReturn]] = super().sweep(arguments)
         print_table([job for batch in batches for job in batch])
         return batches
-
-
-# Hydra instantiates a sweeper only if its class claims to live in the namespace package of plugins.
-CheckedSweeper.__module__ = "hydra_plugins.vjepa_pipe"
-SWEEPER_TARGET = f"{CheckedSweeper.__module__}.{CheckedSweeper.__name__}"
-
-
-def register_sweeper() -> None:
-    """Make the sweeper known to Hydra. Safe to call again."""
-    Plugins.instance().register(CheckedSweeper)

@@ -18,9 +18,17 @@ def print_table(jobs: Sequence[JobReturn]) -> None:
     ]
     results: list[dict[str, Any]] = [job.return_value if isinstance(job.return_value, dict) else {} for job in jobs]
     metrics = list(dict.fromkeys(name for result in results for name in result))
-    table = Table("point", *varied, *metrics)
+    table = Table()
+    for title in ("point", *(_short_names(varied)), *metrics):
+        table.add_column(title, overflow="fold")
     for number, (one, result) in enumerate(zip(settings, results, strict=True)):
         table.add_row(
             str(number), *(one.get(key, "") for key in varied), *(str(result.get(name, "")) for name in metrics)
         )
     Console().print(table)
+
+
+def _short_names(keys: Sequence[str]) -> list[str]:
+    """The last part of each dotted key, or all of it where two keys end alike."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)]

@@ -116,6 +116,7 @@ class DecordReader:
         import torch  # noqa: F401 isort: skip
         import decord
 
+        decord.logging.set_level(decord.logging.QUIET)  # what it would print, it raises too
         try:
             video = decord.VideoReader(self.path, num_threads=self._threads, fault_tol=REPEATED_FRAMES_ALLOWED)
         except Exception as error:  # decord raises RuntimeError, AssertionError and an error of its own

@@ -30,16 +30,16 @@ def open_video(path: str) -> tuple[InputContainer, VideoStream]:
     except av.FFmpegError as error:
         raise VideoError(path, f"not a video, or its header is damaged or cut off ({error.strerror})") from error
     stream = container.streams.best("video")
-    fault = ""
+    for other in container.streams:
+        other.discard = Discard.default if other is stream else Discard.all
     if not isinstance(stream, av.VideoStream) or stream.disposition & Disposition.attached_pic:
-        fault = f"holds no video (streams: {', '.join(sorted({other.type for other in container.streams})) or 'none'})"
+        found = ", ".join(sorted({other.type for other in container.streams})) or "none"
+        fault = f"holds no video (streams: {found})"
     elif stream.codec_context is None:
         fault = "no decoder for its codec"
     elif not (stream.codec_context.width and stream.codec_context.height):
         fault = "its header gives no picture size"
-    if fault:
-        container.close()
-        raise VideoError(path, fault)
-    for other in container.streams:
-        other.discard = Discard.default if other is stream else Discard.all
-    return container, stream
+    else:
+        return container, stream
+    container.close()
+    raise VideoError(path, fault)

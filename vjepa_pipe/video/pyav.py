@@ -145,34 +145,35 @@ class PyavReader:
         """
         import av
 
-        index, context = self._index, self._stream.codec_context
-        context.flush_buffers()
+        index = self._index
         last = run.last if index.timed else len(index.frame_of) - 1
+        # Pictures shown before the key frame but stored after it need what lies before, and are not wanted here.
         intact_from = int(index.key_frames[np.searchsorted(index.key_packets, run.first)])
         missing, count = set(run.frames), 0
-        for number, packet in self._packets_from(run.first):
-            wanted = index.frame_of[number] in missing
-            context.skip_frame = "DEFAULT" if wanted or not index.timed else "NONREF"
-            packet.pts = int(index.frame_of[number])
-            try:
+        try:
+            packets = self._packets_from(run.first)
+            context = self._stream.codec_context
+            context.flush_buffers()
+            for number, packet in packets:
+                packet.pts = int(index.frame_of[number])
                 # Transport streams mark whole packets too, beside every joint.
                 if packet.is_corrupt and self._container.format.name != "mpegts":
                     raise VideoError(self.path, f"damaged or cut off near frame {packet.pts}")
-                pictures = context.decode(packet) + (context.decode(None) if number == last else [])
-            except av.FFmpegError as error:
-                raise VideoError(self.path, f"damaged near frame {packet.pts} ({error.strerror})") from error
-            for picture in pictures:
-                frame = picture.pts if index.timed else count
-                count += 1
-                if frame is None or frame < intact_from:
-                    continue
-                if picture.is_corrupt:
-                    raise VideoError(self.path, f"damaged at frame {frame}")
-                if frame in missing:
-                    missing.remove(frame)
-                    yield frame, picture
-            if number == last or not missing:
-                break
+                context.skip_frame = "NONREF" if index.timed and packet.pts not in missing else "DEFAULT"
+                for picture in context.decode(packet) + (context.decode(None) if number == last else []):
+                    frame = picture.pts if index.timed else count
+                    count += 1
+                    if frame is None or frame < intact_from:
+                        continue
+                    if picture.is_corrupt:
+                        raise VideoError(self.path, f"damaged at frame {frame}")
+                    if frame in missing:
+                        missing.remove(frame)
+                        yield frame, picture
+                if number == last or not missing:
+                    break
+        except av.FFmpegError as error:
+            raise VideoError(self.path, f"damaged near frame {min(missing)} ({error.strerror})") from error
         if missing:
             raise VideoError(self.path, f"frame {min(missing)} cannot be decoded")
 
@@ -183,7 +184,7 @@ class PyavReader:
             self.close()
             self._open()
             packets = enumerate(self._container.demux(self._stream))
-        yield from dropwhile(lambda numbered: numbered[0] < first, packets)
+        return dropwhile(lambda numbered: numbered[0] < first, packets)
 
     def _after_seek(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]] | None:
         """Packets, numbered, from some place at or before `first`; None if seeking leads nowhere known."""
@@ -191,11 +192,11 @@ class PyavReader:
 
         try:
             self._container.seek(int(self._index.seek_times[first]), stream=self._stream)
-            packets = self._container.demux(self._stream)
-            for packet in packets:
-                number = self._index.packet_at.get(-1 if packet.pos is None else packet.pos)
-                if number is not None:
-                    return enumerate(chain([packet], packets), number) if number <= first else None
         except av.FFmpegError:  # some formats cannot seek at all
             return None
+        packets = self._container.demux(self._stream)
+        for packet in packets:
+            number = self._index.packet_at.get(-1 if packet.pos is None else packet.pos)
+            if number is not None:
+                return enumerate(chain([packet], packets), number) if number <= first else None
         return None

@@ -1,0 +1,169 @@
+"""Every decoder returns the frames asked for, upright, whatever the file does to their order and times."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from footage import counter_frame, read_counter, write_video
+from footage_kinds import ALL_KINDS, KINDS, shown
+
+from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, VideoError
+from vjepa_pipe.video.pyav import PyavReader
+
+PYAV, DECORD = PyavDecoder(), DecordDecoder()
+REFUSED_BY_DECORD = {
+    "h264.ts": "decord does not find the first frame of mpegts files; use PyavDecoder",
+    "mpeg2.ts": "decord does not find the first frame of mpegts files; use PyavDecoder",
+    "mpeg2.mpg": "decord does not find the first frame of mpeg files; use PyavDecoder",
+    "raw.h264": "decord does not find the first frame of h264 files; use PyavDecoder",
+    "av1.mp4": "decord cannot open it (damaged, or a codec it lacks, such as AV1)",
+}
+READ_BY_DECORD = [name for name in ALL_KINDS if name not in REFUSED_BY_DECORD and name != "refreshed.mp4"]
+# The two libraries interpolate the chroma of these at slightly different places: largest mean difference, of 255.
+NEAR = {"odd_height.webm": 1.0, "ten_bit.mp4": 2.0, "interlaced.mp4": 3.0}
+
+Find = Callable[[str], Path]
+
+
+@pytest.mark.parametrize(
+    ("decoder", "name"),
+    [(PYAV, name) for name in ALL_KINDS] + [(DECORD, name) for name in READ_BY_DECORD],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_reads_the_frames_asked_for(decoder: Decoder, name: str, video: Find) -> None:
+    numbers = shown(name)
+    rng = np.random.default_rng(len(name))
+    with decoder.open(str(video(name))) as reader:
+        assert reader.num_frames == len(numbers)
+        for indices in (rng.integers(0, len(numbers), 20), rng.permutation(len(numbers)), [0], [len(numbers) - 1] * 3):
+            frames = reader.read(indices)
+            assert frames.dtype == np.uint8 and frames.shape == (len(indices), reader.height, reader.width, 3)
+            assert [read_counter(frame) for frame in frames] == [numbers[index] for index in indices]
+
+
+@pytest.mark.parametrize("name", READ_BY_DECORD)
+def test_decoders_agree(name: str, video: Find) -> None:
+    path = str(video(name))
+    with PYAV.open(path) as one, DECORD.open(path) as other:
+        assert (one.num_frames, one.fps, one.height, one.width) == (
+            other.num_frames,
+            other.fps,
+            other.height,
+            other.width,
+        )
+        indices = np.random.default_rng(1).integers(0, one.num_frames, 24)
+        difference = np.abs(one.read(indices).astype(int) - other.read(indices))
+    if name in NEAR:
+        assert 0 < difference.mean() < NEAR[name]
+    else:
+        assert difference.max() == 0
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_DECORD)
+def test_decord_refuses_what_it_would_read_wrong(name: str, video: Find) -> None:
+    with pytest.raises(VideoError) as caught:
+        DECORD.open(str(video(name)))
+    assert str(caught.value) == f"{video(name)}: {REFUSED_BY_DECORD[name]}"
+
+
+def test_decord_refuses_frames_it_would_repeat(video: Find) -> None:
+    # Only the first picture of this video is whole in itself; decord starts at the others and gets nothing.
+    with DECORD.open(str(video("refreshed.mp4"))) as reader, pytest.raises(VideoError, match="cannot decode every"):
+        reader.read([40])
+
+
+@pytest.mark.parametrize("name", ["b_frames.mp4", "open_groups.mp4", "vp9.webm", "mpeg2.mpg", "h264.avi"])
+def test_a_frame_is_the_same_however_it_is_reached(name: str, video: Find) -> None:
+    with PYAV.open(str(video(name))) as reader:
+        whole = reader.read(range(reader.num_frames))
+        one_by_one = [reader.read([index])[0] for index in reversed(range(reader.num_frames))]
+        spread = reader.read(range(1, reader.num_frames, 5))
+    assert np.array_equal(whole, one_by_one[::-1])
+    assert np.array_equal(whole[1::5], spread)
+
+
+def test_pixels_survive() -> None:
+    drawn = counter_frame(681, 96, 64)
+    assert read_counter(drawn) == 681 == 0b1010101001
+
+
+@pytest.mark.parametrize("decoder", [PYAV, DECORD], ids=lambda decoder: decoder.name)
+def test_lossless_pixels_are_the_ones_drawn(decoder: Decoder, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "exact.mkv", 12, codec="ffv1", pix_fmt="bgr0", options={"g": "4"})
+    with decoder.open(str(path)) as reader:
+        assert np.array_equal(reader.read([7, 2]), [counter_frame(7), counter_frame(2)])
+
+
+@pytest.mark.parametrize("decoder", [PYAV, DECORD], ids=lambda decoder: decoder.name)
+@pytest.mark.parametrize(
+    ("name", "fps"),
+    [("b_frames.mp4", 25.0), ("ntsc.mp4", 30000 / 1001), ("vp9.webm", 25.0), ("late_start.mkv", 25.0), ("cut.mp4", 25.0)],
+)
+def test_rate(name: str, fps: float, decoder: Decoder, video: Find) -> None:
+    with decoder.open(str(video(name))) as reader:
+        assert reader.fps == fps
+
+
+@pytest.mark.parametrize("name", ["uneven.mp4", "uneven.mkv"])
+def test_variable_rate_counts_frames_in_order_and_averages_their_rate(name: str, video: Find) -> None:
+    times = KINDS[name]["pts"]
+    seconds = (times[-1] + (times[-1] / 47)) / 100  # the last frame is taken to last as long as the others on average
+    with PYAV.open(str(video(name))) as reader:
+        assert reader.fps == pytest.approx(48 / seconds, rel=0.03)
+        assert read_counter(reader.read([24])[0]) == 24  # the 25th frame shown, not the one on show halfway
+
+
+def test_declared_rate_that_frame_times_contradict_gives_way(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "slow.mkv", 20, pts=list(range(0, 200, 10)), time_base=Fraction(1, 100), fps=25)
+    with PYAV.open(str(path)) as reader:
+        assert reader.fps == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("decoder", [PYAV, DECORD], ids=lambda decoder: decoder.name)
+def test_indices_out_of_range_are_refused(decoder: Decoder, video: Find) -> None:
+    path = str(video("b_frames.mp4"))
+    with decoder.open(path) as reader:
+        for index in (48, -1):
+            with pytest.raises(VideoError) as caught:
+                reader.read([0, index])
+            assert str(caught.value) == f"{path}: frame {index} was asked for, the video has 0 to 47"
+        assert reader.read([]).shape == (0, 96, 128, 3)
+
+
+@pytest.mark.parametrize("decoder", [PYAV, DECORD, PyavDecoder(threads=2), DecordDecoder(threads=2)], ids=repr)
+def test_decoders_pickle_and_threads_change_no_pixel(decoder: Decoder, video: Find) -> None:
+    path = str(video("b_frames.mp4"))
+    with pickle.loads(pickle.dumps(decoder)).open(path) as reader, PYAV.open(path) as plain:
+        assert np.array_equal(reader.read([3, 30]), plain.read([3, 30]))
+
+
+def test_only_wanted_frames_are_converted(video: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    converted = []
+    convert = PyavReader._upright_rgb
+    monkeypatch.setattr(
+        PyavReader, "_upright_rgb", lambda self, picture: converted.append(picture) or convert(self, picture)
+    )
+    with PYAV.open(str(video("long_group.mp4"))) as reader:
+        reader.read([200, 40, 200, 41])
+    assert len(converted) == 3
+
+
+def test_frames_of_one_group_are_read_in_one_pass(video: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    decode = PyavReader._decode
+    monkeypatch.setattr(PyavReader, "_decode", lambda self, run: runs.append(run) or decode(self, run))
+    with PYAV.open(str(video("b_frames.mp4"))) as reader:
+        reader.read([14, 2, 20, 3, 40])
+    assert [(run.first, run.frames) for run in runs] == [(0, [2, 3]), (12, [14, 20]), (36, [40])]
+
+
+def test_importing_the_package_loads_no_decoder() -> None:
+    code = "import sys, vjepa_pipe.video; print([name for name in ('av', 'decord', 'torch') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,7 @@
+"""Where Hydra looks for our sweeper: it accepts only plugins defined below `hydra_plugins`."""
+
+from vjepa_pipe.sweeps.sweeper import CheckedSweeper
+
+
+class VjepaPipeSweeper(CheckedSweeper):
+    """The sweeper that conf/config.yaml names."""
