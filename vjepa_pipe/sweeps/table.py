@@ -9,6 +9,9 @@ from hydra.core.utils import JobReturn
 from rich.console import Console
 from rich.table import Table
 
+LOG_WIDTH = 200
+"""Columns of a table written to a file, where nothing says how wide it may be."""
+
 
 def print_table(jobs: Sequence[JobReturn]) -> None:
     """A row for each point: its number, the settings that vary, its metrics."""
@@ -25,7 +28,10 @@ def print_table(jobs: Sequence[JobReturn]) -> None:
         table.add_row(
             str(number), *(one.get(key, "") for key in varied), *(str(result.get(name, "")) for name in metrics)
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    console.print(table)
 
 
 def _short_names(keys: Sequence[str]) -> list[str]:
