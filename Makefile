@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-next lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+# The configuration tests on the next line of Hydra and OmegaConf.
+test-next: $(VENV)/.installed-dev
+	$(PYTHON) -m venv $(VENV)-next
+	$(VENV)-next/bin/python -m pip install -q 'hydra-core==1.4.0rc3' 'omegaconf==2.4.1rc1'
+	cd $(VENV)-next && ln -sfn $$($(CURDIR)/$(BIN)/python -c 'import site; print(site.getsitepackages()[0])') others
+	echo $(CURDIR)/$(VENV)-next/others > $$($(VENV)-next/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_others.pth
+	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/config tests/tasks
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import files
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -175,11 +176,11 @@ def cut_start(source: Path, target: Path, ticks: int) -> Path:
 
 def wiped(source: Path, target: Path, packet: int) -> Path:
     """A file with the bytes of one stored packet of its video set to zero."""
-    with av.open(str(source)) as container:
-        packets = [(found.pos, found.size) for found in container.demux(container.streams.video[0])]
-    place, size = packets[packet]
     data = bytearray(source.read_bytes())
-    data[place : place + size] = bytes(size)
+    with av.open(str(source)) as container:
+        content = next(islice(container.demux(container.streams.video[0]), packet, None))
+        place = data.index(bytes(content), content.pos)
+    data[place : place + content.size] = bytes(content.size)
     target.write_bytes(data)
     return target
 

@@ -86,7 +86,7 @@ def check(experiment: ExperimentConfig) -> None:
 def read_experiment(config: DictConfig) -> tuple[ExperimentConfig, list[str]]:
     """An experiment and its faults; with faults, the experiment may hold wrong values."""
     faults: list[str] = []
-    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain: dict[str, Any] = OmegaConf.to_container(own, resolve=True)  # type: ignore[assignment]
     types_at = dict(_node_types(config))
     experiment: ExperimentConfig = build(types_at.get("", ExperimentConfig), plain, "", faults, types_at)

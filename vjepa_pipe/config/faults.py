@@ -61,6 +61,9 @@ def explain(override: str, error: Exception, config: DictConfig | None, config_d
         parent, _, name = key.rpartition(".")
         hint = did_you_mean(name, known)
         return f"{key} is not a setting{hint.replace('mean ', f'mean {parent}.') if parent else hint}"
+    length = re.search(r"TupleConfig length \d+ does not match type hint length (\d+)", str(error.__cause__ or error))
+    if length:  # OmegaConf 2.4 finds this itself; 2.3 leaves it to us
+        return f"{key} must have {length[1]} values (got {value})"
     return f"{override}: {plain_text(error)}"
 
 

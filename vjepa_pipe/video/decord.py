@@ -2,9 +2,10 @@
 
 decord numbers key frames in stored order and seeks as if that were the order of showing. The two differ where
 pictures before a key frame are stored after it (open groups of pictures, the habit of HEVC and MPEG-4), and where an
-edit list or hidden frames come in: there decord 0.6 returns other frames than asked for, without a word. In MPEG
-transport streams it even starts at another frame. So the packets are indexed as for PyAV, and decord seeks only where
-it lands right; other files are decoded from their first frame, and those it cannot start right are refused.
+edit list or hidden frames come in: there decord 0.6 returns other frames than asked for, without a word. So it does
+where key frames do not stand alone; in MPEG transport streams it even begins at another frame. So the packets are
+indexed as for PyAV, and decord seeks only where it lands right. Other files it decodes from their first frame, and
+those where it does not find that one are refused.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class DecordReader:
             kind = container.format.name.split(",")[0]
         if kind not in STARTS_RIGHT:
             raise VideoError(path, f"decord does not find the first frame of {kind} files; use PyavDecoder")
-        self._may_seek = kind in SEEKS_RIGHT and self._index.keys_stored_as_shown
+        self._may_seek = kind in SEEKS_RIGHT and self._index.plain
         self._video: Any = self._open()
 
     @property

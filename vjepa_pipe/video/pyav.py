@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
 from vjepa_pipe.video.opening import open_video
-from vjepa_pipe.video.packets import Run, index_packets
+from vjepa_pipe.video.packet_index import Run
+from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
 
 if TYPE_CHECKING:

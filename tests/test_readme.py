@@ -1,0 +1,82 @@
+"""What README says works: every command of it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vjepa_pipe.config.folders import conf_dir
+
+ROOT = conf_dir().parent
+README = (ROOT / "README.md").read_text()
+LINES = [line for line in README.splitlines() if re.match(r" {4}python launch\.py", line)]
+COMMANDS = [line.split("  # ")[0].strip() for line in LINES]
+SMALL = [
+    "task.max_batches=1",
+    "task.preview_clips=1",
+    "data.batch_size=2",
+    "data.num_workers=0",
+    "data.img_size=64",
+    "data.frames_per_clip=4",
+]
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) >= 8
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path) -> Path:
+    """A working folder with the files that README's commands name."""
+    folder = tmp_path_factory.mktemp("readme")
+    rows = [line.rsplit(" ", 1) for line in videos_csv.read_text().splitlines()]
+    text = "".join(f"{(videos_csv.parent / path).resolve()} {label}\n" for path, label in rows)
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text(text)
+    shutil.copy(ROOT / "launch.py", folder)
+    block = next(part for part in README.split("\n\n") if "# my_experiments/" in part)
+    lines = [line.removeprefix("    ") for line in block.splitlines()]
+    file = folder / lines[0].removeprefix("# ").strip()
+    file.parent.mkdir(parents=True)
+    file.write_text("\n".join(lines[1:]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, folder: Path) -> None:
+    arguments = shlex.split(command)[2:]
+    only_prints = {"--help", "--cfg", "--shell-completion"} & set(arguments)
+    streams = not only_prints and "task=validate" not in arguments
+    csv = str(folder / "a.csv")
+    result = subprocess.run(
+        [sys.executable, str(folder / "launch.py"), *arguments, *(SMALL if streams else [])],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "KINETICS_CSV": csv, "SSV2_CSV": csv},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_python_example(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    found: dict = {}
+    exec(code.replace('"data=synthetic"', '"data=synthetic", "data.num_workers=0"'), found)
+    assert found["video"].ndim == 5
+    assert len(found["masks_enc"]) == len(found["masks_pred"]) == 2
+
+
+def test_folders_and_groups_of_the_readme_exist() -> None:
+    groups = re.findall(r"^\| `(\w+)` \| (.*?) \|", README, re.MULTILINE)
+    assert len(groups) >= 8
+    for group, options in groups:
+        for option in re.findall(r"`(\w+)`", options):
+            assert (conf_dir() / group / f"{option}.yaml").is_file(), f"{group}={option}"
