@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from vjepa_pipe.config.errors import ConfigError
+
 # torchrun and its kin first: inside a SLURM allocation they set ranks of their own.
 _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
 
@@ -20,7 +22,7 @@ def rank_and_world() -> tuple[int, int]:
         `(rank, world_size)`, with `0 <= rank < world_size`.
 
     Raises:
-        ValueError: Only one variable of a pair is set, or a value is not an integer in range. A
+        ConfigError: Only one variable of a pair is set, or a value is not an integer in range. A
             guess here would feed every process the same data.
     """
     distributed = sys.modules.get("torch.distributed")
@@ -35,7 +37,7 @@ def rank_and_world() -> tuple[int, int]:
 def _from_environment(rank_name: str, world_name: str) -> tuple[int, int]:
     for name, other in ((rank_name, world_name), (world_name, rank_name)):
         if name not in os.environ:
-            raise ValueError(f"{name} must be set when {other} is ({other}={os.environ[other]})")
+            raise ConfigError([f"{name} must be set when {other} is ({other}={os.environ[other]})"])
     world_size = _integer(world_name, low=1, high=None)
     return _integer(rank_name, low=0, high=world_size - 1), world_size
 
@@ -46,7 +48,7 @@ def _integer(name: str, low: int, high: int | None) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise ValueError(f"{name} must be an integer {bound} (got {text!r})") from None
+        raise ConfigError([f"{name} must be an integer {bound} (got {text!r})"]) from None
     if value < low or (high is not None and value > high):
-        raise ValueError(f"{name} must be {bound} (got {value})")
+        raise ConfigError([f"{name} must be {bound} (got {value})"])
     return value
