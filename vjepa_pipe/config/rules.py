@@ -41,6 +41,13 @@ def one_clip_mode(experiment: ExperimentConfig) -> Iterator[str]:
             )
 
 
+def padding_fits_the_convention(experiment: ExperimentConfig) -> Iterator[str]:
+    """The published loader has one way to fill a short video."""
+    data = experiment.data
+    if data.convention == "reference" and data.short_videos == "circulant":
+        yield "data.short_videos=circulant is not what data.convention=reference does: use repeat_last or drop, or strict"
+
+
 def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
     """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
     masks = getattr(experiment.mask, "masks", None)
@@ -79,6 +86,7 @@ RULES: tuple[Rule, ...] = (
     one_setting_per_source,
     weights_draw_something,
     one_clip_mode,
+    padding_fits_the_convention,
     clips_hold_whole_tokens,
     augmentation_keeps_geometry,
     one_epoch_length,
