@@ -45,7 +45,7 @@ def padding_fits_the_convention(experiment: ExperimentConfig) -> Iterator[str]:
     """The published loader has one way to fill a short video."""
     data = experiment.data
     if data.convention == "reference" and data.short_videos == "circulant":
-        yield "data.short_videos=circulant is not what data.convention=reference does: use repeat_last or drop, or strict"
+        yield "data.short_videos must be repeat_last or drop with data.convention=reference (got circulant)"
 
 
 def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
