@@ -127,6 +127,11 @@ def test_help_config_and_completion_start_quickly(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_tab_completion_knows_options_and_settings(tmp_path: Path) -> None:
+    assert launch("-sc", "query=bash", cwd=tmp_path, COMP_LINE="launch.py data=ki").stdout.split() == ["data=kinetics"]
+    assert "data.clip_mode=" in launch("-sc", "query=bash", cwd=tmp_path, COMP_LINE="launch.py data.cl").stdout
+
+
 def test_printing_the_config_takes_under_half_a_second_of_cpu(tmp_path: Path) -> None:
     def cpu_seconds() -> float:
         before = os.times()
