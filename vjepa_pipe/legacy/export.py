@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
@@ -20,7 +18,7 @@ from vjepa_pipe.legacy.paths import named_paths
 from vjepa_pipe.legacy.profiles import PROFILES
 from vjepa_pipe.legacy.read import LegacyFile, leaves
 from vjepa_pipe.legacy.translate import translate
-from vjepa_pipe.legacy.write import checked_experiment
+from vjepa_pipe.legacy.write import checked_experiment, to_yaml
 
 TARGETS = {"vjepa2": ("vjepa", "vjepa_2_1", "vjepa_droid", "video_probe", "image_probe", "anticipation"),
            "jepa": ("vjepa_v1", "video_probe_v1", "image_probe_v1")}  # fmt: skip
@@ -83,8 +81,7 @@ def export_text(experiment: ExperimentConfig, target: str) -> str:
     values = published_values(experiment)
     remarks = [f"# {experiment.name}, exported from vjepa_pipe"]
     remarks += [f"# cannot be said here: {fault}" for fault in not_said(experiment, values)]
-    body = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
-    return "\n".join([*remarks, body])
+    return "\n".join([*remarks, to_yaml(values)])
 
 
 def profile_of(experiment: ExperimentConfig) -> Profile:

@@ -16,6 +16,7 @@ MAX_VALUES = 20_000
 """Aliases can make a small file unfold without end; the largest published file has some 200 values."""
 
 _MERGE = "tag:yaml.org,2002:merge"
+_PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 @dataclass
@@ -96,7 +97,7 @@ class _Unfolding:
             raise ConfigError([f"{self.path}:{line}: aliases unfold into more than {MAX_VALUES} values"])
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, where)
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _PLAIN:
             raise ConfigError([f"{self.path}:{line}: the tag {node.tag} is not read: plain values only"])
         self._open.add(id(node))
         value = self._mapping(node, where) if isinstance(node, yaml.MappingNode) else self._list(node, where)
@@ -130,7 +131,7 @@ class _Unfolding:
 
     def _scalar(self, node: yaml.ScalarNode, where: str) -> Any:
         try:
-            value = self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+            value = self.loader.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
             line = node.start_mark.line + 1
             raise ConfigError([f"{self.path}:{line}: {where}: {_one_line(error)}"]) from error

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
-from vjepa_pipe.legacy.key import REQUIRED, BadValue, Key, Profile, Settings
+from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings
 from vjepa_pipe.legacy.numbers import numbers_for
 from vjepa_pipe.legacy.profiles import PROFILES, recognise
 from vjepa_pipe.legacy.read import LegacyFile, leaves
@@ -86,7 +87,9 @@ def translate(file: LegacyFile, unknown: str = "error") -> Translation:
         if name in file.lines:
             done.rows.append(AuditRow(name, file.lines[name], given.get(name), "dead", note=reason))
     done.rows.extend(
-        AuditRow("(built in)", None, value, "built in", to=path) for path, value in profile.built_in.items() if "." in path
+        AuditRow("(built in)", None, value, "built in", to=path)
+        for path, value in profile.built_in.items()
+        if "." in path
     )
     faults.extend(f"{file.where(name)} {message}" for name, message in profile.check(file.values))
     if faults:
@@ -115,7 +118,9 @@ def _apply(key: Key, given: Mapping[str, Any], done: Translation) -> Iterator[st
     note = changed
     if present and value is not given[key.name] and value != given[key.name]:
         note = f"{note}; text read as a number".lstrip("; ")
-    done.rows.append(AuditRow(key.name, file.lines.get(key.name), value, status if present else "defaulted", key.to, note))
+    done.rows.append(
+        AuditRow(key.name, file.lines.get(key.name), value, status if present else "defaulted", key.to, note)
+    )
 
 
 def _account(name: str, value: Any, done: Translation, unknown: str) -> Iterator[str]:

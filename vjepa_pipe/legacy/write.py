@@ -9,9 +9,11 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
+from vjepa_pipe.config.build import build
 from vjepa_pipe.config.compose import compose_dict, read_experiment
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.store import SCHEMAS
 from vjepa_pipe.legacy.key import Settings
 from vjepa_pipe.legacy.translate import Translation
 
@@ -43,8 +45,8 @@ def experiment_text(translation: Translation, name: str) -> str:
             "# @package _global_",
             f"# {translation.profile.name}, from {translation.file.path.name}: python launch.py experiment={name}",
             *_remarks(translation),
-            _yaml(defaults),
-            _yaml(_escaped(body)),
+            to_yaml(defaults),
+            to_yaml(_escaped(body)),
         ]
     )
 
@@ -60,14 +62,9 @@ def checked_experiment(translation: Translation, folder: Path, option: str) -> E
     Raises:
         ConfigError: Naming every fault with the published key and its line.
     """
-    try:
+    faults = _wrong_values(translation.settings)
+    if not faults:
         experiment, faults = read_experiment(compose_dict([f"experiment={option}"], folder))
-    except ConfigError:
-        raise
-    except Exception as error:  # Hydra and OmegaConf raise several unrelated types
-        from vjepa_pipe.config.faults import plain_text
-
-        faults = [_typed_fault(error) or plain_text(error)]
     if faults:
         raise ConfigError([in_published_terms(translation, fault) for fault in faults])
     return experiment
@@ -86,10 +83,17 @@ def in_published_terms(translation: Translation, fault: str) -> str:
     return f"{translation.file.where(where)}: {fault}"
 
 
-def _typed_fault(error: Exception) -> str:
-    """A type error of OmegaConf in the words of our own checks; empty for any other error."""
-    key, message = getattr(error, "full_key", None), getattr(error, "msg", None) or str(error)
-    return f"{key}: {str(message).splitlines()[0]}" if key else ""
+def _wrong_values(settings: Settings) -> list[str]:
+    """Values of a wrong type, found before Hydra stops at the first of them."""
+    masks = {"blocks": "multiblock3d", "none": "mask"}.get(settings["mask"], settings["mask"])
+    types_at = {"mask": SCHEMAS[masks], "training": SCHEMAS[f"training_{settings['training']}"]}
+    values: Settings = {}
+    for path, value in settings.items():
+        if not _is_option(path, value):
+            _put(values, path, value)
+    faults: list[str] = []
+    build(ExperimentConfig, values, "", faults, types_at)
+    return faults
 
 
 def _is_option(path: str, value: Any) -> bool:
@@ -126,5 +130,21 @@ def _remarks(translation: Translation) -> list[str]:
     return [f"# {' '.join(remark.split())}" for remark in dict.fromkeys(remarks)]
 
 
-def _yaml(value: Any) -> str:
-    return str(yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True))
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that looks like a number: PyYAML leaves `1e5` bare, and Hydra would read 100000.0."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    try:
+        float(text)
+    except ValueError:
+        return dumper.represent_str(text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'")
+
+
+_Dumper.add_representer(str, _text)
+
+
+def to_yaml(value: Any) -> str:
+    """Plain values as short YAML: pairs on one line, text that stays text."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True))

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ExternalTaskConfig
 from vjepa_pipe.legacy.export import published_values
+from vjepa_pipe.legacy.write import to_yaml
 
 ARGUMENTS = "published_args.yaml"
 
@@ -38,7 +38,7 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     if values.get("folder") is None:
         values["folder"] = str(output_dir.resolve())
     Path(values["folder"]).mkdir(parents=True, exist_ok=True)
-    (output_dir / ARGUMENTS).write_text(yaml.safe_dump(values, sort_keys=False))
+    (output_dir / ARGUMENTS).write_text(to_yaml(values))
     _entry(task)(values)
     return {}
 
@@ -46,9 +46,10 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 def _require_command_line(task: ExternalTaskConfig) -> None:
     """What runs is the user's choice alone: a file that names it is not enough."""
     faults = []
-    typed, swept = (), {}
+    typed: list[str] = []
+    swept: dict[str, Any] = {}
     if HydraConfig.initialized():
-        typed = tuple(HydraConfig.get().overrides.task)
+        typed = list(HydraConfig.get().overrides.task)
         swept = HydraConfig.get().sweeper.get("params") or {}
     for name, value in (("entry", task.entry), ("path", task.path)):
         field = f"task.{name}"

@@ -28,9 +28,10 @@ class Probe:
 
 
 @dataclass
-class AnticipationProbe(Probe):
+class AnticipationProbe:
     """The attentive probe of action anticipation."""
 
+    num_probe_blocks: int = setting(1, "layers of the probe", ge=1)
     num_heads: Optional[int] = setting(None, "heads of the probe", ge=1)
 
 

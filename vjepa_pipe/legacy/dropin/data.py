@@ -122,7 +122,9 @@ def init_data(
     _refuse(data, deterministic, shared_transform=shared_transform, image_folder=image_folder, subset_file=subset_file)
     paths = [root_path] if isinstance(root_path, (str, Path)) else list(root_path or [])
     if datasets_weights is not None and len(datasets_weights) != len(paths):
-        raise ConfigError([f"datasets_weights must have one value for each of {len(paths)} files (got {datasets_weights})"])
+        raise ConfigError(
+            [f"datasets_weights must have one value for each of {len(paths)} files (got {datasets_weights})"]
+        )
     if clip_len is None and not dataset_fpcs:
         raise ConfigError(["clip_len or dataset_fpcs must be given"])
     samples = PublishedSamples(transform, num_clips)
@@ -156,13 +158,17 @@ def init_data(
     loader = ClipLoader(
         samples,  # type: ignore[arg-type]  # only its rows and samples are asked for
         BatchSchedule(order, epoch_size, batch_size, rank, world_size),
-        collator if collator is not None else default_collate,
+        collator or _stack,
         LoaderConfig(pin_memory=pin_mem, persistent_workers=persistent_workers),
         num_workers,
         seed,
         WorkerStart(rank, Path(log_dir) if log_dir else None, MONITOR_INTERVAL_SEC),
     )
     return loader, EpochSetter(loader, epoch_size // world_size)
+
+
+def _stack(samples: Sequence[Any]) -> Any:
+    return default_collate(list(samples))
 
 
 def _clip_mode(fps: float | None, duration: float | None, frame_step: int | None) -> str:

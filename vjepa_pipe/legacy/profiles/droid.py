@@ -7,7 +7,8 @@ from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.training import DroidTraining
-from vjepa_pipe.legacy.key import REQUIRED, BadValue, Key, Profile, Settings, handed_on, move
+from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings, handed_on, move
 from vjepa_pipe.legacy.profiles.video import READER, crop_and_colour, find, paths, warm_up_within_training
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vjepa_pipe.config.training import VJepa21Training, VJepaTraining
-from vjepa_pipe.legacy.key import REQUIRED, Key, Profile, handed_on, move
+from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.legacy.key import Key, Profile, handed_on, move
 from vjepa_pipe.legacy.masks import read_blocks, write_masks
 from vjepa_pipe.legacy.profiles.video import (
     READER,

@@ -7,7 +7,8 @@ from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.training import JepaTraining, V1ImageProbeTraining, V1VideoProbeTraining
-from vjepa_pipe.legacy.key import REQUIRED, Key, Profile, Settings, handed_on, move
+from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.legacy.key import Key, Profile, Settings, handed_on, move
 from vjepa_pipe.legacy.masks import read_blocks, read_tubes, write_masks
 from vjepa_pipe.legacy.profiles.probes import EVAL_AUG, VIDEO_PROBE_READER, image_folders
 from vjepa_pipe.legacy.profiles.video import (
@@ -41,7 +42,9 @@ def _write_masks(experiment: ExperimentConfig) -> Any:
 
 
 def _write_mask_type(experiment: ExperimentConfig) -> str:
-    return _TUBE if any(hasattr(mask, "ratio") for mask in getattr(experiment.mask, "masks", {}).values()) else _MULTIBLOCK
+    return (
+        _TUBE if any(hasattr(mask, "ratio") for mask in getattr(experiment.mask, "masks", {}).values()) else _MULTIBLOCK
+    )
 
 
 def _read_short(value: Any) -> Settings:
@@ -84,7 +87,9 @@ JEPA = Profile(
         *crop_and_colour(),
         Key("data.mask_type", "mask", _MULTIBLOCK, lambda _: {}, _write_mask_type),
         Key("mask", "mask.masks", REQUIRED, _read_masks, _write_masks),
-        move("meta.seed", "seed", 0, "seeds every draw of the data; the published sampler draws from a global generator"),
+        move(
+            "meta.seed", "seed", 0, "seeds every draw of the data; the published sampler draws from a global generator"
+        ),
         move("optimization.ipe", "loader.iterations_per_epoch", None),
         *handed_on(JepaTraining),
     ),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.legacy.key import REQUIRED, BadValue, Key, Settings, move
+from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.legacy.key import BadValue, Key, Settings, move
 
 POLICY = "rand-m7-n4-mstd0.5-inc1"
 """The RandAugment policy that the published transforms have built in."""
