@@ -52,11 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
     register()
     make_plugins_known()
     full_error = os.environ.get(FULL_ERROR) == "1"
-    os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
     try:
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
             return _command(COMMANDS[sys.argv[1]], sys.argv[2:])
         sys.argv[1:] = with_legacy_files(sys.argv[1:])
+        os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
         run()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -72,7 +72,9 @@ def with_search_path(overrides: Sequence[str], folders: Sequence[str]) -> list[s
     named = [item for text in given for item in [text[len(SEARCH_PATH) :].strip("[]")] if item]
     quoted = ["'file://{}'".format(folder.replace("'", "\\'")) for folder in folders]
     rest = [text for text in overrides if text not in given]
-    return [f"{SEARCH_PATH}[{','.join([*named, *quoted])}]", *rest]
+    # Beside the other overrides: on a command line, flags may stand before and after them.
+    place = next((i for i, text in enumerate(rest) if "=" in text and not text.startswith("-")), len(rest))
+    return [*rest[:place], f"{SEARCH_PATH}[{','.join([*named, *quoted])}]", *rest[place:]]
 
 
 def with_legacy_files(overrides: Sequence[str]) -> list[str]:

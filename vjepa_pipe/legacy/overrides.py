@@ -54,7 +54,8 @@ def replace_legacy(overrides: Sequence[str]) -> list[str]:
         chosen.append(option)
         folders.append(str(folder))
         _translated[option] = translation
-    return with_search_path([f"experiment={','.join(chosen)}", *rest], folders)
+    replaced = [f"experiment={','.join(chosen)}" if text.startswith(LEGACY) else text for text in overrides]
+    return with_search_path([text for text in replaced if not text.startswith(POLICY)], folders)
 
 
 def log_translations(option: str) -> None:
