@@ -142,4 +142,14 @@ def test_yaml_files_are_short_and_say_how_to_run_them() -> None:
 
 
 def test_groups_are_the_documented_ones() -> None:
-    assert set(groups()) >= {"data", "data_aug", "mask", "robotics", "decoder", "loader", "task", "training", "experiment"}
+    assert set(groups()) >= {
+        "data",
+        "data_aug",
+        "mask",
+        "robotics",
+        "decoder",
+        "loader",
+        "task",
+        "training",
+        "experiment",
+    }

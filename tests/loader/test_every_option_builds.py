@@ -15,7 +15,13 @@ GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]
 OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(group)]
 
-SMALL = ["data.source_names=null", "data.data_weights=null", "data.batch_size=2", "data.num_workers=0", "loader.iterations_per_epoch=null"]
+SMALL = [
+    "data.source_names=null",
+    "data.data_weights=null",
+    "data.batch_size=2",
+    "data.num_workers=0",
+    "loader.iterations_per_epoch=null",
+]
 
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)

@@ -85,7 +85,8 @@ def in_published_terms(translation: Translation, fault: str) -> str:
 
 def _wrong_values(settings: Settings) -> list[str]:
     """Values of a wrong type, found before Hydra stops at the first of them."""
-    masks = {"blocks": "multiblock3d", "none": "mask"}.get(settings["mask"], settings["mask"])
+    option = str(settings["mask"])
+    masks = {"blocks": "multiblock3d", "none": "mask"}.get(option, option)
     types_at = {"mask": SCHEMAS[masks], "training": SCHEMAS[f"training_{settings['training']}"]}
     values: Settings = {}
     for path, value in settings.items():
@@ -147,4 +148,6 @@ _Dumper.add_representer(str, _text)
 
 def to_yaml(value: Any) -> str:
     """Plain values as short YAML: pairs on one line, text that stays text."""
-    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True))
+    return str(
+        yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    )
