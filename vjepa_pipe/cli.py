@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
@@ -14,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from vjepa_pipe.config.compose import compose, experiment_from, version_base
+from vjepa_pipe.config.compose import compose, experiment_from, version_base, with_legacy_files
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
@@ -22,12 +23,16 @@ from vjepa_pipe.config.store import register
 from vjepa_pipe.sweeps import make_plugins_known
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+COMMANDS = {"legacy": "vjepa_pipe.legacy.command.audit", "export": "vjepa_pipe.legacy.command.export"}
+"""Commands beside Hydra's: `vjepa-pipe legacy FILE`."""
 
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
 def run(config: DictConfig) -> Any:
     """One job: check the composed config, then hand it to its task."""
     experiment = experiment_from(config)
+    if "vjepa_pipe.legacy.overrides" in sys.modules:  # this run came from legacy=FILE
+        sys.modules["vjepa_pipe.legacy.overrides"].log_translations(HydraConfig.get().runtime.choices["experiment"])
     from vjepa_pipe.tasks import run_task
 
     return run_task(experiment, Path(HydraConfig.get().runtime.output_dir))
@@ -47,8 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
     register()
     make_plugins_known()
     full_error = os.environ.get(FULL_ERROR) == "1"
-    os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
     try:
+        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+            return _command(COMMANDS[sys.argv[1]], sys.argv[2:])
+        sys.argv[1:] = with_legacy_files(sys.argv[1:])
+        os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
         run()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,6 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         return _report(error)
     return 0
+
+
+def _command(name: str, arguments: list[str]) -> int:
+    module, _, function = name.rpartition(".")
+    status: int = getattr(importlib.import_module(module), function)(arguments)
+    return status
 
 
 def _report(error: Exception) -> int:

@@ -9,7 +9,19 @@ from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfi
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
-from vjepa_pipe.config.task import StreamTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import ExternalTaskConfig, StreamTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.training import (
+    AnticipationTraining,
+    DroidTraining,
+    ImageProbeTraining,
+    JepaTraining,
+    TrainingConfig,
+    V1ImageProbeTraining,
+    V1VideoProbeTraining,
+    VideoProbeTraining,
+    VJepa21Training,
+    VJepaTraining,
+)
 
 ROOT = "experiment_schema"
 SCHEMAS: dict[str, type] = {
@@ -25,6 +37,17 @@ SCHEMAS: dict[str, type] = {
     "loader": LoaderConfig,
     "stream": StreamTaskConfig,
     "validate": ValidateTaskConfig,
+    "external": ExternalTaskConfig,
+    "training_none": TrainingConfig,
+    "training_vjepa": VJepaTraining,
+    "training_vjepa_2_1": VJepa21Training,
+    "training_vjepa_droid": DroidTraining,
+    "training_video_probe": VideoProbeTraining,
+    "training_image_probe": ImageProbeTraining,
+    "training_anticipation": AnticipationTraining,
+    "training_vjepa_v1": JepaTraining,
+    "training_video_probe_v1": V1VideoProbeTraining,
+    "training_image_probe_v1": V1ImageProbeTraining,
 }
 
 
