@@ -8,7 +8,8 @@ from typing import Optional
 from vjepa_pipe.config.fields import setting
 
 START_METHODS = ("fork", "spawn", "forkserver")
-BAD_SAMPLE_POLICIES = ("replace", "raise")
+BAD_SAMPLE_POLICIES = ("replace", "raise", "skip")
+ON_CHANGE = ("refuse", "continue")
 
 
 @dataclass
@@ -55,10 +56,26 @@ class LoaderConfig:
     )
     on_bad_sample: str = setting(
         "replace",
-        "a sample that cannot be read is replaced by another of its source, or raised",
+        "a sample that cannot be read is replaced by another of its source, raised, or left out of its batch (skip)",
         choices=BAD_SAMPLE_POLICIES,
     )
     max_replacements: int = setting(10, "samples tried in place of a bad one before giving up", ge=1)
+    max_failure_rate: float = setting(
+        0.05, "stop when more than this share of a source's rows, of at least 200 opened, cannot be read", ge=0, le=1
+    )
+    quarantine: Optional[str] = setting(
+        None, "a quarantine.jsonl, or a run's folder: its rows count as bad without being opened", path=True
+    )
+    sample_timeout_sec: float = setting(
+        120.0, "a worker that reads one sample for longer is killed and replaced, in seconds", gt=0
+    )
+    max_restarts: int = setting(16, "dead workers replaced in an epoch before the run stops", ge=0)
+    on_change: str = setting(
+        "refuse",
+        "a saved state that belongs to other data, weights or settings is refused, or taken for its position (continue)",
+        choices=ON_CHANGE,
+        affects_results=False,
+    )
     sampler: SamplerConfig = setting(SamplerConfig(), "which sample comes when")
     monitor: MonitorConfig = setting(MonitorConfig(), "resource log of the workers")
 

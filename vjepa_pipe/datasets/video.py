@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,26 +13,16 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
+from vjepa_pipe.datasets.bad import QUARANTINED, BadSample, SampleSkipped, none_readable, replacements
+from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.datasets.still import is_image, read_still
 from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
 from vjepa_pipe.sources import Rows, read_rows
 from vjepa_pipe.video import ClipError, ClipSampler, Decoder, PyavDecoder, VideoError
 
 STILL_FPS = 1.0
-
-
-class BadSample(NamedTuple):
-    """A row that could not be read, and why."""
-
-    source: str
-    row: int
-    path: str
-    reason: str
-
-
-class TooManyBadSamples(UserError):
-    """No readable sample was found in a source within the tries allowed."""
+KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
 
 
 class Clip(NamedTuple):
@@ -43,6 +34,9 @@ class Clip(NamedTuple):
         indices: For each clip, the frame numbers `[T]` in presentation order.
         fps: Average frames per second of the file.
         num_frames: Frames in the file.
+        frames_decoded: Frames decoded to get these; None where the decoder does not tell.
+        open_sec: Time it took to open the file.
+        decode_sec: Time it took to seek and decode.
     """
 
     path: str
@@ -50,6 +44,9 @@ class Clip(NamedTuple):
     indices: list[npt.NDArray[np.int64]]
     fps: float
     num_frames: int
+    frames_decoded: int | None
+    open_sec: float
+    decode_sec: float
 
 
 class VideoDataset(Dataset[dict[str, Any]]):
@@ -67,7 +64,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
     - `clip_indices`: int64 `[T]`, frame numbers in presentation order; `[num_clips, T]` with several clips;
     - `source`: the source's name, `row`: the row in it;
     - `key`: the `SampleKey` that gave it;
-    - `replaced`: the `BadSample`s that stood in its place, normally empty.
+    - `replaced`: the `BadSample`s that stood in its place, normally empty;
+    - `stats`: `SampleStats`, what reading it cost. Batches do not hold it: the loader adds it up.
 
     Args:
         data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`).
@@ -89,8 +87,14 @@ class VideoDataset(Dataset[dict[str, Any]]):
         source_names: Name of each source; unset: the annotation file's.
         decoder: Opens the videos; unset: `PyavDecoder()`.
         seed: Seed of the keys made for plain row numbers.
-        on_bad_sample: `replace` a sample that cannot be read by another row of the same source, or `raise`.
+        on_bad_sample: `replace` a sample that cannot be read by another row of the same source, `raise` its
+            error, or raise `SampleSkipped`, on which a loader leaves it out (`skip`).
         max_replacements: Rows tried in place of a bad one.
+
+    Attributes:
+        quarantine: Rows that count as bad without being opened: pairs of source and row.
+        on_read: Called with the key of each row before it is opened; lets a loader know what a worker that
+            never comes back was reading.
 
     Raises:
         SourceError: If an annotation file cannot be read.
@@ -129,8 +133,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
                 raise ValueError(
                     f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
                 )
-        if on_bad_sample not in ("replace", "raise"):
-            raise ValueError(f"on_bad_sample must be replace or raise (got {on_bad_sample!r})")
+        if on_bad_sample not in BAD_SAMPLE_POLICIES:
+            raise ValueError(f"on_bad_sample must be one of {', '.join(BAD_SAMPLE_POLICIES)} (got {on_bad_sample!r})")
         self.sources: list[Rows] = [read_rows(path, name) for path, name in zip(paths, names, strict=True)]
         self.clip_samplers = [
             ClipSampler(
@@ -154,6 +158,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
         self.seed = seed
         self.on_bad_sample = on_bad_sample
         self.max_replacements = max_replacements
+        self.quarantine: set[tuple[int, int]] = set()
+        self.on_read: Callable[[SampleKey], None] = _ignore
         self.index = ConcatIndices([len(rows) for rows in self.sources])
         self._takes_rng = transform is not None and "rng" in inspect.signature(transform).parameters
 
@@ -165,17 +171,17 @@ class VideoDataset(Dataset[dict[str, Any]]):
         bad: list[BadSample] = []
         for key in self._candidates(asked):
             try:
+                if (key.source, key.row) in self.quarantine:
+                    raise VideoError(self.sources[key.source].path(key.row), "in the quarantine")
+                self.on_read(key)
                 return self._sample(key, bad)
             except (VideoError, ClipError) as error:
-                rows = self.sources[key.source]
-                bad.append(BadSample(rows.name, key.row, rows.path(key.row), str(error)))
                 if self.on_bad_sample == "raise":
                     raise
-        reasons = "; ".join(dict.fromkeys(sample.reason for sample in bad[:3]))
-        raise TooManyBadSamples(
-            f"source {self.sources[asked.source].name}: {len(bad)} samples in a row could not be read, "
-            f"the first: {reasons}"
-        )
+                bad.append(self._described(key, error))
+                if self.on_bad_sample == "skip":
+                    raise SampleSkipped(bad[0]) from error
+        raise none_readable(self.sources[asked.source].name, bad)
 
     def key_of(self, index: int) -> SampleKey:
         """The key that `dataset[index]` uses for a plain row number."""
@@ -190,39 +196,49 @@ class VideoDataset(Dataset[dict[str, Any]]):
             ClipError: If no clip fits into it.
         """
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
+        laps = Laps()
+        self._check_file(path)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
-            return Clip(path, still, [np.arange(sampler.frames_per_clip)] * sampler.num_clips, STILL_FPS, 1)
-        self._check_size(path)
+            same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
+            return Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())
         with self.decoder.open(path) as video:
             if self.max_duration_sec is not None and video.num_frames > self.max_duration_sec * video.fps:
                 raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
-            indices = sampler.draw(generator(key, "clip"), video.num_frames, video.fps)
-            return Clip(path, video.read(np.concatenate(indices)), indices, video.fps, video.num_frames)
+            indices, opened = sampler.draw(generator(key, "clip"), video.num_frames, video.fps), laps()
+            frames = video.read(np.concatenate(indices))
+            decoded = getattr(video, "frames_decoded", None)
+            return Clip(path, frames, indices, video.fps, video.num_frames, decoded, opened, laps())
 
     def augmentation_rng(self, key: SampleKey, clip: int = 0) -> np.random.Generator:
         """The generator that a key's augmentation draws from."""
         return generator(key, f"augment/{clip}")
 
     def _candidates(self, key: SampleKey) -> Iterator[SampleKey]:
-        """The key itself, then rows of the same source to read in its place, all following from the key."""
         yield key
-        for row in generator(key, "replacement").integers(len(self.sources[key.source]), size=self.max_replacements):
-            yield key._replace(row=int(row))
+        yield from replacements(key, len(self.sources[key.source]), self.max_replacements)
+
+    def _described(self, key: SampleKey, error: Exception) -> BadSample:
+        rows = self.sources[key.source]
+        path, known = rows.path(key.row), (key.source, key.row) in self.quarantine
+        decoder = "pillow" if is_image(path) else self.decoder.name
+        return BadSample(rows.name, key.row, path, QUARANTINED if known else type(error).__name__, str(error), decoder)
 
     def _sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
         rows, clip = self.sources[key.source], self.read(key)
-        frames = np.split(clip.frames, len(clip.indices))
-        videos = [self._transformed(part, key, i) for i, part in enumerate(frames)]
+        frames, laps = np.split(clip.frames, len(clip.indices)), Laps()
+        video = _stack_views([self._transformed(part, key, i) for i, part in enumerate(frames)])
+        used = len(np.unique(np.concatenate(clip.indices)))
         indices = [torch.from_numpy(np.asarray(part, dtype=np.int64)) for part in clip.indices]
         return {
-            "video": _stack_views(videos),
+            "video": video,
             "label": rows.label(key.row),
             "clip_indices": indices[0] if len(indices) == 1 else torch.stack(indices),
             "source": rows.name,
             "row": key.row,
             "key": key,
             "replaced": bad,
+            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
 
     def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> torch.Tensor:
@@ -232,15 +248,20 @@ class VideoDataset(Dataset[dict[str, Any]]):
             return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2))
         return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)
 
-    def _check_size(self, path: str) -> None:
-        if self.max_file_bytes is None:
-            return
+    def _check_file(self, path: str) -> None:
+        """Refuse what must not even be opened; a fifo, for one, would block for ever."""
         try:
-            size = Path(path).stat().st_size
-        except OSError as error:
-            raise VideoError(path, error.strerror or str(error)) from error
-        if size > self.max_file_bytes:
-            raise VideoError(path, f"{size} bytes, more than max_file_bytes={self.max_file_bytes}")
+            found = Path(path).stat()
+        except (OSError, ValueError) as error:
+            raise VideoError(path, getattr(error, "strerror", None) or str(error)) from error
+        if not stat.S_ISREG(found.st_mode):
+            raise VideoError(path, f"not a file but a {KINDS.get(stat.S_IFMT(found.st_mode), 'device')}")
+        if self.max_file_bytes is not None and found.st_size > self.max_file_bytes:
+            raise VideoError(path, f"{found.st_size} bytes, more than max_file_bytes={self.max_file_bytes}")
+
+
+def _ignore(key: SampleKey) -> None:
+    pass
 
 
 def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:

@@ -122,7 +122,7 @@ def order(manager: DataManager) -> str:
     reference: list[Any] | None = None
     for world in WORLDS:
         schedules = [BatchSchedule(samples, draws, 1, rank, world) for rank in range(world)]
-        drawn = [[key for batch in schedule for key in batch] for schedule in schedules]
+        drawn = [[key for batch in schedule.batches(0) for key in batch] for schedule in schedules]
         keys = sorted((key for rank in drawn for key in rank), key=lambda key: key.position)
         _require([key.position for key in keys] == list(range(draws)), f"{world} ranks do not cover an epoch once")
         reference = reference or keys
