@@ -72,7 +72,7 @@ class LoaderConfig:
     max_restarts: int = setting(16, "dead workers replaced in an epoch before the run stops", ge=0)
     on_change: str = setting(
         "refuse",
-        "a saved state that belongs to other data, weights or settings is refused, or taken for its position (continue)",
+        "a saved state of other data, weights or settings is refused, or taken for its position (continue)",
         choices=ON_CHANGE,
         affects_results=False,
     )

@@ -89,7 +89,7 @@ class MaskCollator:
         for length in sorted(set(here.tolist())):
             chosen = np.flatnonzero(here == length)
             cut = self._places_of_length(whole, length) if self._over_all_ranks else places[chosen]
-            of = [samples[i] for i in chosen], [keys[i] for i in chosen]
+            of = [samples[i] for i in chosen.tolist()], [keys[i] for i in chosen.tolist()]
             batches.append(self._collate(*of, whole, places[chosen], cut))
         return batches
 

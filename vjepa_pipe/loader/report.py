@@ -26,7 +26,7 @@ class SourceReport:
     """Counts of one source; times are in seconds, summed over workers.
 
     Attributes:
-        seen: Samples delivered.
+        clips: Samples delivered.
         replaced: Bad rows in whose place another was read, as often as they came up.
         skipped: Samples left out of their batch.
         quarantined: Different bad rows.
@@ -37,7 +37,7 @@ class SourceReport:
         transform_sec: Augmentation.
     """
 
-    seen: int = 0
+    clips: int = 0
     replaced: int = 0
     skipped: int = 0
     quarantined: int = 0
@@ -47,22 +47,27 @@ class SourceReport:
     decode_sec: float = 0.0
     transform_sec: float = 0.0
     _failed: int = field(default=0, repr=False)
-    _bad_rows: dict[int, str] = field(default_factory=dict, repr=False)
+    _bad_rows: dict[int, BadSample] = field(default_factory=dict, repr=False)
+
+    @property
+    def bad(self) -> list[BadSample]:
+        """Each different bad row, the first found first."""
+        return list(self._bad_rows.values())
 
     def add_bad(self, bad: BadSample) -> None:
         """A row that could not be read."""
         self._failed += bad.error != QUARANTINED
-        self._bad_rows.setdefault(bad.row, bad.reason)
+        self._bad_rows.setdefault(bad.row, bad)
         self.quarantined = len(self._bad_rows)
 
     def check(self, name: str, max_failure_rate: float) -> None:
         """Raises TooManyFailures if the share of rows opened that could not be read is too large."""
-        opened = self.seen + self._failed
+        opened = self.clips + self._failed
         if opened >= JUDGED_FROM and self._failed > max_failure_rate * opened:
             raise TooManyFailures(
                 f"source {name}: {self._failed} of {opened} rows opened could not be read, more than "
                 f"loader.max_failure_rate={max_failure_rate:g}; for example: "
-                + "; ".join(list(self._bad_rows.values())[:SHOWN])
+                + "; ".join(bad.reason for bad in self.bad[:SHOWN])
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,7 +104,7 @@ class Report:
         """
         for name, stats in delivery.read:
             source = self.sources[name]
-            source.seen += 1
+            source.clips += 1
             source.frames_used += stats.frames_used
             if source.frames_decoded is not None:
                 decoded = stats.frames_decoded

@@ -74,7 +74,8 @@ class MaskGenerator(ABC):
 
     def draw_clip(self, size: tuple[int, int, int], rng: np.random.Generator) -> BoolGrid:
         """The mask of one clip, `[T, H, W]`; see `draw_clips`."""
-        return self.draw_clips(size, 1, rng)[0]
+        (grid,) = self.draw_clips(size, 1, rng)
+        return np.asarray(grid, dtype=bool)
 
     def collate(
         self,

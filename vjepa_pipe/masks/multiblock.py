@@ -97,7 +97,7 @@ class MultiBlock3D(MaskGenerator):
         # Blocks that cover a token, counted: a product over the axes, summed over the blocks.
         areas = (slices[..., :, None] * rows[..., None, :]).reshape(*rows.shape[:-1], -1)
         covered = np.swapaxes(areas, -1, -2) @ columns
-        grid = covered.reshape(*starts.shape[:-2], *self.grid) == 0
+        grid: BoolGrid = covered.reshape(*starts.shape[:-2], *self.grid) == 0
         grid[..., self._context_slices :, :, :] = False
         return grid
 

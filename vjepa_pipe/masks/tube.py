@@ -44,7 +44,7 @@ class Tube(MaskGenerator):
         return self.grid[0], 1, 1
 
     def draw_clips(self, size: tuple[int, int, int], clips: int, rng: np.random.Generator) -> BoolGrid:  # noqa: ARG002
-        """The masks of several clips, `[clips, T, H, W]`, each the same in every time slice; True where the encoder sees."""
+        """The masks of several clips, the same in every time slice; `[clips, T, H, W]`, True where the encoder sees."""
         frames = np.zeros((clips, self._places), dtype=bool)
         order = rng.permuted(np.broadcast_to(np.arange(self._places), frames.shape), axis=1)
         np.put_along_axis(frames, order[:, : self._seen], True, axis=1)
