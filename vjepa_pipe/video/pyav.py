@@ -168,6 +168,7 @@ class PyavReader:
                 for picture in context.decode(packet) + (context.decode(None) if number == last else []):
                     frame = picture.pts if index.timed else count
                     count += 1
+                    self.frames_decoded += 1
                     if frame is None or frame < intact_from:
                         continue
                     if picture.is_corrupt:
