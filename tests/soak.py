@@ -3,11 +3,11 @@
     make soak                       # ten minutes
     python tests/soak.py 60         # a minute
 
-A trainer process streams batches with two to three workers and records each batch, with a hash of all its bits,
-together with the place that it would resume from. This process kills it with SIGKILL or SIGTERM at random moments, kills its
-workers, and starts it again, each time with another number of workers. One file in twenty is bad: cut off, text, bits flipped; one
-crashes its worker and one hangs in native code without giving the GIL back. In the end every record is compared with
-a run that nothing disturbed.
+A trainer process streams batches with one to three workers and records each batch, with a hash of all its bits,
+together with the place that it would resume from. This process kills it with SIGKILL or SIGTERM at random moments,
+kills its workers, and starts it again, each time with another number of workers. Of 40 files one is cut off, one is
+text and one has flipped bits; one crashes its worker and one hangs in native code without giving the GIL back. In the
+end every record is compared with a run that nothing disturbed.
 """
 
 from __future__ import annotations
@@ -139,7 +139,10 @@ def main(seconds: float) -> int:
 
         undisturbed = loader_of(
             tiny(
-                rows, f"data.batch_size={BATCH}", f"loader.quarantine={folder}", "loader.max_failure_rate=1",
+                rows,
+                f"data.batch_size={BATCH}",
+                f"loader.quarantine={folder}",
+                "loader.max_failure_rate=1",
                 "data.num_workers=2",
             ),
             folder / "undisturbed",
@@ -156,7 +159,9 @@ def main(seconds: float) -> int:
         last["restarts"] for last, following in zip(records, [*records[1:], {"restarts": -1}], strict=True)
         if following["restarts"] < last["restarts"]
     )  # fmt: skip
-    print(f"{len(records) * BATCH} samples in {len(records)} batches: {lost} lost, {repeated} repeated, {wrong} different")
+    print(
+        f"{len(records) * BATCH} samples in {len(records)} batches: {lost} lost, {repeated} repeated, {wrong} different"
+    )
     print(f"{dict(done)}; {restarts} workers replaced; bad rows named: {named}")
     print(f"memory of the main process grew by {growth(records) / 2**20:.2f} MiB per 1000 samples")
     return int(bool(lost or repeated or wrong))

@@ -9,9 +9,9 @@ import pytest
 from loading import digests, loader_of, rows_csv, tiny
 
 from vjepa_pipe.config import UserError
+from vjepa_pipe.datasets.bad import replacements
 from vjepa_pipe.loader import TooManyFailures
 from vjepa_pipe.sampling import SampleKey
-from vjepa_pipe.datasets.bad import replacements
 from vjepa_pipe.video import VideoError
 
 
@@ -63,7 +63,9 @@ def test_replacements_are_other_rows_each_once():
         assert len(rows) == len(set(rows)) == min(10, size - 1), size
         assert 3 not in rows and all(0 <= row < size for row in rows)
         assert all(other[:4] == key[:4] for other in keys)
-    assert [k.row for k in replacements(key, 500, 10)] != [k.row for k in replacements(key._replace(position=6), 500, 10)]
+    assert [k.row for k in replacements(key, 500, 10)] != [
+        k.row for k in replacements(key._replace(position=6), 500, 10)
+    ]
 
 
 def test_one_good_row_of_eleven_is_enough(videos_csv: Path, tmp_path: Path):
@@ -98,7 +100,9 @@ def test_a_source_that_is_too_bad_stops_the_run(videos_csv: Path, tmp_path: Path
     with pytest.raises(TooManyFailures) as error:
         for _ in range(20):
             list(loader)
-    assert "of 200 rows opened could not be read, more than loader.max_failure_rate=0.05; for example: " in str(error.value)
+    assert "of 200 rows opened could not be read, more than loader.max_failure_rate=0.05; for example: " in str(
+        error.value
+    )
     assert "bad2.mp4: not a video" in str(error.value)
 
     told = loader_of(tiny(rows, *small, f"loader.quarantine={tmp_path}"), tmp_path / "told")
@@ -112,8 +116,8 @@ def test_a_source_that_is_too_bad_stops_the_run(videos_csv: Path, tmp_path: Path
     ("[]", "not a line of a quarantine file"),
     ('{"source": "rows"}', "not a line of a quarantine file"),
     ('{"source":"rows","row":"2","path":"x","error":"","reason":"","decoder":""}', "wrong types"),
-    ('{"source":"rows","row":2,"path":"x.mp4","error":"","reason":"","decoder":""}', "row 2 of source rows is .* not x"),
-    ('{"source":"rows","row":99,"path":"x.mp4","error":"","reason":"","decoder":""}', "row 99 of source rows is not there"),
+    ('{"source":"rows","row":2,"path":"x.mp4","error":"","reason":"","decoder":""}', "row 2 of source .* not x"),
+    ('{"source":"rows","row":99,"path":"x.mp4","error":"","reason":"","decoder":""}', "row 99 of source rows is not"),
 ])  # fmt: skip
 def test_quarantine_files_that_do_not_fit(videos_csv: Path, tmp_path: Path, line: str, reason: str):
     rows = bad_rows(tmp_path, videos_csv, 2)

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -29,9 +30,7 @@ def positions(batches: list[dict]) -> list[int]:
 def test_sample_that_ends_workers_is_replaced_and_named(videos_csv: Path, tmp_path: Path, hazard: str, method: str):
     rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: f"{hazard}.mp4"})
     workers = 2 if method == "fork" else 1  # the other ways take seconds to start one
-    loader = loader_of(
-        tiny(rows, *HAZARDOUS, f"loader.start_method={method}", f"data.num_workers={workers}"), tmp_path
-    )
+    loader = loader_of(tiny(rows, *HAZARDOUS, f"loader.start_method={method}", f"data.num_workers={workers}"), tmp_path)
     batches = list(loader)
     loader.close()
 
@@ -68,7 +67,7 @@ def test_workers_killed_between_batches_change_nothing(videos_csv: Path, tmp_pat
             os.kill(loader._pool.pids[number % 2], signal.SIGKILL)
             time.sleep(0.05)  # a death while the trainer is busy must not raise there
     assert found == expected
-    assert loader.report.restarts == 4
+    assert loader.report.restarts >= 3  # the last may die with nothing left to do
 
 
 def test_restarts_are_bounded(videos_csv: Path, tmp_path: Path):
@@ -101,17 +100,23 @@ def test_an_abandoned_pass_is_begun_again(videos_csv: Path, tmp_path: Path):
         next(stale)
 
 
-def test_workers_end_with_the_main_process(videos_csv: Path, tmp_path: Path):
+@pytest.mark.parametrize("hazards", [{}, {row: f"hang{row}.mp4" for row in range(3, 8)}])
+def test_workers_end_with_the_main_process(videos_csv: Path, tmp_path: Path, hazards: dict[int, str]):
+    """Also those that hang and hold the GIL, as no thread of Python could end them."""
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, hazards)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        loader = loader_of(tiny(videos_csv, "data.num_workers=2"), tmp_path)
-        batches = iter(loader)
-        next(batches)
-        os.write(writing, json.dumps(loader._pool.pids).encode())
-        os.kill(os.getpid(), signal.SIGKILL)
+        loader = loader_of(tiny(rows, *HAZARDOUS), tmp_path)
+        loader._config.sample_timeout_sec = 1
+        pool = loader._deliveries(0, 0)
+        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+        for _ in range(2):
+            os.write(writing, json.dumps(loader._pool.pids).encode() + b"\n")
+            next(pool, None)
+        time.sleep(10)
     os.waitpid(child, 0)
-    workers = json.loads(os.read(reading, 1000))
+    workers = json.loads(os.read(reading, 1000).splitlines()[0])
     until = time.monotonic() + 10
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in workers):
         assert time.monotonic() < until, f"workers {workers} outlive the main process"

@@ -94,7 +94,9 @@ def test_other_batch_size_only_at_the_end_of_a_whole_batch(rows: Path, tmp_path:
     for _ in islice(loader, 3):
         pass
     larger = loader_of(tiny(rows, "data.batch_size=4"), tmp_path)
-    with pytest.raises(StateError, match=r"at sample 6 of its epoch .* not at the end of a batch of 4 = data\.batch_size=4 x 1"):
+    with pytest.raises(
+        StateError, match=r"at sample 6 of its epoch .* not at the end of a batch of 4 = data\.batch_size=4 x 1"
+    ):
         larger.load_state_dict(loader.state_dict())
     larger = loader_of(tiny(rows, "data.batch_size=3"), tmp_path)
     larger.load_state_dict(loader.state_dict())

@@ -98,7 +98,13 @@ def test_lossless_pixels_are_the_ones_drawn(decoder: Decoder, tmp_path: Path) ->
 @pytest.mark.parametrize("decoder", [PYAV, DECORD], ids=lambda decoder: decoder.name)
 @pytest.mark.parametrize(
     ("name", "fps"),
-    [("b_frames.mp4", 25.0), ("ntsc.mp4", 30000 / 1001), ("vp9.webm", 25.0), ("late_start.mkv", 25.0), ("cut.mp4", 25.0)],
+    [
+        ("b_frames.mp4", 25.0),
+        ("ntsc.mp4", 30000 / 1001),
+        ("vp9.webm", 25.0),
+        ("late_start.mkv", 25.0),
+        ("cut.mp4", 25.0),
+    ],
 )
 def test_rate(name: str, fps: float, decoder: Decoder, video: Find) -> None:
     with decoder.open(str(video(name))) as reader:

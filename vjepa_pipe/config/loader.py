@@ -49,7 +49,9 @@ class LoaderConfig:
     prefetch_factor: int = setting(2, "batches each worker prepares ahead", ge=1, affects_results=False)
     persistent_workers: bool = setting(True, "keep the workers from one epoch to the next", affects_results=False)
     pin_memory: bool = setting(
-        False, "copy batches into page-locked memory, for faster copies to a GPU", affects_results=False
+        False,
+        "copy batches into page-locked memory, for faster copies to a GPU; without one it does nothing",
+        affects_results=False,
     )
     start_method: Optional[str] = setting(
         None, "how workers start; unset: the platform's way", choices=START_METHODS, affects_results=False

@@ -2,14 +2,17 @@
 
 from vjepa_pipe.datasets.bad import BadSample, SampleSkipped, TooManyBadSamples
 from vjepa_pipe.datasets.files import annotation_files
+from vjepa_pipe.datasets.keyed import KeyedDataset, Source
 from vjepa_pipe.datasets.stats import SampleStats
 from vjepa_pipe.datasets.video import Clip, VideoDataset
 
 __all__ = [
     "BadSample",
     "Clip",
+    "KeyedDataset",
     "SampleSkipped",
     "SampleStats",
+    "Source",
     "TooManyBadSamples",
     "VideoDataset",
     "annotation_files",

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset
 
-from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
-from vjepa_pipe.datasets.bad import QUARANTINED, BadSample, SampleSkipped, none_readable, replacements
+from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.datasets.still import is_image, read_still
-from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
+from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_rows
-from vjepa_pipe.video import ClipError, ClipSampler, Decoder, PyavDecoder, VideoError
+from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError
 
 STILL_FPS = 1.0
 KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
@@ -49,7 +46,7 @@ class Clip(NamedTuple):
     decode_sec: float
 
 
-class VideoDataset(Dataset[dict[str, Any]]):
+class VideoDataset(KeyedDataset):
     """Clips of the videos (and images) that annotation files list.
 
     `dataset[i]` takes a row number, or a `SampleKey` from a sampler. The sample is a pure function of
@@ -91,11 +88,6 @@ class VideoDataset(Dataset[dict[str, Any]]):
             error, or raise `SampleSkipped`, on which a loader leaves it out (`skip`).
         max_replacements: Rows tried in place of a bad one.
 
-    Attributes:
-        quarantine: Rows that count as bad without being opened: pairs of source and row.
-        on_read: Called with the key of each row before it is opened; lets a loader know what a worker that
-            never comes back was reading.
-
     Raises:
         SourceError: If an annotation file cannot be read.
         ValueError: If an argument is out of range.
@@ -107,7 +99,7 @@ class VideoDataset(Dataset[dict[str, Any]]):
         clip_mode: str = "fps",
         frames_per_clip: int = 16,
         target_fps: float = 10,
-        transform: Callable[..., torch.Tensor] | None = None,
+        transform: Transform | None = None,
         *,
         clip_duration_sec: float | None = None,
         frame_step: int | None = None,
@@ -133,9 +125,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
                 raise ValueError(
                     f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
                 )
-        if on_bad_sample not in BAD_SAMPLE_POLICIES:
-            raise ValueError(f"on_bad_sample must be one of {', '.join(BAD_SAMPLE_POLICIES)} (got {on_bad_sample!r})")
         self.sources: list[Rows] = [read_rows(path, name) for path, name in zip(paths, names, strict=True)]
+        super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.clip_samplers = [
             ClipSampler(
                 clip_mode=clip_mode,
@@ -151,42 +142,9 @@ class VideoDataset(Dataset[dict[str, Any]]):
             )
             for length in lengths
         ]
-        self.transform = transform
         self.max_file_bytes = max_file_bytes
         self.max_duration_sec = max_duration_sec
         self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
-        self.seed = seed
-        self.on_bad_sample = on_bad_sample
-        self.max_replacements = max_replacements
-        self.quarantine: set[tuple[int, int]] = set()
-        self.on_read: Callable[[SampleKey], None] = _ignore
-        self.index = ConcatIndices([len(rows) for rows in self.sources])
-        self._takes_rng = transform is not None and "rng" in inspect.signature(transform).parameters
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, index: int | SampleKey) -> dict[str, Any]:
-        asked = self.key_of(index) if not isinstance(index, SampleKey) else index
-        bad: list[BadSample] = []
-        for key in self._candidates(asked):
-            try:
-                if (key.source, key.row) in self.quarantine:
-                    raise VideoError(self.sources[key.source].path(key.row), "in the quarantine")
-                self.on_read(key)
-                return self._sample(key, bad)
-            except (VideoError, ClipError) as error:
-                if self.on_bad_sample == "raise":
-                    raise
-                bad.append(self._described(key, error))
-                if self.on_bad_sample == "skip":
-                    raise SampleSkipped(bad[0]) from error
-        raise none_readable(self.sources[asked.source].name, bad)
-
-    def key_of(self, index: int) -> SampleKey:
-        """The key that `dataset[index]` uses for a plain row number."""
-        source, row = self.index[range(len(self))[index]]
-        return SampleKey(self.seed, 0, int(index) % len(self), source, row)
 
     def read(self, key: SampleKey) -> Clip:
         """The decoded frames of a key, before any transform.
@@ -210,21 +168,12 @@ class VideoDataset(Dataset[dict[str, Any]]):
             decoded = getattr(video, "frames_decoded", None)
             return Clip(path, frames, indices, video.fps, video.num_frames, decoded, opened, laps())
 
-    def augmentation_rng(self, key: SampleKey, clip: int = 0) -> np.random.Generator:
-        """The generator that a key's augmentation draws from."""
-        return generator(key, f"augment/{clip}")
+    def decoder_of(self, path: str) -> str:
+        """See `KeyedDataset.decoder_of`."""
+        return "pillow" if is_image(path) else self.decoder.name
 
-    def _candidates(self, key: SampleKey) -> Iterator[SampleKey]:
-        yield key
-        yield from replacements(key, len(self.sources[key.source]), self.max_replacements)
-
-    def _described(self, key: SampleKey, error: Exception) -> BadSample:
-        rows = self.sources[key.source]
-        path, known = rows.path(key.row), (key.source, key.row) in self.quarantine
-        decoder = "pillow" if is_image(path) else self.decoder.name
-        return BadSample(rows.name, key.row, path, QUARANTINED if known else type(error).__name__, str(error), decoder)
-
-    def _sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
+    def sample(self, key: SampleKey) -> dict[str, Any]:
+        """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
         rows, clip = self.sources[key.source], self.read(key)
         frames, laps = np.split(clip.frames, len(clip.indices)), Laps()
         video = _stack_views([self._transformed(part, key, i) for i, part in enumerate(frames)])
@@ -236,17 +185,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
             "clip_indices": indices[0] if len(indices) == 1 else torch.stack(indices),
             "source": rows.name,
             "row": key.row,
-            "key": key,
-            "replaced": bad,
             "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
-
-    def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> torch.Tensor:
-        if self._takes_rng:
-            return self.transform(frames, rng=self.augmentation_rng(key, clip))  # type: ignore[misc]
-        if self.transform is not None:
-            return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2))
-        return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)
 
     def _check_file(self, path: str) -> None:
         """Refuse what must not even be opened; a fifo, for one, would block for ever."""
@@ -258,10 +198,6 @@ class VideoDataset(Dataset[dict[str, Any]]):
             raise VideoError(path, f"not a file but a {KINDS.get(stat.S_IFMT(found.st_mode), 'device')}")
         if self.max_file_bytes is not None and found.st_size > self.max_file_bytes:
             raise VideoError(path, f"{found.st_size} bytes, more than max_file_bytes={self.max_file_bytes}")
-
-
-def _ignore(key: SampleKey) -> None:
-    pass
 
 
 def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:

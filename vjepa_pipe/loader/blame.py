@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.datasets import BadSample, VideoDataset
+from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.pool import Death
 
 STRIKES = 2
@@ -36,7 +36,7 @@ class Blame:
         restarts: Deaths so far in this epoch.
     """
 
-    def __init__(self, dataset: VideoDataset, max_restarts: int, on_blamed: Callable[[BadSample], None]) -> None:
+    def __init__(self, dataset: KeyedDataset, max_restarts: int, on_blamed: Callable[[BadSample], None]) -> None:
         self.rows: tuple[tuple[int, int], ...] = ()
         self.restarts = 0
         self._dataset = dataset
@@ -68,8 +68,8 @@ class Blame:
             self._on_blamed(bad)
 
     def _reading(self, death: Death) -> BadSample | None:
-        if death.reading is None or not hasattr(self._dataset, "sources"):
+        if death.reading is None:
             return None
-        rows, row = self._dataset.sources[death.reading.source], death.reading.row
-        reason = f"{rows.path(row)}: {STRIKES} workers ended while reading it; {death.reason}"
-        return BadSample(rows.name, row, rows.path(row), ENDED_WORKER, reason, self._dataset.decoder.name)
+        source, row, _ = death.reading
+        reason = f"{self._dataset.sources[source].path(row)}: {STRIKES} workers ended while reading it; {death.reason}"
+        return self._dataset.describe_bad(source, row, ENDED_WORKER, reason)

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import Dataset
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.datasets import BadSample, SampleSkipped, SampleStats, TooManyBadSamples
+from vjepa_pipe.datasets import BadSample, KeyedDataset, SampleSkipped, SampleStats, TooManyBadSamples
 from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.loader.pulse import Pulse
 from vjepa_pipe.loader.worker import Failure
 from vjepa_pipe.sampling import SampleKey, seed_worker
 
 Collate = Callable[[Sequence[Any]], Any]
+
+
+UNKNOWN = SampleStats(0, None, 0.0, 0.0, 0.0)
+"""For datasets that do not say what a sample cost."""
 
 
 class BatchTask(NamedTuple):
@@ -52,19 +55,17 @@ class Delivery(NamedTuple):
 class FetchBatch:
     """Reads the samples of a batch and collates them. Errors that a user can mend come back as `Failure`."""
 
-    dataset: Dataset[Any]
+    dataset: KeyedDataset
     collate: Collate
     pulse: Pulse | None = None
 
     def watch(self, pulse: Pulse) -> None:
         """Tell this pulse which row is being read, from now on."""
         self.pulse = pulse
-        if hasattr(self.dataset, "on_read"):
-            self.dataset.on_read = pulse.begin
+        self.dataset.on_read = pulse.begin
 
     def __call__(self, task: BatchTask) -> Delivery | Failure:
-        if task.blamed:
-            self.dataset.quarantine.update(task.blamed)  # type: ignore[attr-defined]
+        self.dataset.quarantine.update(task.blamed)
         delivery = Delivery(None, [], [], [])
         try:
             samples = [sample for key in task.keys if (sample := self._read(key, delivery)) is not None]
@@ -75,8 +76,6 @@ class FetchBatch:
         return delivery._replace(batch=self.collate(samples))
 
     def _read(self, key: SampleKey, delivery: Delivery) -> Any:
-        if self.pulse is not None:
-            self.pulse.begin(key)  # datasets that do not tell which rows they open
         try:
             sample = self.dataset[key]
         except SampleSkipped as skipped:
@@ -85,10 +84,8 @@ class FetchBatch:
             return None
         if self.pulse is not None:
             self.pulse.end()
-        if isinstance(sample, dict) and "stats" in sample:
-            delivery.read.append((sample["source"], sample["stats"]))
-            delivery.bad.extend(sample["replaced"])
-            sample = {name: value for name, value in sample.items() if name != "stats"}
+        delivery.read.append((self.dataset.sources[key.source].name, sample.pop("stats", UNKNOWN)))
+        delivery.bad.extend(sample["replaced"])
         return sample
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
+from vjepa_pipe.datasets import Source
 from vjepa_pipe.loader.state import hash_of
 from vjepa_pipe.sources import Rows
 
@@ -20,17 +21,21 @@ _COUNTED_ELSEWHERE = frozenset({
 """Settings that a state knows by what they lead to: sizes of batch and epoch, weights, sources."""
 
 
-def made_of(experiment: ExperimentConfig, sources: Sequence[Rows]) -> dict[str, str]:
+def made_of(experiment: ExperimentConfig, sources: Sequence[Source]) -> dict[str, str]:
     """A hash for each source, for the weights, and for each group of settings that changes a batch.
 
     Where files lie does not count, nor what affects only speed; whoever moves a data set can go on.
     """
     sizes = [len(rows) for rows in sources]
-    hashes = {f"source {rows.name}": rows.fingerprint() for rows in sources}
+    hashes = {f"source {rows.name}": _fingerprint(rows) for rows in sources}
     hashes["data.data_weights"] = hash_of(experiment.data.data_weights or sizes)
     for group in GROUPS:
         hashes[f"settings of {group}"] = hash_of(_settings(getattr(experiment, group), group))
     return hashes
+
+
+def _fingerprint(rows: Source) -> str:
+    return rows.fingerprint() if isinstance(rows, Rows) else hash_of([rows.path(row) for row in range(len(rows))])
 
 
 def _settings(config: Any, path: str) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vjepa_pipe.config.loader import LoaderConfig
-from vjepa_pipe.datasets import BadSample, VideoDataset
+from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.blame import Blame
 from vjepa_pipe.loader.fetch import BatchTask, Collate, Delivery, FetchBatch, WorkerStart
 from vjepa_pipe.loader.pinning import pinned
@@ -52,7 +54,7 @@ class ClipLoader:
 
     def __init__(
         self,
-        dataset: VideoDataset,
+        dataset: KeyedDataset,
         schedule: BatchSchedule,
         collate: Collate,
         config: LoaderConfig,
@@ -65,8 +67,7 @@ class ClipLoader:
         self.dataset = dataset
         self.schedule = schedule
         self.seconds_waited = 0.0
-        names = [rows.name for rows in dataset.sources] if hasattr(dataset, "sources") else []
-        self.report = Report(names, config.max_failure_rate)
+        self.report = Report([rows.name for rows in dataset.sources], config.max_failure_rate)
         self._config = config
         self._num_workers = num_workers
         self._seed = seed
@@ -169,8 +170,10 @@ class ClipLoader:
 
     def _deliveries(self, epoch: int, first: int) -> Iterator[Delivery | Failure]:
         tasks = (BatchTask(keys, self._blame.rows) for keys in self.schedule.batches(epoch, first))
+        finish = pinned if self._config.pin_memory and torch.accelerator.is_available() else None
         if self._num_workers == 0:
-            return map(self._fetch, tasks)
+            deliveries = map(self._fetch, tasks)
+            return deliveries if finish is None else map(finish, deliveries)
         if self._pool is None:
             self._pool = WorkerPool(
                 self._fetch,
@@ -180,7 +183,7 @@ class ClipLoader:
                 self._config.start_method,
                 self._config.sample_timeout_sec,
                 self._died,
-                pinned if self._config.pin_memory else None,
+                finish,
             )
         return self._pool.run(tasks)
 

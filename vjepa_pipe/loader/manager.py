@@ -11,7 +11,7 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
-from vjepa_pipe.datasets import VideoDataset, annotation_files
+from vjepa_pipe.datasets import KeyedDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
@@ -91,7 +91,7 @@ class DataManager:
         plain = MaskCollator(None, self._lengths(), seed=self.config.seed)
         return self._loader(dataset, self._schedule(order, len(dataset)), mask_collator or plain)
 
-    def build_train_dataset(self) -> VideoDataset:
+    def build_train_dataset(self) -> KeyedDataset:
         """The dataset behind the train loader."""
         return self._dataset(
             annotation_files(self.config.data),
@@ -99,7 +99,7 @@ class DataManager:
             self.config.loader.on_bad_sample,
         )
 
-    def build_eval_dataset(self) -> VideoDataset:
+    def build_eval_dataset(self) -> KeyedDataset:
         """The dataset behind the eval loader: clips start at fixed places."""
         named = self.config.data.eval_data_paths
         paths = existing_files(named, "data.eval_data_paths") if named else annotation_files(self.config.data)
@@ -134,10 +134,10 @@ class DataManager:
         """Clips in a batch over all ranks."""
         return self.config.data.batch_size * self.world_size
 
-    def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> VideoDataset:
+    def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
-        dataset: VideoDataset = instantiate(
+        dataset: KeyedDataset = instantiate(
             data,
             "data",
             data_paths=paths,
@@ -156,7 +156,7 @@ class DataManager:
     def _schedule(self, order: Order, epoch_size: int) -> BatchSchedule:
         return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size)
 
-    def _loader(self, dataset: VideoDataset, schedule: BatchSchedule, collate: Collate) -> ClipLoader:
+    def _loader(self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate) -> ClipLoader:
         seed, monitor = self.config.seed, self.config.loader.monitor
         start = WorkerStart(seed, self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)
         return ClipLoader(

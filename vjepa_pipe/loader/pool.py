@@ -87,6 +87,7 @@ class WorkerPool:
     ) -> None:
         self._context: Any = multiprocessing.get_context(method)
         self._work, self._start, self._timeout, self._on_death = work, start, timeout, on_death
+        self._num_workers = num_workers
         self._window = num_workers * prefetch
         self._thread = ThreadPoolExecutor(1, "finish") if finish is not None else None
         self._finish = finish
@@ -142,8 +143,8 @@ class WorkerPool:
 
     def _launch(self, number: int) -> _Worker:
         ours, theirs = self._context.Pipe()
-        pulse = Pulse(self._context)
-        arguments = (number, self._work, self._start, theirs, pulse, os.getpid())
+        pulse = Pulse(self._context, self._timeout)
+        arguments = (number, self._num_workers, self._work, self._start, theirs, pulse, os.getpid())
         process = self._context.Process(target=run_worker, args=arguments, daemon=True, name=f"worker{number}")
         process.start()
         theirs.close()

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.datasets import BadSample
-from vjepa_pipe.sources import Rows
+from vjepa_pipe.datasets import BadSample, Source
 
 FILES = "quarantine*.jsonl"
 
@@ -44,7 +43,7 @@ class QuarantineWriter:
             file.write(json.dumps(bad._asdict()) + "\n")
 
 
-def read_quarantine(path: str | Path, sources: Sequence[Rows]) -> set[tuple[int, int]]:
+def read_quarantine(path: str | Path, sources: Sequence[Source]) -> set[tuple[int, int]]:
     """The rows that quarantine files name, as numbers of source and row.
 
     Lines of other sources than the experiment's are left out: a file may serve several experiments.

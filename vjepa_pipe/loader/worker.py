@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 import psutil
+from torch.utils.data._utils import worker as torch_worker
 
 from vjepa_pipe.loader.pulse import Pulse
 
@@ -40,9 +41,17 @@ class Failure:
 
 
 def run_worker(
-    number: int, work: Work, start: Callable[[int], None], channel: Channel, pulse: Pulse, parent: int
+    number: int,
+    num_workers: int,
+    work: Work,
+    start: Callable[[int], None],
+    channel: Channel,
+    pulse: Pulse,
+    parent: int,
 ) -> None:
     """The life of a worker: tasks in, results out, until there are no more or the main process is gone."""
+    # For `get_worker_info`: torch then collates into shared memory, which crosses to the main process uncopied.
+    torch_worker._worker_info = torch_worker.WorkerInfo(id=number, num_workers=num_workers, seed=0, dataset=None)  # type: ignore[arg-type]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler that a fork inherited is not meant for us
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

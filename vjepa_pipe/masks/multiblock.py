@@ -94,10 +94,12 @@ class MultiBlock3D(MaskGenerator):
                 ((height, self.grid[1]), (width, self.grid[2]), (length, self.grid[0]))
             )
         )
+        time = 1 if length == self.grid[0] else self.grid[0]  # blocks as long as the clip: one slice says it all
         # Blocks that cover a token, counted: a product over the axes, summed over the blocks.
-        areas = (slices[..., :, None] * rows[..., None, :]).reshape(*rows.shape[:-1], -1)
+        areas = (slices[..., :time, None] * rows[..., None, :]).reshape(*rows.shape[:-1], -1)
         covered = np.swapaxes(areas, -1, -2) @ columns
-        grid: BoolGrid = covered.reshape(*starts.shape[:-2], *self.grid) == 0
+        grid: BoolGrid = covered.reshape(*starts.shape[:-2], time, *self.grid[1:]) == 0
+        grid = np.repeat(grid, self.grid[0] // time, axis=-3)
         grid[..., self._context_slices :, :, :] = False
         return grid
 

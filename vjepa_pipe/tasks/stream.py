@@ -10,6 +10,7 @@ from rich.console import Console
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StreamTaskConfig
+from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.tasks.preview import draw_preview
@@ -56,7 +57,7 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         if manager.rank == 0:
             save_state(output_dir / STATE, loader.state_dict())
     if manager.rank == 0:
-        if first is not None and task.preview_clips and not stopped:
+        if first is not None and task.preview_clips and not stopped and isinstance(loader.dataset, VideoDataset):
             draw_preview(manager, loader.dataset, first, task.preview_clips).save(output_dir / PREVIEW, optimize=True)
         console.print(summary.line(), highlight=False)
         console.print(f"results in {output_dir}", highlight=False, soft_wrap=True)
