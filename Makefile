@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-next lint clean
+.PHONY: demo test test-next lint soak clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
@@ -18,6 +18,10 @@ test-next: $(VENV)/.installed-dev
 	cd $(VENV)-next && ln -sfn $$($(CURDIR)/$(BIN)/python -c 'import site; print(site.getsitepackages()[0])') others
 	echo $(CURDIR)/$(VENV)-next/others > $$($(VENV)-next/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_others.pth
 	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/config tests/tasks
+
+# Ten minutes of good and bad files under random kills and resumes.
+soak: $(VENV)/.installed-dev
+	$(BIN)/python tests/soak.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

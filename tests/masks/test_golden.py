@@ -19,9 +19,10 @@ class Replayed(MultiBlock3D):
     def replay(self, positions):
         self.recorded = list(positions)
 
-    def draw_positions(self, size, rng):
+    def draw_positions(self, size, rng, clips):
+        assert clips == 1
         drawn, self.recorded = self.recorded[: self.config.num_blocks], self.recorded[self.config.num_blocks :]
-        return drawn
+        return [drawn]
 
 
 @pytest.mark.parametrize(

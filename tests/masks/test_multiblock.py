@@ -91,7 +91,7 @@ def test_blocks_have_the_asked_size_and_lie_inside(config, grid, step):
     size = masks.draw_size(step)
     assert all(1 <= side <= most for side, most in zip(size, grid, strict=True))
     assert size != grid
-    positions = masks.draw_positions(size, np.random.default_rng(step))
+    (positions,) = masks.draw_positions(size, np.random.default_rng(step))
     assert positions.shape == (config.num_blocks, 3)
     for top, left, start in positions.tolist():
         hidden = ~masks.mask(size, [(top, left, start)])
@@ -104,7 +104,7 @@ def test_blocks_have_the_asked_size_and_lie_inside(config, grid, step):
 def test_blocks_lie_everywhere_equally_often():
     masks = MultiBlock3D(MultiBlockConfig(temporal_scale=(0.5, 0.5), num_blocks=3000), GRID, "strict")
     size = masks.draw_size(0)
-    positions = masks.draw_positions(size, np.random.default_rng(0))
+    (positions,) = masks.draw_positions(size, np.random.default_rng(0))
     for axis, places in enumerate((17 - size[1], 17 - size[2], 9 - size[0])):
         counts = np.bincount(positions[:, axis], minlength=places)
         assert counts.size == places

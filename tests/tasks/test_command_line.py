@@ -33,7 +33,9 @@ def test_default_run_leaves_config_summary_and_picture(tmp_path: Path) -> None:
     run = only_folder(tmp_path / "outputs" / "default")
     summary = json.loads((run / "summary.json").read_text())
     assert (summary["clips"], summary["batches"], summary["replaced"]) == (8, 4, 0)
-    assert summary["sources"] == {"synthetic": {"clips": 8, "replaced": 0}}
+    source = summary["sources"]["synthetic"]
+    assert (source["clips"], source["replaced"], source["quarantined"], source["frames_used"]) == (8, 0, 0, 32)
+    assert min(source["open_sec"], source["decode_sec"], source["transform_sec"]) > 0
     assert summary["shapes"]["video"] == [2, 3, 4, 64, 64]
     assert len(summary["shapes"]["masks_enc"]) == 2
     assert "num_videos: 8" in (run / "resolved_config.yaml").read_text()

@@ -8,7 +8,8 @@ from typing import Optional
 from vjepa_pipe.config.fields import setting
 
 START_METHODS = ("fork", "spawn", "forkserver")
-BAD_SAMPLE_POLICIES = ("replace", "raise")
+BAD_SAMPLE_POLICIES = ("replace", "raise", "skip")
+ON_CHANGE = ("refuse", "continue")
 
 
 @dataclass
@@ -48,17 +49,35 @@ class LoaderConfig:
     prefetch_factor: int = setting(2, "batches each worker prepares ahead", ge=1, affects_results=False)
     persistent_workers: bool = setting(True, "keep the workers from one epoch to the next", affects_results=False)
     pin_memory: bool = setting(
-        False, "copy batches into page-locked memory, for faster copies to a GPU", affects_results=False
+        False,
+        "copy batches into page-locked memory, for faster copies to a GPU; without one it does nothing",
+        affects_results=False,
     )
     start_method: Optional[str] = setting(
         None, "how workers start; unset: the platform's way", choices=START_METHODS, affects_results=False
     )
     on_bad_sample: str = setting(
         "replace",
-        "a sample that cannot be read is replaced by another of its source, or raised",
+        "a sample that cannot be read is replaced by another of its source, raised, or left out of its batch (skip)",
         choices=BAD_SAMPLE_POLICIES,
     )
     max_replacements: int = setting(10, "samples tried in place of a bad one before giving up", ge=1)
+    max_failure_rate: float = setting(
+        0.05, "stop when more than this share of a source's rows, of at least 200 opened, cannot be read", ge=0, le=1
+    )
+    quarantine: Optional[str] = setting(
+        None, "a quarantine.jsonl, or a run's folder: its rows count as bad without being opened", path=True
+    )
+    sample_timeout_sec: float = setting(
+        120.0, "a worker that reads one sample for longer is killed and replaced, in seconds", gt=0
+    )
+    max_restarts: int = setting(16, "dead workers replaced in an epoch before the run stops", ge=0)
+    on_change: str = setting(
+        "refuse",
+        "a saved state of other data, weights or settings is refused, or taken for its position (continue)",
+        choices=ON_CHANGE,
+        affects_results=False,
+    )
     sampler: SamplerConfig = setting(SamplerConfig(), "which sample comes when")
     monitor: MonitorConfig = setting(MonitorConfig(), "resource log of the workers")
 

@@ -8,6 +8,8 @@ from typing import Optional
 from vjepa_pipe.config.data import CONVENTIONS
 from vjepa_pipe.config.fields import setting
 
+CUT_OVER = ("rank", "global")
+
 
 @dataclass
 class MultiBlockConfig:
@@ -51,6 +53,12 @@ class MaskConfig:
         "when a batch's masks are cut to one length: strict drops tokens at random, reference drops the "
         "latest tokens, as the released checkpoints were trained",
         choices=CONVENTIONS,
+    )
+    cut_over: Optional[str] = setting(
+        None,
+        "the clips whose masks are cut to one length: global, all of a batch's clips, so masks do not depend on the "
+        "number of ranks; rank, those of one rank, as published; unset: rank with convention=reference, else global",
+        choices=CUT_OVER,
     )
     _target_: str = setting("vjepa_pipe.loader.MaskCollator", "what is built from this group")
 

@@ -21,6 +21,15 @@ class StreamTaskConfig(TaskConfig):
 
     max_batches: Optional[int] = setting(None, "stop after this many batches of each epoch; unset: whole epochs", ge=1)
     epochs: int = setting(1, "epochs to stream", ge=1)
+    save_every_batches: Optional[int] = setting(
+        None,
+        "write state.json this often; unset: only when the run ends, stops or is sent SIGTERM",
+        ge=1,
+        affects_results=False,
+    )
+    resume: Optional[str] = setting(
+        None, "go on where this run's folder, or state.json, says it stopped", path=True, affects_results=False
+    )
     preview_clips: int = setting(4, "clips drawn in preview.png; 0 draws none", ge=0, affects_results=False)
     progress: bool = setting(True, "show a progress bar", affects_results=False)
 

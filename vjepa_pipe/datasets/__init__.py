@@ -1,6 +1,19 @@
 """One key to one sample: the row, the clip and the tensor, joined."""
 
+from vjepa_pipe.datasets.bad import BadSample, SampleSkipped, TooManyBadSamples
 from vjepa_pipe.datasets.files import annotation_files
-from vjepa_pipe.datasets.video import BadSample, Clip, TooManyBadSamples, VideoDataset
+from vjepa_pipe.datasets.keyed import KeyedDataset, Source
+from vjepa_pipe.datasets.stats import SampleStats
+from vjepa_pipe.datasets.video import Clip, VideoDataset
 
-__all__ = ["BadSample", "Clip", "TooManyBadSamples", "VideoDataset", "annotation_files"]
+__all__ = [
+    "BadSample",
+    "Clip",
+    "KeyedDataset",
+    "SampleSkipped",
+    "SampleStats",
+    "Source",
+    "TooManyBadSamples",
+    "VideoDataset",
+    "annotation_files",
+]

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
+from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.datasets.still import is_image, read_still
-from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
+from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_rows
-from vjepa_pipe.video import ClipError, ClipSampler, Decoder, PyavDecoder, VideoError
+from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError
 
 STILL_FPS = 1.0
-
-
-class BadSample(NamedTuple):
-    """A row that could not be read, and why."""
-
-    source: str
-    row: int
-    path: str
-    reason: str
-
-
-class TooManyBadSamples(UserError):
-    """No readable sample was found in a source within the tries allowed."""
+KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
 
 
 class Clip(NamedTuple):
@@ -43,6 +31,9 @@ class Clip(NamedTuple):
         indices: For each clip, the frame numbers `[T]` in presentation order.
         fps: Average frames per second of the file.
         num_frames: Frames in the file.
+        frames_decoded: Frames decoded to get these; None where the decoder does not tell.
+        open_sec: Time it took to open the file.
+        decode_sec: Time it took to seek and decode.
     """
 
     path: str
@@ -50,9 +41,12 @@ class Clip(NamedTuple):
     indices: list[npt.NDArray[np.int64]]
     fps: float
     num_frames: int
+    frames_decoded: int | None
+    open_sec: float
+    decode_sec: float
 
 
-class VideoDataset(Dataset[dict[str, Any]]):
+class VideoDataset(KeyedDataset):
     """Clips of the videos (and images) that annotation files list.
 
     `dataset[i]` takes a row number, or a `SampleKey` from a sampler. The sample is a pure function of
@@ -67,7 +61,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
     - `clip_indices`: int64 `[T]`, frame numbers in presentation order; `[num_clips, T]` with several clips;
     - `source`: the source's name, `row`: the row in it;
     - `key`: the `SampleKey` that gave it;
-    - `replaced`: the `BadSample`s that stood in its place, normally empty.
+    - `replaced`: the `BadSample`s that stood in its place, normally empty;
+    - `stats`: `SampleStats`, what reading it cost. Batches do not hold it: the loader adds it up.
 
     Args:
         data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`).
@@ -89,7 +84,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
         source_names: Name of each source; unset: the annotation file's.
         decoder: Opens the videos; unset: `PyavDecoder()`.
         seed: Seed of the keys made for plain row numbers.
-        on_bad_sample: `replace` a sample that cannot be read by another row of the same source, or `raise`.
+        on_bad_sample: `replace` a sample that cannot be read by another row of the same source, `raise` its
+            error, or raise `SampleSkipped`, on which a loader leaves it out (`skip`).
         max_replacements: Rows tried in place of a bad one.
 
     Raises:
@@ -103,7 +99,7 @@ class VideoDataset(Dataset[dict[str, Any]]):
         clip_mode: str = "fps",
         frames_per_clip: int = 16,
         target_fps: float = 10,
-        transform: Callable[..., torch.Tensor] | None = None,
+        transform: Transform | None = None,
         *,
         clip_duration_sec: float | None = None,
         frame_step: int | None = None,
@@ -129,9 +125,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
                 raise ValueError(
                     f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
                 )
-        if on_bad_sample not in ("replace", "raise"):
-            raise ValueError(f"on_bad_sample must be replace or raise (got {on_bad_sample!r})")
         self.sources: list[Rows] = [read_rows(path, name) for path, name in zip(paths, names, strict=True)]
+        super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.clip_samplers = [
             ClipSampler(
                 clip_mode=clip_mode,
@@ -147,40 +142,9 @@ class VideoDataset(Dataset[dict[str, Any]]):
             )
             for length in lengths
         ]
-        self.transform = transform
         self.max_file_bytes = max_file_bytes
         self.max_duration_sec = max_duration_sec
         self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
-        self.seed = seed
-        self.on_bad_sample = on_bad_sample
-        self.max_replacements = max_replacements
-        self.index = ConcatIndices([len(rows) for rows in self.sources])
-        self._takes_rng = transform is not None and "rng" in inspect.signature(transform).parameters
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, index: int | SampleKey) -> dict[str, Any]:
-        asked = self.key_of(index) if not isinstance(index, SampleKey) else index
-        bad: list[BadSample] = []
-        for key in self._candidates(asked):
-            try:
-                return self._sample(key, bad)
-            except (VideoError, ClipError) as error:
-                rows = self.sources[key.source]
-                bad.append(BadSample(rows.name, key.row, rows.path(key.row), str(error)))
-                if self.on_bad_sample == "raise":
-                    raise
-        reasons = "; ".join(dict.fromkeys(sample.reason for sample in bad[:3]))
-        raise TooManyBadSamples(
-            f"source {self.sources[asked.source].name}: {len(bad)} samples in a row could not be read, "
-            f"the first: {reasons}"
-        )
-
-    def key_of(self, index: int) -> SampleKey:
-        """The key that `dataset[index]` uses for a plain row number."""
-        source, row = self.index[range(len(self))[index]]
-        return SampleKey(self.seed, 0, int(index) % len(self), source, row)
 
     def read(self, key: SampleKey) -> Clip:
         """The decoded frames of a key, before any transform.
@@ -190,57 +154,50 @@ class VideoDataset(Dataset[dict[str, Any]]):
             ClipError: If no clip fits into it.
         """
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
+        laps = Laps()
+        self._check_file(path)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
-            return Clip(path, still, [np.arange(sampler.frames_per_clip)] * sampler.num_clips, STILL_FPS, 1)
-        self._check_size(path)
+            same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
+            return Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())
         with self.decoder.open(path) as video:
             if self.max_duration_sec is not None and video.num_frames > self.max_duration_sec * video.fps:
                 raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
-            indices = sampler.draw(generator(key, "clip"), video.num_frames, video.fps)
-            return Clip(path, video.read(np.concatenate(indices)), indices, video.fps, video.num_frames)
+            indices, opened = sampler.draw(generator(key, "clip"), video.num_frames, video.fps), laps()
+            frames = video.read(np.concatenate(indices))
+            decoded = getattr(video, "frames_decoded", None)
+            return Clip(path, frames, indices, video.fps, video.num_frames, decoded, opened, laps())
 
-    def augmentation_rng(self, key: SampleKey, clip: int = 0) -> np.random.Generator:
-        """The generator that a key's augmentation draws from."""
-        return generator(key, f"augment/{clip}")
+    def decoder_of(self, path: str) -> str:
+        """See `KeyedDataset.decoder_of`."""
+        return "pillow" if is_image(path) else self.decoder.name
 
-    def _candidates(self, key: SampleKey) -> Iterator[SampleKey]:
-        """The key itself, then rows of the same source to read in its place, all following from the key."""
-        yield key
-        for row in generator(key, "replacement").integers(len(self.sources[key.source]), size=self.max_replacements):
-            yield key._replace(row=int(row))
-
-    def _sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
+    def sample(self, key: SampleKey) -> dict[str, Any]:
+        """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
         rows, clip = self.sources[key.source], self.read(key)
-        frames = np.split(clip.frames, len(clip.indices))
-        videos = [self._transformed(part, key, i) for i, part in enumerate(frames)]
+        frames, laps = np.split(clip.frames, len(clip.indices)), Laps()
+        video = _stack_views([self._transformed(part, key, i) for i, part in enumerate(frames)])
+        used = len(np.unique(np.concatenate(clip.indices)))
         indices = [torch.from_numpy(np.asarray(part, dtype=np.int64)) for part in clip.indices]
         return {
-            "video": _stack_views(videos),
+            "video": video,
             "label": rows.label(key.row),
             "clip_indices": indices[0] if len(indices) == 1 else torch.stack(indices),
             "source": rows.name,
             "row": key.row,
-            "key": key,
-            "replaced": bad,
+            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
 
-    def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> torch.Tensor:
-        if self._takes_rng:
-            return self.transform(frames, rng=self.augmentation_rng(key, clip))  # type: ignore[misc]
-        if self.transform is not None:
-            return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2))
-        return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)
-
-    def _check_size(self, path: str) -> None:
-        if self.max_file_bytes is None:
-            return
+    def _check_file(self, path: str) -> None:
+        """Refuse what must not even be opened; a fifo, for one, would block for ever."""
         try:
-            size = Path(path).stat().st_size
-        except OSError as error:
-            raise VideoError(path, error.strerror or str(error)) from error
-        if size > self.max_file_bytes:
-            raise VideoError(path, f"{size} bytes, more than max_file_bytes={self.max_file_bytes}")
+            found = Path(path).stat()
+        except (OSError, ValueError) as error:
+            raise VideoError(path, getattr(error, "strerror", None) or str(error)) from error
+        if not stat.S_ISREG(found.st_mode):
+            raise VideoError(path, f"not a file but a {KINDS.get(stat.S_IFMT(found.st_mode), 'device')}")
+        if self.max_file_bytes is not None and found.st_size > self.max_file_bytes:
+            raise VideoError(path, f"{found.st_size} bytes, more than max_file_bytes={self.max_file_bytes}")
 
 
 def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:

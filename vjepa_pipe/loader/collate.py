@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import default_collate
 
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.mask import MaskConfig, MultiBlockConfig, TubeConfig
-from vjepa_pipe.masks import MaskGenerator, MultiBlock3D, Tube
+from vjepa_pipe.loader.schedule import BatchSchedule, GlobalBatch
+from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, Tube
 from vjepa_pipe.sampling import SampleKey, generator
 
 Batch = dict[str, Any]
+IntArray = npt.NDArray[np.int64]
+
+CHUNK = 256
+"""Clips whose masks come from one generator: few enough to draw again on every rank, enough for array operations."""
 
 
 class MaskCollator:
@@ -25,14 +32,18 @@ class MaskCollator:
     - `masks_enc`: for each mask, int64 `[B, K]`, the tokens that the encoder sees;
     - `masks_pred`: for each mask, int64 `[B, K']`, the tokens that the predictor must predict.
 
-    Tokens count in time, then rows, then columns. Block sizes follow from the batch's place in the run
-    and block positions from each sample's key, so masks do not depend on workers. Clips of several
-    lengths give a list of batches, one for each length present, shortest first.
+    Tokens count in time, then rows, then columns. Block sizes follow from the batch's place in the run,
+    block positions from the clip's: workers do not matter, and a sample read in place of a bad one has
+    the mask that the bad one would have had. Clips of several lengths give a list of batches, one for
+    each length present, shortest first.
+
+    With `cut_over=global` a batch's masks are cut to the shortest over all ranks. Masks need no pixels, so
+    each rank draws those of all clips by itself.
 
     Args:
         config: The masks; None or a plain `MaskConfig` draws none.
-        frames_per_clip: The clip length T, or all the lengths that samples may have.
-        global_batch_size: Samples in a batch over all ranks: the clock of the block sizes.
+        frames_per_clip: The clip length T, or that of each source.
+        schedule: Where batches lie in the run; None: batches are counted as they come, on this rank alone.
         seed: Seed of the keys made for samples that carry none.
         img_size: Height and width of the clips in pixels, when known: masks that cannot be drawn are then
             found here and not at the first batch.
@@ -45,13 +56,15 @@ class MaskCollator:
         self,
         config: MaskConfig | None = None,
         frames_per_clip: int | Sequence[int] = 16,
-        global_batch_size: int | None = None,
+        schedule: BatchSchedule | None = None,
         seed: int = 0,
         img_size: int | None = None,
     ) -> None:
         self.config = config if config is not None else MaskConfig()
-        self.lengths = sorted({frames_per_clip} if isinstance(frames_per_clip, int) else set(frames_per_clip))
-        self.global_batch_size = global_batch_size
+        self.lengths = [frames_per_clip] if isinstance(frames_per_clip, int) else list(frames_per_clip)
+        self.schedule = schedule
+        by_convention = "rank" if self.config.convention == "reference" else "global"
+        self._over_all_ranks = schedule is not None and (self.config.cut_over or by_convention) == "global"
         self.seed = seed
         self._masks: Mapping[str, MultiBlockConfig | TubeConfig] = getattr(self.config, "masks", {})
         self._generators: dict[tuple[str, tuple[int, int, int]], MaskGenerator] = {}
@@ -62,14 +75,22 @@ class MaskCollator:
 
     def __call__(self, samples: Sequence[Mapping[str, Any]]) -> Batch | list[Batch]:
         keys = self._keys(samples)
-        step = keys[0].position // (self.global_batch_size or len(samples))
-        if len(self.lengths) == 1:
-            return self._collate(samples, keys, step)
+        if self.schedule is None:
+            whole = GlobalBatch(keys[0].position // len(keys), keys[0].position, len(keys))
+            places = np.arange(len(keys))
+        else:
+            whole = self.schedule.containing(keys[0].position)
+            places = np.array([key.position - whole.first for key in keys])
+        if len(set(self.lengths)) == 1:
+            cut = np.arange(whole.size) if self._over_all_ranks else places
+            return self._collate(samples, keys, whole, places, cut)
+        here = np.array([sample["clip_indices"].shape[-1] for sample in samples])
         batches = []
-        for length in self.lengths:
-            chosen = [i for i, sample in enumerate(samples) if sample["clip_indices"].shape[-1] == length]
-            if chosen:
-                batches.append(self._collate([samples[i] for i in chosen], [keys[i] for i in chosen], step))
+        for length in sorted(set(here.tolist())):
+            chosen = np.flatnonzero(here == length)
+            cut = self._places_of_length(whole, length) if self._over_all_ranks else places[chosen]
+            of = [samples[i] for i in chosen.tolist()], [keys[i] for i in chosen.tolist()]
+            batches.append(self._collate(*of, whole, places[chosen], cut))
         return batches
 
     def generators_for(self, video_shape: Sequence[int]) -> dict[str, MaskGenerator]:
@@ -79,34 +100,77 @@ class MaskCollator:
         grid = (frames // self.config.tubelet_size, height // patch, width // patch)
         return {name: self._generator(name, config, grid) for name, config in self._masks.items()}
 
-    def _collate(self, samples: Sequence[Mapping[str, Any]], keys: Sequence[SampleKey], step: int) -> Batch:
+    def _places_of_length(self, whole: GlobalBatch, length: int) -> IntArray:
+        """Which places of a batch hold clips of this length; replacements keep to the source."""
+        assert self.schedule is not None
+        order = self.schedule.order
+        sources = (order.at(whole.first + place).source for place in range(whole.size))
+        return np.flatnonzero([self.lengths[source] == length for source in sources])
+
+    def _collate(
+        self,
+        samples: Sequence[Mapping[str, Any]],
+        keys: Sequence[SampleKey],
+        whole: GlobalBatch,
+        places: IntArray,
+        cut: IntArray,
+    ) -> Batch:
         batch = {name: _stack([sample[name] for sample in samples]) for name in samples[0]}
         if self._masks:
-            batch["masks_enc"], batch["masks_pred"] = self.draw_masks(batch["video"].shape, keys, step)
+            drawn = self.draw_masks(batch["video"].shape, keys, whole, places, cut)
+            batch["masks_enc"], batch["masks_pred"] = drawn
         return batch
 
     def draw_masks(
-        self, video_shape: Sequence[int], keys: Sequence[SampleKey], step: int
+        self,
+        video_shape: Sequence[int],
+        keys: Sequence[SampleKey],
+        whole: GlobalBatch,
+        places: IntArray,
+        cut: IntArray,
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """The masks of a batch.
+        """The masks of some clips of a batch.
 
         Args:
-            video_shape: `[..., T, H, W]` of its clips.
-            keys: The clips' keys.
-            step: The batch's place in the run, equal on all ranks: block sizes follow from it.
+            video_shape: `[..., T, H, W]` of the clips.
+            keys: Their keys.
+            whole: The batch over all ranks; block sizes follow from its place in the run.
+            places: Where in `whole` the clips stand.
+            cut: The places whose shortest masks all are cut to.
 
         Returns:
             `(masks_enc, masks_pred)`, as in a batch.
         """
-        drawn = [self._draw(name, masks, keys, step) for name, masks in self.generators_for(video_shape).items()]
+        named = self.generators_for(video_shape).items()
+        drawn = [self._draw(name, masks, keys, whole, places, cut) for name, masks in named]
         return [enc for enc, _ in drawn], [pred for _, pred in drawn]
 
     def _draw(
-        self, name: str, masks: MaskGenerator, keys: Sequence[SampleKey], step: int
+        self,
+        name: str,
+        masks: MaskGenerator,
+        keys: Sequence[SampleKey],
+        whole: GlobalBatch,
+        places: IntArray,
+        cut: IntArray,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        size = masks.draw_size(step)
-        rngs = [generator(key, f"mask/{name}") for key in keys]
-        return masks.collate([masks.draw_clip(size, rng) for rng in rngs], rngs)
+        """The masks of the clips at `places`, cut to the shortest of those at `cut`."""
+        size = masks.draw_size(whole.step)
+        own: dict[int, BoolGrid] = {}
+        seen: list[IntArray] = []
+        wanted = set(places.tolist())
+        for chunk in sorted({place // CHUNK for place in cut.tolist()}):
+            first, last = chunk * CHUNK, min((chunk + 1) * CHUNK, whole.size)
+            place_key = SampleKey(keys[0].seed, keys[0].epoch, whole.first + first, 0, 0)
+            grids = masks.draw_clips(size, last - first, generator(place_key, f"mask/{name}"))
+            inside = cut[(cut >= first) & (cut < last)]
+            seen.append(grids[inside - first].sum(axis=(1, 2, 3)))
+            own.update((place, grids[place - first]) for place in inside.tolist() if place in wanted)
+        counts = np.concatenate(seen)
+        fewest = int(counts.min()), masks.num_tokens - int(counts.max())
+        # Of the key, what does not change when another row is read in its place.
+        rngs = [generator(SampleKey(key.seed, key.epoch, key.position, 0, 0), f"mask/{name}/cut") for key in keys]
+        return masks.collate([own[place] for place in places.tolist()], rngs, fewest)
 
     def _generator(self, name: str, config: MultiBlockConfig | TubeConfig, grid: tuple[int, int, int]) -> MaskGenerator:
         if (name, grid) not in self._generators:

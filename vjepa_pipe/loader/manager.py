@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,15 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
-from vjepa_pipe.datasets import VideoDataset, annotation_files
+from vjepa_pipe.datasets import KeyedDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files
 from vjepa_pipe.loader.collate import MaskCollator
+from vjepa_pipe.loader.fetch import Collate, WorkerStart
+from vjepa_pipe.loader.identity import made_of
 from vjepa_pipe.loader.loader import ClipLoader
+from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
-from vjepa_pipe.loader.workers import WorkerStart
 from vjepa_pipe.sampling import SequentialOrder, rank_and_world
-
-Collate = Callable[[Sequence[Any]], Any]
 
 
 class DataManager:
@@ -29,7 +29,7 @@ class DataManager:
         config: An experiment, or only its data; the rest then has its defaults, without masks.
         rank: This process's rank; unset: from torch.distributed, torchrun or SLURM, else 0.
         world_size: Number of ranks; unset: likewise, else 1.
-        output_dir: Where logs of the workers go, if any are kept.
+        output_dir: Where `quarantine.jsonl` goes, once a file is bad, and the workers' logs, if any are kept.
 
     Raises:
         ConfigError: Naming everything that is wrong with the config.
@@ -70,7 +70,8 @@ class DataManager:
             epoch_size=epoch_size,
             seed=self.config.seed,
         )
-        return self._loader(dataset, order, epoch_size, mask_collator or self.build_mask_collator())
+        schedule = self._schedule(order, epoch_size)
+        return self._loader(dataset, schedule, mask_collator or self.build_mask_collator(schedule))
 
     def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
@@ -88,9 +89,9 @@ class DataManager:
         dataset = self.build_eval_dataset()
         order = SequentialOrder([len(rows) for rows in dataset.sources], seed=self.config.seed)
         plain = MaskCollator(None, self._lengths(), seed=self.config.seed)
-        return self._loader(dataset, order, len(dataset), mask_collator or plain)
+        return self._loader(dataset, self._schedule(order, len(dataset)), mask_collator or plain)
 
-    def build_train_dataset(self) -> VideoDataset:
+    def build_train_dataset(self) -> KeyedDataset:
         """The dataset behind the train loader."""
         return self._dataset(
             annotation_files(self.config.data),
@@ -98,7 +99,7 @@ class DataManager:
             self.config.loader.on_bad_sample,
         )
 
-    def build_eval_dataset(self) -> VideoDataset:
+    def build_eval_dataset(self) -> KeyedDataset:
         """The dataset behind the eval loader: clips start at fixed places."""
         named = self.config.data.eval_data_paths
         paths = existing_files(named, "data.eval_data_paths") if named else annotation_files(self.config.data)
@@ -112,13 +113,17 @@ class DataManager:
         ]
         return instantiate(self.config.data_aug, "data_aug", img_size=self.config.data.img_size, extra_transforms=extra)
 
-    def build_mask_collator(self) -> Collate:
-        """The collator that `mask` names."""
+    def build_mask_collator(self, schedule: BatchSchedule | None = None) -> Collate:
+        """The collator that `mask` names.
+
+        Args:
+            schedule: Where batches lie in the run; unset: see `MaskCollator`.
+        """
         collator: Collate = instantiate(
             self.config.mask,
             "mask",
             frames_per_clip=self._lengths(),
-            global_batch_size=self.global_batch_size,
+            schedule=schedule,
             seed=self.config.seed,
             img_size=self.config.data.img_size,
         )
@@ -129,10 +134,10 @@ class DataManager:
         """Clips in a batch over all ranks."""
         return self.config.data.batch_size * self.world_size
 
-    def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> VideoDataset:
+    def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
-        dataset: VideoDataset = instantiate(
+        dataset: KeyedDataset = instantiate(
             data,
             "data",
             data_paths=paths,
@@ -144,13 +149,27 @@ class DataManager:
             max_replacements=loader.max_replacements,
             **changes,
         )
+        if loader.quarantine is not None:
+            dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
 
-    def _loader(self, dataset: VideoDataset, order: Order, epoch_size: int, collate: Collate) -> ClipLoader:
-        data, monitor = self.config.data, self.config.loader.monitor
-        schedule = BatchSchedule(order, epoch_size, data.batch_size, self.rank, self.world_size)
-        start = WorkerStart(self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)
-        return ClipLoader(dataset, schedule, collate, self.config.loader, data.num_workers, self.config.seed, start)
+    def _schedule(self, order: Order, epoch_size: int) -> BatchSchedule:
+        return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size)
+
+    def _loader(self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate) -> ClipLoader:
+        seed, monitor = self.config.seed, self.config.loader.monitor
+        start = WorkerStart(seed, self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)
+        return ClipLoader(
+            dataset,
+            schedule,
+            collate,
+            self.config.loader,
+            self.config.data.num_workers,
+            seed,
+            start,
+            self.output_dir / quarantine_name(self.rank, self.world_size),
+            partial(made_of, self.config, dataset.sources),
+        )
 
     def _lengths(self) -> list[int]:
         return self.config.data.frames_per_clip_by_source or [self.config.data.frames_per_clip]

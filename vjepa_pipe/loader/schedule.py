@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from vjepa_pipe.sampling import SampleKey
 
@@ -16,7 +16,21 @@ class Order(Protocol):
         """The key at a global position, counted from the start of the run."""
 
 
-@dataclass
+class GlobalBatch(NamedTuple):
+    """One batch of all ranks together.
+
+    Attributes:
+        step: Batches before it in the run.
+        first: Its first position.
+        size: Its samples; the last batch of an epoch may be smaller than the others.
+    """
+
+    step: int
+    first: int
+    size: int
+
+
+@dataclass(frozen=True)
 class BatchSchedule:
     """The batches of one rank, epoch after epoch.
 
@@ -30,8 +44,6 @@ class BatchSchedule:
         batch_size: Samples in a batch of one rank.
         rank: This rank.
         world_size: Number of ranks.
-        epoch: The epoch that the next iteration yields.
-        first_batch: The batch it starts with.
     """
 
     order: Order
@@ -39,8 +51,6 @@ class BatchSchedule:
     batch_size: int
     rank: int
     world_size: int
-    epoch: int = field(default=0, compare=False)
-    first_batch: int = field(default=0, compare=False)
 
     @property
     def global_batch_size(self) -> int:
@@ -50,16 +60,26 @@ class BatchSchedule:
     def __len__(self) -> int:
         return -(-self.epoch_size // self.global_batch_size)
 
-    def __iter__(self) -> Iterator[list[SampleKey]]:
-        for batch in range(self.first_batch, len(self)):
-            keys = self.keys(self.epoch, batch)
+    def global_batch(self, epoch: int, batch: int) -> GlobalBatch:
+        """The batch that all ranks share."""
+        start = batch * self.global_batch_size
+        size = min(self.global_batch_size, self.epoch_size - start)
+        return GlobalBatch(epoch * len(self) + batch, epoch * self.epoch_size + start, size)
+
+    def containing(self, position: int) -> GlobalBatch:
+        """The batch of all ranks that holds a position of the run."""
+        epoch, place = divmod(position, self.epoch_size)
+        return self.global_batch(epoch, place // self.global_batch_size)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[list[SampleKey]]:
+        """The batches of an epoch on this rank, from number `first` on."""
+        for batch in range(first, len(self)):
+            keys = self.keys(epoch, batch)
             if keys:
                 yield keys
 
     def keys(self, epoch: int, batch: int) -> list[SampleKey]:
         """The keys of one batch on this rank."""
-        start = batch * self.global_batch_size
-        size = min(self.global_batch_size, self.epoch_size - start)
-        first, last = size * self.rank // self.world_size, size * (self.rank + 1) // self.world_size
-        offset = epoch * self.epoch_size + start
-        return [self.order.at(offset + i) for i in range(first, last)]
+        whole = self.global_batch(epoch, batch)
+        first, last = (whole.size * rank // self.world_size for rank in (self.rank, self.rank + 1))
+        return [self.order.at(whole.first + i) for i in range(first, last)]

@@ -20,7 +20,7 @@ class MaskGenerator(ABC):
     """Draws the masks of a batch in three steps.
 
         size = masks.draw_size(step)                              # one for the whole batch
-        grids = [masks.draw_clip(size, rng) for rng in rngs]      # one per clip
+        grids = masks.draw_clips(size, clips, rng)                # one per clip
         enc, pred = masks.collate(grids, rngs)                    # indices of equal length
 
     Nothing is remembered between calls: the same step and generators give the same masks.
@@ -60,19 +60,28 @@ class MaskGenerator(ABC):
         """
 
     @abstractmethod
-    def draw_clip(self, size: tuple[int, int, int], rng: np.random.Generator) -> BoolGrid:
-        """The mask of one clip.
+    def draw_clips(self, size: tuple[int, int, int], clips: int, rng: np.random.Generator) -> BoolGrid:
+        """The masks of several clips.
 
         Args:
             size: What `draw_size` gave for this batch.
-            rng: The clip's own generator.
+            clips: How many.
+            rng: The only source of randomness.
 
         Returns:
-            `[T, H, W]`, True where the encoder sees a token.
+            `[clips, T, H, W]`, True where the encoder sees a token.
         """
 
+    def draw_clip(self, size: tuple[int, int, int], rng: np.random.Generator) -> BoolGrid:
+        """The mask of one clip, `[T, H, W]`; see `draw_clips`."""
+        (grid,) = self.draw_clips(size, 1, rng)
+        return np.asarray(grid, dtype=bool)
+
     def collate(
-        self, grids: Sequence[BoolGrid], rngs: Sequence[np.random.Generator]
+        self,
+        grids: Sequence[BoolGrid],
+        rngs: Sequence[np.random.Generator],
+        at_most: tuple[int, int] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The token indices of a batch, cut to the clip that has the fewest.
 
@@ -81,6 +90,8 @@ class MaskGenerator(ABC):
         Args:
             grids: `[T, H, W]` masks of the clips.
             rngs: One generator per clip, for the tokens that `strict` drops; `reference` draws none.
+            at_most: The fewest tokens that the encoder sees and that are predicted in any clip, where more
+                clips than these are cut to one length.
 
         Returns:
             `(enc, pred)`, `[clips, kept]` int64 each: the tokens that the encoder sees and those that
@@ -89,8 +100,9 @@ class MaskGenerator(ABC):
         Raises:
             ValueError: There is no clip, or the number of generators differs.
         """
-        enc = self._cut([np.flatnonzero(grid) for grid in grids], rngs)
-        pred = self._cut([np.flatnonzero(~grid) for grid in grids], rngs)
+        enc_at_most, pred_at_most = at_most or (None, None)
+        enc = self._cut([np.flatnonzero(grid) for grid in grids], rngs, enc_at_most)
+        pred = self._cut([np.flatnonzero(~grid) for grid in grids], rngs, pred_at_most)
         return torch.from_numpy(enc), torch.from_numpy(pred)
 
     def _cut(

@@ -43,8 +43,9 @@ class Tube(MaskGenerator):
         """The size of a tube, one place over the whole clip; the same for every step."""
         return self.grid[0], 1, 1
 
-    def draw_clip(self, size: tuple[int, int, int], rng: np.random.Generator) -> BoolGrid:  # noqa: ARG002
-        """The mask of one clip, `[T, H, W]`, the same in every time slice; True where the encoder sees."""
-        frame = np.zeros(self._places, dtype=bool)
-        frame[rng.permutation(self._places)[: self._seen]] = True
-        return np.broadcast_to(frame.reshape(self.grid[1:]), self.grid)
+    def draw_clips(self, size: tuple[int, int, int], clips: int, rng: np.random.Generator) -> BoolGrid:  # noqa: ARG002
+        """The masks of several clips, the same in every time slice; `[clips, T, H, W]`, True where the encoder sees."""
+        frames = np.zeros((clips, self._places), dtype=bool)
+        order = rng.permuted(np.broadcast_to(np.arange(self._places), frames.shape), axis=1)
+        np.put_along_axis(frames, order[:, : self._seen], True, axis=1)
+        return np.broadcast_to(frames.reshape(clips, 1, *self.grid[1:]), (clips, *self.grid))

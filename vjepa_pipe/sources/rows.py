@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -71,6 +72,17 @@ class Rows:
         labels = self._table.labels
         index = self._checked(i)
         return labels[index] if isinstance(labels, TextColumn) else int(labels[index])
+
+    def fingerprint(self) -> str:
+        """A hash of all rows as they were written; where their folder lies does not count.
+
+        It reads the whole table: about a second for 20 million rows.
+        """
+        digest = hashlib.blake2b(digest_size=8)
+        for part, values in sorted(self._table.arrays().items()):
+            digest.update(f"{part} {values.nbytes} ".encode())
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.hexdigest()
 
     def _checked(self, i: int) -> int:
         if not 0 <= i < len(self):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from vjepa_pipe.loader import Report
 from vjepa_pipe.loader.collate import Batch
 
 MAX_LISTED = 100
@@ -20,17 +20,15 @@ class Summary:
     """Counts of the batches seen so far.
 
     Args:
-        sources: Names of all sources, so that one that is never drawn shows as 0.
+        report: What the loader counts for each source.
     """
 
-    def __init__(self, sources: Sequence[str]) -> None:
-        self.clips = self.batches = self.replaced = 0
+    def __init__(self, report: Report) -> None:
+        self.batches = 0
         self.wait_sec = 0.0
+        self._report = report
         self._started = time.perf_counter()
         self._ended = self._started
-        self._seen: Counter[str] = Counter(dict.fromkeys(sources, 0))
-        self._replaced: Counter[str] = Counter(dict.fromkeys(sources, 0))
-        self._bad: list[dict[str, Any]] = []
         self._shapes: dict[str, list[int] | list[list[int]]] = {}
 
     def add(self, groups: Sequence[Batch], wait_sec: float) -> None:
@@ -38,18 +36,18 @@ class Summary:
         self.batches += 1
         self.wait_sec += wait_sec
         self._ended = time.perf_counter()
-        for group in groups:
-            self._add_group(group)
+        for batch in groups:
+            self._shapes |= {name: _shape(value) for name, value in batch.items() if _shape(value)}
 
-    def _add_group(self, batch: Batch) -> None:
-        self.clips += len(batch["source"])
-        self._seen.update(batch["source"])
-        for bad in (bad for sample in batch["replaced"] for bad in sample):
-            self.replaced += 1
-            self._replaced[bad.source] += 1
-            if len(self._bad) < MAX_LISTED:
-                self._bad.append(bad._asdict())
-        self._shapes |= {name: _shape(value) for name, value in batch.items() if _shape(value)}
+    @property
+    def clips(self) -> int:
+        """Clips seen."""
+        return sum(source.clips for source in self._report.sources.values())
+
+    @property
+    def replaced(self) -> int:
+        """Bad rows in whose place another was read, as often as they came up."""
+        return sum(source.replaced for source in self._report.sources.values())
 
     @property
     def seconds(self) -> float:
@@ -72,13 +70,15 @@ class Summary:
 
     def write(self, file: Path) -> None:
         """Write everything as JSON."""
-        sources = {name: {"clips": seen, "replaced": self._replaced[name]} for name, seen in self._seen.items()}
+        sources = self._report.sources
+        bad = [row._asdict() for source in sources.values() for row in source.bad]
         content = self.metrics() | {
             "batches": self.batches,
             "seconds": round(self.seconds, 3),
-            "sources": sources,
+            "worker_restarts": self._report.restarts,
+            "sources": {name: source.as_dict() for name, source in sources.items()},
             "shapes": self._shapes,
-            "bad_samples": self._bad,
+            "bad_samples": bad[:MAX_LISTED],
         }
         file.write_text(json.dumps(content, indent=2) + "\n")
 

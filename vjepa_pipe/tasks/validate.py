@@ -16,6 +16,7 @@ from vjepa_pipe.config.data import CLIP_MODES
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ValidateTaskConfig
+from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.sampling import SampleOrder
@@ -71,6 +72,7 @@ def clips(manager: DataManager) -> str:
         data = replace(manager.config.data, clip_mode=mode, clip_duration_sec=None, frame_step=None)
         moded = DataManager(replace(manager.config, data=data), rank=0, world_size=1)
         dataset = moded.build_train_dataset()
+        assert isinstance(dataset, VideoDataset)
         dataset.on_bad_sample = "raise"
         first_row = 0
         for rows, sampler in zip(dataset.sources, dataset.clip_samplers, strict=True):
@@ -92,6 +94,7 @@ def transforms(manager: DataManager) -> str:
     """Gate 2: shapes, normalisation, determinism."""
     config, pipeline = manager.config, manager.build_transforms()
     dataset = manager.build_train_dataset()
+    assert isinstance(dataset, VideoDataset)
     clip = dataset.read(dataset.key_of(0))
     frames = clip.frames[: len(clip.indices[0])]
     shape = (3, len(frames), config.data.img_size, config.data.img_size)
@@ -122,7 +125,7 @@ def order(manager: DataManager) -> str:
     reference: list[Any] | None = None
     for world in WORLDS:
         schedules = [BatchSchedule(samples, draws, 1, rank, world) for rank in range(world)]
-        drawn = [[key for batch in schedule for key in batch] for schedule in schedules]
+        drawn = [[key for batch in schedule.batches(0) for key in batch] for schedule in schedules]
         keys = sorted((key for rank in drawn for key in rank), key=lambda key: key.position)
         _require([key.position for key in keys] == list(range(draws)), f"{world} ranks do not cover an epoch once")
         reference = reference or keys

@@ -26,6 +26,8 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     import av
 
     codec, configuration = stream.codec_context.name, stream.codec_context.extradata
+    # An MP4 file lists its packets in its header; older PyAV does not show the list.
+    listed = len(getattr(stream, "index_entries", ())) if container.format.name.startswith("mov") else 0
     packets = []
     try:
         for packet in container.demux(stream):
@@ -48,6 +50,8 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
         raise VideoError(path, f"damaged after {len(packets)} packets ({error.strerror})") from error
     if not packets:
         raise VideoError(path, "holds no frames")
+    if len(packets) < listed:
+        raise VideoError(path, f"damaged or cut off: its header lists {listed} packets, it holds {len(packets)}")
 
     if _has_times(packets, avi=container.format.name == "avi", reordered=stream.codec_context.reorder_depth > 0):
         index = index_of(packets, _average_rate(path, stream, packets))

@@ -46,6 +46,9 @@ class PyavReader:
 
     Opening walks over the packets once. Reading then decodes from the key frame before each wanted frame to that
     frame and no further, leaves out pictures that nothing wanted depends on, and converts only wanted ones to RGB.
+
+    Attributes:
+        frames_decoded: Pictures that the decoder has given so far, wanted or not.
     """
 
     def __init__(self, path: str, threads: int = 1) -> None:
@@ -54,6 +57,7 @@ class PyavReader:
         self.path = path
         self._threads = threads
         self._to_rgb = VideoReformatter()
+        self.frames_decoded = 0
         self._open()
         try:
             self._index = index_packets(path, self._container, self._stream)
@@ -164,6 +168,7 @@ class PyavReader:
                 for picture in context.decode(packet) + (context.decode(None) if number == last else []):
                     frame = picture.pts if index.timed else count
                     count += 1
+                    self.frames_decoded += 1
                     if frame is None or frame < intact_from:
                         continue
                     if picture.is_corrupt:

@@ -12,10 +12,11 @@ from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.legacy.dropin.masks import MaskCollator
-from vjepa_pipe.legacy.dropin.samples import AnyTransform, PublishedSamples
+from vjepa_pipe.legacy.dropin.samples import AnyTransform, PublishedForm, ViewsOf
 from vjepa_pipe.loader import ClipLoader
+from vjepa_pipe.loader.fetch import WorkerStart
+from vjepa_pipe.loader.quarantine import quarantine_name
 from vjepa_pipe.loader.schedule import BatchSchedule
-from vjepa_pipe.loader.workers import WorkerStart
 from vjepa_pipe.sampling import SampleOrder
 from vjepa_pipe.video import Decoder
 
@@ -127,13 +128,13 @@ def init_data(
         )
     if clip_len is None and not dataset_fpcs:
         raise ConfigError(["clip_len or dataset_fpcs must be given"])
-    samples = PublishedSamples(transform, num_clips)
+    views = ViewsOf(transform)
     dataset = VideoDataset(
         paths,
         clip_mode=mode,
         frames_per_clip=clip_len or max(dataset_fpcs or [1]),
         target_fps=fps or 10,
-        transform=samples.transform,
+        transform=views,
         clip_duration_sec=duration,
         frame_step=frame_sample_rate,
         frames_per_clip_by_source=dataset_fpcs,
@@ -146,7 +147,6 @@ def init_data(
         decoder=decoder,
         seed=seed,
     )
-    samples.dataset = dataset
     sizes = [len(rows) for rows in dataset.sources]
     global_batch = batch_size * world_size
     epoch_size = len(dataset) // global_batch * global_batch if drop_last else len(dataset)
@@ -156,13 +156,15 @@ def init_data(
         collator.global_batch_size = global_batch
     order = SampleOrder(list(datasets_weights or sizes), sizes, epoch_size, seed)
     loader = ClipLoader(
-        samples,  # type: ignore[arg-type]  # only its rows and samples are asked for
+        dataset,
         BatchSchedule(order, epoch_size, batch_size, rank, world_size),
-        collator or _stack,
+        PublishedForm(views, num_clips, collator or _stack),
         LoaderConfig(pin_memory=pin_mem, persistent_workers=persistent_workers),
         num_workers,
         seed,
-        WorkerStart(rank, Path(log_dir) if log_dir else None, MONITOR_INTERVAL_SEC),
+        WorkerStart(seed, rank, Path(log_dir) if log_dir else None, MONITOR_INTERVAL_SEC),
+        Path(log_dir or ".") / quarantine_name(rank, world_size),
+        lambda: {f"source {rows.name}": rows.fingerprint() for rows in dataset.sources},
     )
     return loader, EpochSetter(loader, epoch_size // world_size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import default_collate
 
@@ -13,6 +14,7 @@ from vjepa_pipe.config.mask import MultiBlock3DMaskConfig, MultiBlockConfig
 from vjepa_pipe.legacy.key import BadValue
 from vjepa_pipe.legacy.masks import RELEASED, read_blocks
 from vjepa_pipe.loader.collate import MaskCollator as KeyedMaskCollator
+from vjepa_pipe.loader.schedule import GlobalBatch
 from vjepa_pipe.sampling import SampleKey
 
 PublishedBatch = list[tuple[Any, list[torch.Tensor], list[torch.Tensor]]]
@@ -77,17 +79,17 @@ class MaskCollator:
         return batches
 
     def _draw(self, length: int, samples: Sequence[Any]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        keys = [getattr(sample, "key", None) for sample in samples]
-        if None in keys:
-            keys = [SampleKey(0, 0, self._steps * len(samples) + i, 0, i) for i in range(len(samples))]
-        step = self._steps
-        if self.global_batch_size is not None and hasattr(samples[0], "key"):
-            step = samples[0].key.position // self.global_batch_size
-        return self._masks[length].draw_masks(
-            (length, self.crop_size, self.crop_size),
-            keys,  # type: ignore[arg-type]
-            step,
-        )
+        keys = [sample.key for sample in samples if hasattr(sample, "key")]
+        if len(keys) == len(samples) and self.global_batch_size is not None:
+            step = keys[0].position // self.global_batch_size
+            whole = GlobalBatch(step, step * self.global_batch_size, self.global_batch_size)
+        else:
+            first = self._steps * len(samples)
+            keys = [SampleKey(0, 0, first + i, 0, i) for i in range(len(samples))]
+            whole = GlobalBatch(self._steps, first, len(samples))
+        places = np.array([key.position - whole.first for key in keys])
+        shape = (length, self.crop_size, self.crop_size)
+        return self._masks[length].draw_masks(shape, keys, whole, places, cut=places)
 
 
 def _masks(entries: Sequence[Mapping[str, Any]]) -> dict[str, MultiBlockConfig]:

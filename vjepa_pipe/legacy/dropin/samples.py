@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
-from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.sampling import SampleKey
 
 AnyTransform = Callable[..., Any]
@@ -45,34 +44,25 @@ class ViewsOf:
         return result
 
 
-class PublishedSamples(Dataset[PublishedSample]):
-    """A `VideoDataset` whose samples have the published form.
-
-    Args:
-        transform: The published caller's transform.
-        num_clips: Clips per video.
+@dataclass
+class PublishedForm:
+    """Collates the samples of a `VideoDataset` as published samples.
 
     Attributes:
-        dataset: Set once it is built with `transform`.
+        transform: The dataset's transform: it knows whether a clip has a list of views.
+        num_clips: Clips per video.
+        collate: What the published caller collates with.
     """
 
-    dataset: VideoDataset
+    transform: ViewsOf
+    num_clips: int
+    collate: Callable[[Sequence[Any]], Any]
 
-    def __init__(self, transform: AnyTransform | None, num_clips: int) -> None:
-        self.transform = ViewsOf(transform)
-        self.num_clips = num_clips
+    def __call__(self, samples: Sequence[Mapping[str, Any]]) -> Any:
+        return self.collate([self.published(sample) for sample in samples])
 
-    @property
-    def sources(self) -> Any:
-        """The rows of each source."""
-        return self.dataset.sources
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, key: int | SampleKey) -> PublishedSample:
-        sample = self.dataset[key]
-        indices = sample["clip_indices"]
+    def published(self, sample: Mapping[str, Any]) -> PublishedSample:
+        """One sample in the published form."""
         video = sample["video"]
         many = self.num_clips > 1 or self.transform.gives_list
         views = list(video) if many and video.ndim == 5 else [video]
@@ -80,6 +70,6 @@ class PublishedSamples(Dataset[PublishedSample]):
         if self.transform.gives_list:
             per_clip = len(views) // self.num_clips
             clips = [views[i : i + per_clip] for i in range(0, len(views), per_clip)]
-        result = PublishedSample((clips, sample["label"], list(indices.reshape(self.num_clips, -1))))
+        result = PublishedSample((clips, sample["label"], list(sample["clip_indices"].reshape(self.num_clips, -1))))
         result.key = sample["key"]
         return result

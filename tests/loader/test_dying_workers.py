@@ -1,0 +1,123 @@
+"""Workers that hang in native code, crash or are killed: order kept, nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from loading import digests, loader_of, rows_csv, tiny
+
+from vjepa_pipe.loader import WorkersKeepDying
+
+HAZARDOUS = ["decoder._target_=hazards.HazardousDecoder", "data.num_workers=2", "loader.sample_timeout_sec=1"]
+
+
+def positions(batches: list[dict]) -> list[int]:
+    return [key.position for batch in batches for key in batch["key"]]
+
+
+@pytest.mark.parametrize(
+    ("hazard", "method"),
+    [("hang", "fork"), ("hang", "spawn"), ("segfault", "forkserver"), ("sigkill", "fork"), ("exit", "fork")],
+)
+def test_sample_that_ends_workers_is_replaced_and_named(videos_csv: Path, tmp_path: Path, hazard: str, method: str):
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: f"{hazard}.mp4"})
+    workers = 2 if method == "fork" else 1  # the other ways take seconds to start one
+    loader = loader_of(tiny(rows, *HAZARDOUS, f"loader.start_method={method}", f"data.num_workers={workers}"), tmp_path)
+    batches = list(loader)
+    loader.close()
+
+    assert positions(batches) == list(range(8))
+    (line,) = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
+    assert (line["source"], line["row"], line["error"], line["decoder"]) == ("rows", 3, "WorkerEnded", "hazardous")
+    assert f"{hazard}.mp4: 2 workers ended while reading it" in line["reason"]
+    assert loader.report.restarts == 2
+    (replaced,) = [bad for batch in batches for sample in batch["replaced"] for bad in sample]
+    assert (replaced.row, replaced.error) == (3, "Quarantined")
+
+    # The same batches as those of a run that was told, in this very process.
+    told = loader_of(tiny(rows, f"loader.quarantine={tmp_path}"), tmp_path / "told")
+    assert digests(batches) == digests(told)
+
+
+def test_a_worker_killed_once_changes_no_batch(videos_csv: Path, tmp_path: Path):
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: "once.mp4", 6: "once2.mp4"})
+    expected = digests(loader_of(tiny(rows), tmp_path))
+    loader = loader_of(tiny(rows, *HAZARDOUS), tmp_path)
+    assert digests(loader) == expected
+    assert loader.report.restarts == 2
+    assert not (tmp_path / "quarantine.jsonl").exists()
+
+
+def test_workers_killed_between_batches_change_nothing(videos_csv: Path, tmp_path: Path):
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {}, rows=24)
+    expected = digests(loader_of(tiny(rows), tmp_path))
+    loader = loader_of(tiny(rows, *HAZARDOUS, "loader.sample_timeout_sec=60"), tmp_path)
+    found = []
+    for number, batch in enumerate(loader):
+        found.extend(digests([batch]))
+        if number % 3 == 0:
+            os.kill(loader._pool.pids[number % 2], signal.SIGKILL)
+            time.sleep(0.05)  # a death while the trainer is busy must not raise there
+    assert found == expected
+    assert loader.report.restarts >= 3  # the last may die with nothing left to do
+
+
+def test_restarts_are_bounded(videos_csv: Path, tmp_path: Path):
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {row: f"exit{row}.mp4" for row in range(6)})
+    loader = loader_of(tiny(rows, *HAZARDOUS, "loader.max_restarts=3"), tmp_path)
+    with pytest.raises(WorkersKeepDying, match=r"exit status 3, while reading .*exit.*mp4\), the 4\. in this epoch"):
+        list(loader)
+    assert not multiprocessing.active_children()
+
+
+def test_programming_errors_reach_the_trainer_with_their_traceback(videos_csv: Path, tmp_path: Path):
+    def broken(samples):
+        raise KeyError("no such thing")
+
+    from vjepa_pipe import DataManager
+
+    loader = DataManager(tiny(videos_csv, "data.num_workers=1"), output_dir=tmp_path).build_train_loader(broken)
+    with pytest.raises(KeyError, match="no such thing") as error:
+        list(loader)
+    assert "in broken" in error.value.__notes__[0]
+
+
+def test_an_abandoned_pass_is_begun_again(videos_csv: Path, tmp_path: Path):
+    expected = digests(loader_of(tiny(videos_csv), tmp_path))
+    loader = loader_of(tiny(videos_csv, "data.num_workers=2"), tmp_path)
+    stale = iter(loader)
+    next(stale)
+    assert digests(loader) == expected
+    with pytest.raises(RuntimeError, match="another pass over this loader has begun"):
+        next(stale)
+
+
+@pytest.mark.parametrize("hazards", [{}, {row: f"hang{row}.mp4" for row in range(3, 8)}])
+def test_workers_end_with_the_main_process(videos_csv: Path, tmp_path: Path, hazards: dict[int, str]):
+    """Also those that hang and hold the GIL, as no thread of Python could end them."""
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, hazards)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        loader = loader_of(tiny(rows, *HAZARDOUS), tmp_path)
+        loader._config.sample_timeout_sec = 1
+        pool = loader._deliveries(0, 0)
+        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+        for _ in range(2):
+            os.write(writing, json.dumps(loader._pool.pids).encode() + b"\n")
+            next(pool, None)
+        time.sleep(10)
+    os.waitpid(child, 0)
+    workers = json.loads(os.read(reading, 1000).splitlines()[0])
+    until = time.monotonic() + 10
+    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in workers):
+        assert time.monotonic() < until, f"workers {workers} outlive the main process"
+        time.sleep(0.1)

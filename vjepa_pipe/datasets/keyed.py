@@ -1,0 +1,142 @@
+"""What every dataset shares: keys, and what happens to a sample that cannot be read."""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset
+
+from vjepa_pipe.config.errors import SampleError
+from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
+from vjepa_pipe.datasets.bad import QUARANTINED, BadSample, SampleSkipped, none_readable, replacements
+from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
+
+Transform = Callable[..., torch.Tensor]
+
+
+class Source(Protocol):
+    """The rows of one source, whatever they are rows of."""
+
+    @property
+    def name(self) -> str:
+        """What samples and reports call it."""
+
+    def __len__(self) -> int: ...
+
+    def path(self, i: int) -> str:
+        """Where row `i` is, for reports."""
+
+
+class KeyedDataset(Dataset[dict[str, Any]]):
+    """A dataset whose sample is a pure function of its key.
+
+    `dataset[i]` takes a row number, or a `SampleKey` from a sampler. Everything that is drawn for the
+    sample is drawn from generators made from the key, so it does not matter in which process, or how
+    often, it is read.
+
+    Args:
+        sources: The rows of each source.
+        transform: Called with uint8 `[T, H, W, 3]` and `rng=` if it has such a parameter; any other
+            callable, such as a torchvision v2 transform, gets uint8 `[T, 3, H, W]`.
+        seed: Seed of the keys made for plain row numbers.
+        on_bad_sample: `replace` a sample that cannot be read by another row of the same source, `raise` its
+            error, or raise `SampleSkipped`, on which a loader leaves it out (`skip`).
+        max_replacements: Rows tried in place of a bad one.
+
+    Raises:
+        ValueError: If `on_bad_sample` is none of these.
+
+    Attributes:
+        quarantine: Rows that count as bad without being opened: pairs of source and row.
+        on_read: Called with the key of each row before it is opened; lets a loader know what a worker that
+            never comes back was reading.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        transform: Transform | None,
+        seed: int,
+        on_bad_sample: str,
+        max_replacements: int,
+    ) -> None:
+        if on_bad_sample not in BAD_SAMPLE_POLICIES:
+            raise ValueError(f"on_bad_sample must be one of {', '.join(BAD_SAMPLE_POLICIES)} (got {on_bad_sample!r})")
+        self.sources = sources
+        self.transform = transform
+        self.seed = seed
+        self.on_bad_sample = on_bad_sample
+        self.max_replacements = max_replacements
+        self.quarantine: set[tuple[int, int]] = set()
+        self.on_read: Callable[[SampleKey], None] = _ignore
+        self.index = ConcatIndices([len(rows) for rows in sources])
+        self._takes_rng = transform is not None and "rng" in inspect.signature(transform).parameters
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: int | SampleKey) -> dict[str, Any]:
+        asked = self.key_of(index) if not isinstance(index, SampleKey) else index
+        bad: list[BadSample] = []
+        for key in self._candidates(asked):
+            try:
+                if (key.source, key.row) in self.quarantine:
+                    raise SampleError(f"{self.sources[key.source].path(key.row)}: in the quarantine")
+                self.on_read(key)
+                return {**self.sample(key), "key": key, "replaced": bad}
+            except SampleError as error:
+                if self.on_bad_sample == "raise":
+                    raise
+                bad.append(self.describe_bad(key.source, key.row, type(error).__name__, str(error)))
+                if self.on_bad_sample == "skip":
+                    raise SampleSkipped(bad[0]) from error
+        raise none_readable(self.sources[asked.source].name, bad)
+
+    @abstractmethod
+    def sample(self, key: SampleKey) -> dict[str, Any]:
+        """The sample of a key, without `key` and `replaced`.
+
+        Raises:
+            SampleError: If the row cannot be read.
+        """
+
+    def key_of(self, index: int) -> SampleKey:
+        """The key that `dataset[index]` uses for a plain row number."""
+        source, row = self.index[range(len(self))[index]]
+        return SampleKey(self.seed, 0, int(index) % len(self), source, row)
+
+    def augmentation_rng(self, key: SampleKey, clip: int = 0) -> np.random.Generator:
+        """The generator that a key's augmentation draws from."""
+        return generator(key, f"augment/{clip}")
+
+    def describe_bad(self, source: int, row: int, error: str, reason: str) -> BadSample:
+        """What reports say about a row that cannot be read."""
+        rows = self.sources[source]
+        path = rows.path(row)
+        named = QUARANTINED if (source, row) in self.quarantine else error
+        return BadSample(rows.name, row, path, named, reason, self.decoder_of(path))
+
+    def decoder_of(self, path: str) -> str:  # noqa: ARG002 (what a dataset may look at)
+        """Name of the library that reads a file, for reports."""
+        return ""
+
+    def _candidates(self, key: SampleKey) -> Iterator[SampleKey]:
+        yield key
+        yield from replacements(key, len(self.sources[key.source]), self.max_replacements)
+
+    def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> torch.Tensor:
+        if self._takes_rng:
+            return self.transform(frames, rng=self.augmentation_rng(key, clip))  # type: ignore[misc]
+        if self.transform is not None:
+            return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2))
+        return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)
+
+
+def _ignore(key: SampleKey) -> None:
+    pass

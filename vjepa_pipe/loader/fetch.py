@@ -1,0 +1,115 @@
+"""Keys to a batch, and what reading it cost: the work of a worker process, or of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.datasets import BadSample, KeyedDataset, SampleSkipped, SampleStats, TooManyBadSamples
+from vjepa_pipe.loader.monitor import ResourceMonitor
+from vjepa_pipe.loader.pulse import Pulse
+from vjepa_pipe.loader.worker import Failure
+from vjepa_pipe.sampling import SampleKey, seed_worker
+
+Collate = Callable[[Sequence[Any]], Any]
+
+
+UNKNOWN = SampleStats(0, None, 0.0, 0.0, 0.0)
+"""For datasets that do not say what a sample cost."""
+
+
+class BatchTask(NamedTuple):
+    """A batch to read.
+
+    Attributes:
+        keys: Its samples.
+        blamed: Rows, as source and row, that have ended workers: not to be opened again.
+    """
+
+    keys: list[SampleKey]
+    blamed: tuple[tuple[int, int], ...] = ()
+
+
+class Delivery(NamedTuple):
+    """A batch and how it came about.
+
+    Attributes:
+        batch: What the collator made.
+        read: Source name and cost of each sample.
+        bad: Rows that could not be read.
+        skipped: Source names of the samples that were left out.
+    """
+
+    batch: Any
+    read: list[tuple[str, SampleStats]]
+    bad: list[BadSample]
+    skipped: list[str]
+
+
+@dataclass
+class FetchBatch:
+    """Reads the samples of a batch and collates them. Errors that a user can mend come back as `Failure`."""
+
+    dataset: KeyedDataset
+    collate: Collate
+    pulse: Pulse | None = None
+
+    def watch(self, pulse: Pulse) -> None:
+        """Tell this pulse which row is being read, from now on."""
+        self.pulse = pulse
+        self.dataset.on_read = pulse.begin
+
+    def __call__(self, task: BatchTask) -> Delivery | Failure:
+        self.dataset.quarantine.update(task.blamed)
+        delivery = Delivery(None, [], [], [])
+        try:
+            samples = [sample for key in task.keys if (sample := self._read(key, delivery)) is not None]
+            if not samples:
+                raise TooManyBadSamples(f"no sample of a batch could be read, the first: {delivery.bad[0].reason}")
+        except UserError as error:
+            return Failure(error)
+        return delivery._replace(batch=self.collate(samples))
+
+    def _read(self, key: SampleKey, delivery: Delivery) -> Any:
+        try:
+            sample = self.dataset[key]
+        except SampleSkipped as skipped:
+            delivery.bad.append(skipped.bad)
+            delivery.skipped.append(skipped.bad.source)
+            return None
+        if self.pulse is not None:
+            self.pulse.end()
+        delivery.read.append((self.dataset.sources[key.source].name, sample.pop("stats", UNKNOWN)))
+        delivery.bad.extend(sample["replaced"])
+        return sample
+
+
+@dataclass(frozen=True)
+class WorkerStart:
+    """Called in each worker before its first sample.
+
+    Decoding is parallel over workers, so each computes with one thread. Global generators are seeded by
+    rank and worker with the LCG of vjepa2's `worker_init_fn`, for third-party transforms that draw from
+    them; nothing of our own does.
+    """
+
+    seed: int
+    rank: int
+    monitor_folder: Path | None
+    monitor_interval: float
+
+    def __call__(self, worker: int) -> None:
+        torch.set_num_threads(1)
+        seed_worker(worker, self.seed % 2**32, self.rank)
+        self.start_monitor(f"worker{worker}")
+
+    def start_monitor(self, process: str) -> None:
+        """Log this process's resources from now on, if that was asked for."""
+        if self.monitor_folder is not None:
+            file = self.monitor_folder / f"resources_rank{self.rank}_{process}.csv"
+            ResourceMonitor(file, self.monitor_interval).start()

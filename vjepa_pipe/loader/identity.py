@@ -1,0 +1,56 @@
+"""Hashes of what decides which sample stands at a position, and what it looks like."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.fields import bounds_of
+from vjepa_pipe.datasets import Source
+from vjepa_pipe.loader.state import hash_of
+from vjepa_pipe.sources import Rows
+
+GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader")
+
+_COUNTED_ELSEWHERE = frozenset({
+    "data.batch_size", "data.data_weights", "data.source_names", "data.path_variables",
+    "loader.drop_last", "loader.samples_per_epoch", "loader.iterations_per_epoch",
+})  # fmt: skip
+"""Settings that a state knows by what they lead to: sizes of batch and epoch, weights, sources."""
+
+
+def made_of(experiment: ExperimentConfig, sources: Sequence[Source]) -> dict[str, str]:
+    """A hash for each source, for the weights, and for each group of settings that changes a batch.
+
+    Where files lie does not count, nor what affects only speed; whoever moves a data set can go on.
+    """
+    sizes = [len(rows) for rows in sources]
+    hashes = {f"source {rows.name}": _fingerprint(rows) for rows in sources}
+    hashes["data.data_weights"] = hash_of(experiment.data.data_weights or sizes)
+    for group in GROUPS:
+        hashes[f"settings of {group}"] = hash_of(_settings(getattr(experiment, group), group))
+    return hashes
+
+
+def _fingerprint(rows: Source) -> str:
+    return rows.fingerprint() if isinstance(rows, Rows) else hash_of([rows.path(row) for row in range(len(rows))])
+
+
+def _settings(config: Any, path: str) -> dict[str, Any]:
+    settings = {}
+    for field in dataclasses.fields(config):
+        where, value, bounds = f"{path}.{field.name}", getattr(config, field.name), bounds_of(field)
+        if bounds.path or not bounds.affects_results or where in _COUNTED_ELSEWHERE:
+            continue
+        settings[field.name] = _settings(value, where) if dataclasses.is_dataclass(value) else _plain(value)
+    return settings
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,100 @@
+"""What happens in a worker process."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import psutil
+from torch.utils.data._utils import worker as torch_worker
+
+from vjepa_pipe.loader.pulse import Pulse
+
+Channel = Connection
+
+_PARENT_CHECK_SEC = 2.0
+
+
+class Work(Protocol):
+    """What a worker does, over and over."""
+
+    def watch(self, pulse: Pulse) -> None:
+        """Tell this pulse what is being read, from now on."""
+
+    def __call__(self, task: Any) -> Any:
+        """A task to its result."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error in place of a result. It travels as a value and is raised where results are used."""
+
+    error: Exception
+
+
+def run_worker(
+    number: int,
+    num_workers: int,
+    work: Work,
+    start: Callable[[int], None],
+    channel: Channel,
+    pulse: Pulse,
+    parent: int,
+) -> None:
+    """The life of a worker: tasks in, results out, until there are no more or the main process is gone."""
+    # For `get_worker_info`: torch then collates into shared memory, which crosses to the main process uncopied.
+    torch_worker._worker_info = torch_worker.WorkerInfo(id=number, num_workers=num_workers, seed=0, dataset=None)  # type: ignore[arg-type]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler that a fork inherited is not meant for us
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    start(number)
+    work.watch(pulse)
+    while (message := _next(channel)) is not None:
+        place, task = message
+        try:
+            result = work(task)
+        except Exception as error:
+            result = Failure(_portable(error))
+        pulse.end()
+        try:
+            channel.send((place, result))
+        except (OSError, EOFError):
+            return
+        del result
+
+
+def _next(channel: Channel) -> Any:
+    try:
+        return channel.recv()
+    except (EOFError, OSError):
+        return None
+
+
+def _portable(error: Exception) -> Exception:
+    """The error with its traceback as a note, in a form that crosses to another process."""
+    text = "in a worker:\n" + "".join(traceback.format_exception(error))
+    error.add_note(text)
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever an exception class of somebody else's does
+        return RuntimeError(text)
+    return error
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the main one has gone; a pipe may be held open by a sibling."""
+    try:
+        process = psutil.Process(parent)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(_PARENT_CHECK_SEC)
+    except psutil.NoSuchProcess:
+        pass
+    os._exit(1)
