@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from published_files import write_file
 
 from vjepa_pipe.config.folders import conf_dir
 
@@ -40,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path) -> Path:
     text = "".join(f"{(videos_csv.parent / path).resolve()} {label}\n" for path, label in rows)
     for name in ("a.csv", "b.csv"):
         (folder / name).write_text(text)
+    write_file(folder, "vjepa", "pretrain", data__datasets=["a.csv", "b.csv"])
     shutil.copy(ROOT / "launch.py", folder)
     block = next(part for part in README.split("\n\n") if "# my_experiments/" in part)
     lines = [line.removeprefix("    ") for line in block.splitlines()]
