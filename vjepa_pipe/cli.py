@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.config.compose import compose, experiment_from, version_base
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.faults import plain_text
@@ -44,11 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     """
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]
-    register()
-    make_plugins_known()
     full_error = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
     try:
+        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+            return _command(sys.argv[1])(sys.argv[2:])
+        register()
+        make_plugins_known()
         run()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,6 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         return _report(error)
     return 0
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    module, _, function = COMMANDS[name].partition(":")
+    found: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _report(error: Exception) -> int:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vjepa_pipe.config.compose import compose_dict
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
-from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.options import group_options, groups
 
 
 def set_aside_faulty_overrides(
@@ -76,17 +76,6 @@ def plain_text(error: Exception) -> str:
         line for line in lines if not re.match(r"(full_key|object_type|reference_type|See https|Set the env)", line)
     ]
     return " ".join(kept) or type(error).__name__
-
-
-def group_options(group: str, config_dir: str | Path | None = None) -> list[str]:
-    """The options of a config group, from the packaged files and the user's own folder."""
-    folders = [conf_dir() / group] + ([Path(config_dir) / group] if config_dir is not None else [])
-    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
-
-
-def groups() -> list[str]:
-    """The config groups of the package."""
-    return sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and not folder.name.startswith("_"))
 
 
 def _keys_beside(key: str, config: DictConfig | None) -> list[str]:

@@ -1,0 +1,10 @@
+"""The subcommands of `vjepa-pipe`, one module each, imported when they are called.
+
+A command is a function of its arguments that returns the exit status. Errors a user can mend are
+raised as `UserError` and printed by the command line.
+"""
+
+COMMANDS = {
+    "ls": "vjepa_pipe.commands.ls:main",
+}
+"""Name on the command line to `module:function`."""

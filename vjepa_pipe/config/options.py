@@ -1,0 +1,55 @@
+"""The config groups and their options: the packaged files and those of the user's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vjepa_pipe.config.folders import conf_dir
+
+
+def config_folders(config_dir: str | Path | None = None) -> list[Path]:
+    """Where options are looked for, the first match wins."""
+    return [conf_dir(), *([Path(config_dir).resolve()] if config_dir is not None else [])]
+
+
+def groups(config_dir: str | Path | None = None) -> list[str]:
+    """Every group that has options, such as `data` and `hydra/launcher`."""
+    return sorted(
+        {
+            file.parent.relative_to(folder).as_posix()
+            for folder in config_folders(config_dir)
+            for file in folder.rglob("*.yaml")
+            if file.parent != folder
+        }
+    )
+
+
+def group_options(group: str, config_dir: str | Path | None = None) -> list[str]:
+    """The options of a config group; empty if there is no such group."""
+    folders = [folder / group for folder in config_folders(config_dir)]
+    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
+
+
+def option_file(group: str, option: str, config_dir: str | Path | None = None) -> Path:
+    """The file of an option.
+
+    Raises:
+        FileNotFoundError: If no folder has it.
+    """
+    for folder in config_folders(config_dir):
+        file = folder / group / f"{option}.yaml"
+        if file.is_file():
+            return file
+    raise FileNotFoundError(f"{group}/{option}.yaml")
+
+
+def first_comment(file: Path) -> str:
+    """What a config file says about itself: its first comment, without directives for tools."""
+    lines: list[str] = []
+    for line in file.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("# ").rstrip()
+        if not text.startswith(("@package", "yaml-language-server")):
+            lines.append(text)
+    return " ".join(lines)
