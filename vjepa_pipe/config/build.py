@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 import types
@@ -26,7 +27,7 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
         faults: Receives a line for each unknown key, missing value, wrong type and broken bound.
         types_at: Dataclass of a group's node where it is narrower than the field's type, by path.
     """
-    hints = typing.get_type_hints(cls)
+    hints = hints_of(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     values: dict[str, Any] = {}
     for name, value in given.items():
@@ -39,6 +40,12 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
             values[name] = _convert(hints[name], value, where, faults, types_at)
             faults.extend(_broken_bounds(bounds_of(fields[name]), values[name], where))
     return cls(**values)
+
+
+@functools.cache
+def hints_of(cls: type[Any]) -> dict[str, Any]:
+    """The types of a dataclass's fields, evaluated once."""
+    return typing.get_type_hints(cls)
 
 
 def faults_of(config: Any, path: str = "") -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from vjepa_pipe.config.folders import conf_dir
+
+DIRECTIVES = ("@package", "yaml-language-server")
 
 
 def config_folders(config_dir: str | Path | None = None) -> list[Path]:
@@ -45,11 +48,14 @@ def option_file(group: str, option: str, config_dir: str | Path | None = None) -
 
 def first_comment(file: Path) -> str:
     """What a config file says about itself: its first comment, without directives for tools."""
-    lines: list[str] = []
-    for line in file.read_text().splitlines():
-        if not line.startswith("#"):
-            break
-        text = line.lstrip("# ").rstrip()
-        if not text.startswith(("@package", "yaml-language-server")):
-            lines.append(text)
-    return " ".join(lines)
+    return " ".join(line for line in _header(file) if not line.startswith(DIRECTIVES))
+
+
+def first_directive(file: Path, name: str) -> str | None:
+    """The value of a directive in a file's first comment, such as `_global_` for `@package`; None without one."""
+    return next((line.removeprefix(name).strip() for line in _header(file) if line.startswith(name)), None)
+
+
+def _header(file: Path) -> list[str]:
+    lines = file.read_text().splitlines()
+    return [line.lstrip("# ").rstrip() for line in itertools.takewhile(lambda line: line.startswith("#"), lines)]
