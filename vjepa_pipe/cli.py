@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -19,21 +21,49 @@ from omegaconf.errors import OmegaConfBaseException
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.config.compose import compose, experiment_from, version_base
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.frozen import leaves, plain
+from vjepa_pipe.config.naming import register_resolvers, several_ranks
+from vjepa_pipe.config.options import source_folders
+from vjepa_pipe.config.provenance import provenance
 from vjepa_pipe.config.store import register
+from vjepa_pipe.config.sweep import as_hydra_overrides
+from vjepa_pipe.records import Origin, unclaimed
 from vjepa_pipe.sweeps import make_plugins_known
 
+_MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT}
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
 def run(config: DictConfig) -> Any:
-    """One job: check the composed config, then hand it to its task."""
+    """One run: check the composed config, then hand it to its task. Points of a sweep run from its plan instead."""
     experiment = experiment_from(config)
     from vjepa_pipe.tasks import run_task
 
-    return run_task(experiment, Path(HydraConfig.get().runtime.output_dir))
+    return run_task(experiment, _run_folder(), _origin(experiment))
+
+
+def _run_folder() -> Path:
+    """The folder that Hydra made, or another beside it if an equal run, started in the same second, has it."""
+    settings = HydraConfig.get()
+    folder = Path(settings.runtime.output_dir)
+    named = any(text.startswith("hydra.run.dir=") for text in settings.overrides.hydra)
+    return folder if named or several_ranks() else unclaimed(folder)
+
+
+def _origin(experiment: ExperimentConfig) -> Origin:
+    settings = HydraConfig.get()
+    overrides = [*settings.overrides.hydra, *settings.overrides.task]
+    sources = provenance(
+        GlobalHydra.instance().config_loader(),
+        overrides,
+        source_folders(settings),
+        [path for path, _ in leaves(plain(experiment))],
+    )
+    return Origin(list(settings.overrides.task), sources)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,6 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _command(sys.argv[1])(sys.argv[2:])
         register()
         make_plugins_known()
+        register_resolvers()
+        sys.argv[1:] = as_hydra_overrides(sys.argv[1:])
         run()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -75,6 +107,11 @@ def _command(name: str) -> Callable[[list[str]], int]:
 
 
 def _report(error: Exception) -> int:
+    for cause in _causes(error):  # Hydra and OmegaConf wrap what is raised below them
+        if isinstance(cause, UserError):
+            error = cause
+    if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename:
+        error = UserError(f"cannot write {error.filename}: {error.strerror}")
     if isinstance(error, ConfigError):
         print(error, file=sys.stderr)
         return 2
@@ -90,6 +127,12 @@ def _report(error: Exception) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _every_config_fault(error: Exception) -> str:

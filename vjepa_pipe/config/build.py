@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import operator
 import types
@@ -42,10 +41,14 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
     return cls(**values)
 
 
-@functools.cache
 def hints_of(cls: type[Any]) -> dict[str, Any]:
     """The types of a dataclass's fields, evaluated once."""
-    return typing.get_type_hints(cls)
+    if cls not in _hints:
+        _hints[cls] = typing.get_type_hints(cls)
+    return _hints[cls]
+
+
+_hints: dict[type[Any], dict[str, Any]] = {}
 
 
 def faults_of(config: Any, path: str = "") -> list[str]:

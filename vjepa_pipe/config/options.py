@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 from vjepa_pipe.config.folders import conf_dir
 
@@ -13,6 +14,12 @@ DIRECTIVES = ("@package", "yaml-language-server")
 def config_folders(config_dir: str | Path | None = None) -> list[Path]:
     """Where options are looked for, the first match wins."""
     return [conf_dir(), *([Path(config_dir).resolve()] if config_dir is not None else [])]
+
+
+def source_folders(hydra_settings: Any) -> list[Path]:
+    """Every folder that a config was composed from, in the order of Hydra's search, as its `hydra` node says."""
+    sources = hydra_settings.runtime.config_sources
+    return [Path(source.path) for source in sources if source.schema == "file" and source.path]
 
 
 def groups(config_dir: str | Path | None = None) -> list[str]:

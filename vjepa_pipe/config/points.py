@@ -125,16 +125,32 @@ def _values_applied(config: DictConfig, values: Sequence[Override]) -> Iterator[
 
     A copy of the whole config would take as long as everything else that is done for a point.
     """
-    touched = list(dict.fromkeys(override.key_or_group.split(".")[0] for override in values))
-    content: Any = config.__dict__["_content"]
-    saved = {key: copy.deepcopy(content.get(key)) for key in touched}
+    saved = [_place(config, override.key_or_group) for override in values]
+    copies = [copy.deepcopy(parent[key]) if key in parent else _ABSENT for parent, key in saved]
     try:
         ConfigLoaderImpl._apply_overrides_to_config(list(values), config)
         yield
     finally:
-        for key, node in saved.items():
-            if node is None:
-                content.pop(key, None)
+        # Backwards, so that of two overrides of one place the first's copy, which is the older, is put back last.
+        for (parent, key), node in reversed(list(zip(saved, copies, strict=True))):
+            if node is _ABSENT:
+                parent.pop(key, None)
             else:
-                node._set_parent(config)
-                content[key] = node
+                parent[key] = node
+
+
+def _place(config: DictConfig, key: str) -> tuple[dict[str, Any], str]:
+    """The innermost mapping on the way to `key` and the name in it, or the first name that is not there."""
+    node: Any = config
+    *parents, last = key.split(".")
+    for part in parents:
+        content: dict[str, Any] = node.__dict__["_content"]
+        if not isinstance(content.get(part), DictConfig) or not isinstance(
+            content[part].__dict__["_content"], dict
+        ):  # a list, a missing node, an interpolation: what is replaced is this part, whole
+            return content, part
+        node = content[part]
+    return node.__dict__["_content"], last
+
+
+_ABSENT = object()

@@ -9,6 +9,7 @@ from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfi
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
+from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.config.task import StreamTaskConfig, ValidateTaskConfig
 
 ROOT = "experiment_schema"
@@ -34,5 +35,6 @@ def register() -> None:
     if f"{ROOT}.yaml" in store.repo:
         return
     store.store(name=ROOT, node=ExperimentConfig, provider="vjepa_pipe")
+    store.store(group="hydra/sweeper", name="vjepa_pipe", node=SweepConfig, provider="vjepa_pipe")
     for name, schema in SCHEMAS.items():
         store.store(group="schema", name=name, node=schema, provider="vjepa_pipe")
