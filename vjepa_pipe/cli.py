@@ -27,6 +27,7 @@ from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.frozen import leaves, plain
 from vjepa_pipe.config.naming import register_resolvers, several_ranks
 from vjepa_pipe.config.options import source_folders
+from vjepa_pipe.config.points import own_choices
 from vjepa_pipe.config.provenance import provenance
 from vjepa_pipe.config.store import register
 from vjepa_pipe.config.sweep import as_hydra_overrides
@@ -63,7 +64,7 @@ def _origin(experiment: ExperimentConfig) -> Origin:
         source_folders(settings),
         [path for path, _ in leaves(plain(experiment))],
     )
-    return Origin(list(settings.overrides.task), sources)
+    return Origin(list(settings.overrides.task), own_choices(settings), sources)
 
 
 def main(arguments: list[str] | None = None) -> int:

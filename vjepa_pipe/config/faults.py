@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vjepa_pipe.config.compose import compose_dict
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
+from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.options import group_options, groups
 
 
@@ -65,6 +66,22 @@ def explain(override: str, error: Exception, config: DictConfig | None, config_d
     if length:  # OmegaConf 2.4 finds this itself; 2.3 leaves it to us
         return f"{key} must have {length[1]} values (got {value})"
     return f"{override}: {plain_text(error)}"
+
+
+def explain_any(overrides: Sequence[str], error: Exception, folders: Sequence[Path]) -> str:
+    """One line saying what is wrong with a list of overrides, of which one is at fault.
+
+    Args:
+        overrides: In the order in which they were given.
+        error: What composing them raised.
+        folders: Config folders, in the order in which Hydra searches them.
+    """
+    config_dir = next((folder for folder in folders if folder != conf_dir()), None)
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.])", str(error)):
+            return explain(override, error, None, config_dir)
+    return plain_text(error)
 
 
 def plain_text(error: Exception) -> str:

@@ -35,11 +35,13 @@ class Composed:
         experiment: Its experiment; with faults, it may hold wrong values.
         faults: What is wrong with it.
         provenance: Where each setting came from.
+        choices: The option chosen from each group.
     """
 
     experiment: ExperimentConfig
     faults: list[str]
     provenance: dict[str, str]
+    choices: dict[str, str]
 
 
 @dataclasses.dataclass
@@ -47,6 +49,7 @@ class _Base:
     config: DictConfig
     types_at: dict[str, type]
     provenance: dict[str, str]
+    choices: dict[str, str]
 
 
 class PointComposer:
@@ -61,7 +64,7 @@ class PointComposer:
     def __init__(self, loader: ConfigLoader, hydra_overrides: Sequence[str], folders: Sequence[Path]) -> None:
         self._loader = loader
         self._hydra_overrides = list(hydra_overrides)
-        self._folders = folders
+        self.folders = folders
         self._parser = OverridesParser.create()
         self._parsed: dict[str, Override] = {}
         self._value_keys: dict[tuple[str, ...], set[str]] = {}
@@ -80,7 +83,7 @@ class PointComposer:
             types_at = None if any(isinstance(one.value(), dict) for one in values) else base.types_at
             experiment, faults = read_experiment(base.config, types_at)
         settings = [path for path, _ in leaves(plain(experiment))]
-        return Composed(experiment, faults, with_overrides(base.provenance, values, settings))
+        return Composed(experiment, faults, with_overrides(base.provenance, values, settings), base.choices)
 
     def _parse(self, text: str) -> Override:
         if text not in self._parsed:
@@ -102,12 +105,23 @@ class PointComposer:
         if choices not in self._bases:
             overrides = [*self._hydra_overrides, *choices]
             config = self._loader.load_configuration(PRIMARY, overrides, RunMode.RUN, validate_sweep_overrides=False)
+            chosen = own_choices(config.hydra)
             with open_dict(config):
                 del config["hydra"]
             settings = [path for path, _ in leaves(plain(read_experiment(config)[0]))]
-            sources = provenance(self._loader, overrides, self._folders, settings)
-            self._bases[choices] = _Base(config, dict(node_types(config)), sources)
+            sources = provenance(self._loader, overrides, self.folders, settings)
+            self._bases[choices] = _Base(config, dict(node_types(config)), sources, chosen)
         return self._bases[choices]
+
+
+def own_choices(hydra_settings: Any) -> dict[str, str]:
+    """The option chosen from each of our groups, as a config's `hydra` node says."""
+    chosen = {str(group): option for group, option in hydra_settings.runtime.choices.items()}
+    return {
+        group: str(option)
+        for group, option in chosen.items()
+        if option is not None and not group.startswith(("hydra/", "schema@"))
+    }
 
 
 def _signature(override: Override) -> str:

@@ -2,7 +2,7 @@
 
     outputs/<experiment>/<time>_<short id>/
         resolved_config.yaml   the experiment, whole
-        provenance.json        where each setting came from
+        origin.json            the overrides and options it was composed from, and where each setting came from
         run.json               identity, code, versions, machine, data, seed
         uncommitted.diff       changes to the code that are in no commit, if there are any
         status.json            running, done, failed with the traceback, killed
@@ -11,7 +11,7 @@
 Nothing here imports torch.
 """
 
-from vjepa_pipe.records.read import Run, find_runs, read_run
+from vjepa_pipe.records.read import Run, find_runs, read_origin, read_run, run_from
 from vjepa_pipe.records.record import Origin, RunRecord, unclaimed
 
-__all__ = ["Origin", "Run", "RunRecord", "find_runs", "read_run", "unclaimed"]
+__all__ = ["Origin", "Run", "RunRecord", "find_runs", "read_origin", "read_run", "run_from", "unclaimed"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +22,7 @@ from vjepa_pipe.records.files import read_json, write_json, write_whole
 from vjepa_pipe.records.status import DONE, FAILED, KILLED, Heartbeat, read_status
 
 RESOLVED_CONFIG = "resolved_config.yaml"
-PROVENANCE = "provenance.json"
+ORIGIN = "origin.json"
 RUN = "run.json"
 DIFF = "uncommitted.diff"
 METRICS = "metrics.json"
@@ -35,11 +36,13 @@ class Origin:
     Attributes:
         overrides: Of the command line, for this experiment.
         provenance: Where each setting came from.
+        choices: The option chosen from each group.
         rerun_of: The folder of the run that is repeated.
     """
 
-    overrides: Sequence[str] = ()
-    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    overrides: list[str] = dataclasses.field(default_factory=list)
+    choices: dict[str, str] = dataclasses.field(default_factory=dict)
+    provenance: dict[str, str] = dataclasses.field(default_factory=dict)
     rerun_of: str | None = None
 
 
@@ -76,7 +79,7 @@ class RunRecord:
             raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")
         repositories, diff = code()
         write_whole(self._folder / RESOLVED_CONFIG, freeze(self._experiment))
-        write_json(self._folder / PROVENANCE, dict(self._origin.provenance))
+        write_json(self._folder / ORIGIN, dataclasses.asdict(self._origin))
         if diff:
             write_whole(self._folder / DIFF, diff)
         write_json(self._folder / RUN, content | {"git": repositories})
@@ -108,15 +111,18 @@ class RunRecord:
             "config_id": full_identity(experiment),
             "name": experiment.name,
             "seed": experiment.seed,
-            "overrides": list(self._origin.overrides),
-            "rerun_of": self._origin.rerun_of,
             "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
             "command": sys.argv,
             "decoder": experiment.decoder._target_,
             "versions": versions(),
             "host": host(),
-            "data": data_fingerprint(experiment.data.data_paths),
+            "data": data_fingerprint(_data_files(experiment)),
         }
+
+
+def _data_files(experiment: ExperimentConfig) -> list[str]:
+    data = experiment.data
+    return data.data_paths or [os.environ[name] for name in data.path_variables if os.environ.get(name)]
 
 
 def unclaimed(folder: Path) -> Path:

@@ -23,7 +23,7 @@ def page(results: Results, title: str) -> str:
         row["metrics"] = [_cell(value, "") for value in row["metrics"]]
         row["preview"] = _picture(run.folder / PREVIEW)
     content = {
-        "settings": [{"name": n, "key": k} for n, k in zip(short_names(results.varied), results.varied, strict=True)],
+        "settings": [{"name": n, "key": k} for n, k in zip(short_names(results.titles), results.titles, strict=True)],
         "metrics": results.metrics,
         "rows": rows,
     }

@@ -57,7 +57,7 @@ def report_runs(folders: Sequence[Path], into: Path) -> None:
 def _csv(results: Results) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["run", "state", *results.varied, *results.metrics, "error"])
+    writer.writerow(["run", "state", *results.titles, *results.metrics, "error"])
     for row in results.rows():
         metrics = [text(value) for value in row["metrics"]]
         writer.writerow([row["run"], row["state"], *row["settings"], *metrics, row["error"]])

@@ -20,15 +20,26 @@ class Results:
 
     Attributes:
         runs: In the order in which they are shown.
-        varied: Settings that are not the same in all runs.
+        choices: Groups from which not all runs chose the same option.
+        varied: Settings that are not the same in all runs; where choices differ, only those given
+            on the command line.
         metrics: Names of the metrics that at least one run has.
     """
 
     runs: Sequence[Run]
 
     def __post_init__(self) -> None:
+        self.choices = varied_settings([run.choices for run in self.runs])
         self.varied = varied_settings([run.settings for run in self.runs])
+        if self.choices:  # an option sets much at once: its name says more than all that
+            given = set().union(*(run.overridden for run in self.runs))
+            self.varied = [key for key in self.varied if key in given]
         self.metrics = list(dict.fromkeys(name for run in self.runs for name in run.metrics))
+
+    @property
+    def titles(self) -> list[str]:
+        """Groups and settings that vary, in the order of a row's `settings`."""
+        return [*self.choices, *self.varied]
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each run: its name, state, varied settings and metrics, and what went wrong."""
@@ -36,7 +47,10 @@ class Results:
             {
                 "run": run.folder.name,
                 "state": run.status.get("state", MISSING),
-                "settings": [run.settings.get(key, ABSENT) for key in self.varied],
+                "settings": [
+                    *(run.choices.get(key, ABSENT) for key in self.choices),
+                    *(run.settings.get(key, ABSENT) for key in self.varied),
+                ],
                 "metrics": [run.metrics.get(name) for name in self.metrics],
                 "error": run.status.get("error", ""),
             }

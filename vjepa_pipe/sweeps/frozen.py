@@ -15,8 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vjepa_pipe.config.frozen import thaw
-from vjepa_pipe.records import Origin
-from vjepa_pipe.records.files import read_json
+from vjepa_pipe.records import read_origin
 from vjepa_pipe.sweeps.plan import PLAN, POINTS, Point
 
 STOPPED = "stopped"
@@ -74,7 +73,7 @@ def run_point(config: DictConfig) -> dict[str, Any]:
     if config.fail_fast and stopped.exists():
         return {}
     written = sweep_dir / PLAN / POINTS / config.id
-    origin = Origin(list(config.overrides), read_json(written.with_suffix(".json")))
+    origin = read_origin(written.with_suffix(".json"))
     try:
         return run_task(thaw(written.with_suffix(".yaml")), sweep_dir / config.folder, origin)
     except Exception:

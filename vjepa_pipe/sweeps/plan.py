@@ -2,7 +2,7 @@
 
 <sweep>/plan/plan.json             what was asked for, and the points in order
 <sweep>/plan/points/<id>.yaml      a point's resolved experiment
-<sweep>/plan/points/<id>.json      where each of its settings came from
+<sweep>/plan/points/<id>.json      what it was composed from
 <sweep>/000_<short id>/            a point's run
 """
 
@@ -19,10 +19,11 @@ from typing import Any
 
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.faults import plain_text
+from vjepa_pipe.config.faults import explain_any
 from vjepa_pipe.config.frozen import freeze, leaves, plain
 from vjepa_pipe.config.identity import SHORT, full_identity
 from vjepa_pipe.config.points import PointComposer
+from vjepa_pipe.records import Origin
 from vjepa_pipe.records.files import read_json
 from vjepa_pipe.sweeps.where import Where
 
@@ -54,12 +55,12 @@ class Plan:
     Attributes:
         arguments: What was asked for on the command line.
         points: In the order in which they are run.
-        experiments: Of each point, and where its settings came from; only of a plan that was just made.
+        experiments: Of each point, and where it came from; only of a plan that was just made.
     """
 
     arguments: list[str]
     points: list[Point]
-    experiments: list[tuple[ExperimentConfig, dict[str, str]]] = dataclasses.field(default_factory=list)
+    experiments: list[tuple[ExperimentConfig, Origin]] = dataclasses.field(default_factory=list)
 
 
 def make_plan(
@@ -86,13 +87,13 @@ def make_plan(
                 faults.append(f"points after {number} were not checked")
                 break
             continue
-        experiment, sources = found
+        experiment, origin = found
         point_id = full_identity(experiment)
         if point_id in seen or (condition and not condition(dict(leaves(plain(experiment))))):
             continue
         seen.add(point_id)
         plan.points.append(Point(point_id, list(overrides), f"{len(plan.points):03d}_{point_id[:SHORT]}"))
-        plan.experiments.append((experiment, sources))
+        plan.experiments.append((experiment, origin))
     if faults:
         raise ConfigError(faults)
     if not plan.points:
@@ -100,14 +101,12 @@ def make_plan(
     return plan
 
 
-def _faults_or_point(
-    overrides: Sequence[str], composer: PointComposer
-) -> list[str] | tuple[ExperimentConfig, dict[str, str]]:
+def _faults_or_point(overrides: Sequence[str], composer: PointComposer) -> list[str] | tuple[ExperimentConfig, Origin]:
     try:
         composed = composer.compose(overrides)
     except Exception as error:  # Hydra raises several unrelated types
-        return [plain_text(error)]
-    return composed.faults or (composed.experiment, composed.provenance)
+        return [explain_any(overrides, error, composer.folders)]
+    return composed.faults or (composed.experiment, Origin(list(overrides), composed.choices, composed.provenance))
 
 
 def claim_sweep_folder(folder: Path, named_by_user: bool) -> Path:
@@ -152,9 +151,11 @@ def write_plan(plan: Plan, sweep_dir: Path) -> None:
     unfinished = sweep_dir / f".{PLAN}.{os.getpid()}"
     try:
         (unfinished / POINTS).mkdir(parents=True)
-        for point, (experiment, sources) in zip(plan.points, plan.experiments, strict=True):
+        for point, (experiment, origin) in zip(plan.points, plan.experiments, strict=True):
             (unfinished / POINTS / f"{point.id}.yaml").write_text(freeze(experiment))
-            (unfinished / POINTS / f"{point.id}.json").write_text(json.dumps(sources, indent=1) + "\n")
+            (unfinished / POINTS / f"{point.id}.json").write_text(
+                json.dumps(dataclasses.asdict(origin), indent=1) + "\n"
+            )
         content = {
             "arguments": plan.arguments,
             "created": time.strftime("%Y-%m-%d %H:%M:%S %z"),

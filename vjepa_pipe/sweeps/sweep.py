@@ -16,6 +16,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.options import source_folders
 from vjepa_pipe.config.points import PointComposer
 from vjepa_pipe.config.sweep import SweepConfig
+from vjepa_pipe.records import Run, run_from
 from vjepa_pipe.records.status import DONE, MISSING, RUNNING, read_status, state_of
 from vjepa_pipe.report import Results, print_plan, print_results, report_sweep, runs_in
 from vjepa_pipe.sweeps.axes import expand
@@ -49,7 +50,7 @@ class Sweep:
             started = time.perf_counter()
             plan = self._plan(arguments)
             if self._options.dry_run:
-                print_plan([experiment for experiment, _ in plan.experiments], time.perf_counter() - started)
+                print_plan(_runs(plan), time.perf_counter() - started)
                 return
             named = any(text.startswith("hydra.sweep.dir=") for text in self._config.hydra.overrides.hydra)
             sweep_dir = claim_sweep_folder(Path(self._config.hydra.sweep.dir), named)
@@ -102,6 +103,14 @@ class Sweep:
         except (Exception, KeyboardInterrupt) as error:  # a worker was killed, a queue refused the job, Ctrl-C
             return error
         return None
+
+
+def _runs(plan: Plan) -> list[Run]:
+    """A plan's points as runs that have not started."""
+    return [
+        run_from(Path(point.folder), experiment, origin)
+        for point, (experiment, origin) in zip(plan.points, plan.experiments, strict=True)
+    ]
 
 
 def _say_what_is_left(points: Sequence[Point], sweep_dir: Path, stopped_by: BaseException | None) -> None:
