@@ -19,7 +19,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.commands import COMMANDS
-from vjepa_pipe.config.compose import compose, experiment_from, version_base
+from vjepa_pipe.config.active import version_base
+from vjepa_pipe.config.compose import compose, experiment_from
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text

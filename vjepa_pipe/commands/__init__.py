@@ -6,5 +6,9 @@ raised as `UserError` and printed by the command line.
 
 COMMANDS = {
     "ls": "vjepa_pipe.commands.ls:main",
+    "show": "vjepa_pipe.commands.show:main",
+    "diff": "vjepa_pipe.commands.diff:main",
+    "rerun": "vjepa_pipe.commands.rerun:main",
+    "report": "vjepa_pipe.commands.report:main",
 }
 """Name on the command line to `module:function`."""

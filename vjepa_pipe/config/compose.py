@@ -9,20 +9,15 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from vjepa_pipe.config.active import our_hydra
 from vjepa_pipe.config.build import build, faults_of
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.rules import RULES
 from vjepa_pipe.config.store import register
 from vjepa_pipe.config.targets import forbidden_targets
 
 PRIMARY = "config"
-
-
-def version_base() -> dict[str, str]:
-    """The `version_base` argument for Hydra: needed by 1.3, refused by later lines."""
-    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> ExperimentConfig:
@@ -56,7 +51,7 @@ def compose_dict(overrides: Sequence[str], config_dir: str | Path | None = None)
     """The composed config as Hydra gives it: typed by the schemas, but not checked further."""
     register()
     search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir is not None else []
-    with hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+    with our_hydra():
         return hydra.compose(PRIMARY, overrides=[*search, *overrides])
 
 

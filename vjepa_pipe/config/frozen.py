@@ -13,6 +13,7 @@ their defaults lists.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,12 @@ def thaw(file: Path) -> ExperimentConfig:
     if faults := faults or deeper_faults(experiment):
         raise ConfigError([f"{file}: {fault}" for fault in faults])
     return experiment
+
+
+def is_frozen(file: Path) -> bool:
+    """Whether `freeze` wrote a file, as far as its first lines say."""
+    with file.open(errors="replace") as stream:
+        return any(line.startswith("schemas:") for line in itertools.islice(stream, 5))
 
 
 def plain(value: Any) -> Any:

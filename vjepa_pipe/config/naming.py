@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from vjepa_pipe.config.compose import experiment_from
+from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.identity import SHORT, identity
 
 
@@ -43,3 +44,8 @@ def several_ranks() -> bool:
 def _experiment_id(*, _root_: Any) -> str:
     assert isinstance(_root_, DictConfig)
     return identity(experiment_from(_root_))[:SHORT]
+
+
+def folder_name(experiment: ExperimentConfig) -> str:
+    """The name of a run's folder, as conf/config.yaml writes it with the resolvers."""
+    return f"{launched()}_{identity(experiment)[:SHORT]}"

@@ -53,6 +53,17 @@ def option_file(group: str, option: str, config_dir: str | Path | None = None) -
     raise FileNotFoundError(f"{group}/{option}.yaml")
 
 
+def option_of(file: Path) -> tuple[str, str, Path] | None:
+    """The group, the name and the config folder of an option's file; None if it is no file of a config folder."""
+    file = file.resolve()
+    known = groups()
+    for folder in file.parents[1:3]:
+        group = file.parent.relative_to(folder).as_posix()
+        if group in known and file.suffix == ".yaml":
+            return group, file.stem, folder
+    return None
+
+
 def first_comment(file: Path) -> str:
     """What a config file says about itself: its first comment, without directives for tools."""
     return " ".join(line for line in _header(file) if not line.startswith(DIRECTIVES))

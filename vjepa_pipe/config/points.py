@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,15 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.config.compose import node_types, read_experiment
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.faults import explain
 from vjepa_pipe.config.frozen import leaves, plain
 from vjepa_pipe.config.provenance import PRIMARY, provenance, with_overrides
 
@@ -112,6 +116,31 @@ class PointComposer:
             sources = provenance(self._loader, overrides, self.folders, settings)
             self._bases[choices] = _Base(config, dict(node_types(config)), sources, chosen)
         return self._bases[choices]
+
+
+def change(
+    experiment: ExperimentConfig, provenance_before: Mapping[str, str], overrides: Sequence[str]
+) -> tuple[ExperimentConfig, dict[str, str]]:
+    """An experiment with some settings changed, without the config groups it came from.
+
+    Raises:
+        ConfigError: Naming every override that does not fit, and what is wrong with the changed experiment.
+    """
+    config = OmegaConf.structured(experiment)
+    parsed: list[Override] = []
+    faults: list[str] = []
+    for text in overrides:
+        try:
+            (override,) = OverridesParser.create().parse_overrides([text])
+            ConfigLoaderImpl._apply_overrides_to_config([override], config)
+            parsed.append(override)
+        except (HydraException, OmegaConfBaseException) as error:
+            faults.append(explain(text, error, config, None))
+    changed, more = read_experiment(config)
+    if faults or more:
+        raise ConfigError([*faults, *more])
+    settings = [path for path, _ in leaves(plain(changed))]
+    return changed, with_overrides(provenance_before, parsed, settings)
 
 
 def own_choices(hydra_settings: Any) -> dict[str, str]:

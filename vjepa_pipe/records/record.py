@@ -116,11 +116,12 @@ class RunRecord:
             "decoder": experiment.decoder._target_,
             "versions": versions(),
             "host": host(),
-            "data": data_fingerprint(_data_files(experiment)),
+            "data": data_fingerprint(data_files(experiment)),
         }
 
 
-def _data_files(experiment: ExperimentConfig) -> list[str]:
+def data_files(experiment: ExperimentConfig) -> list[str]:
+    """The annotation files that an experiment names, whether they exist or not."""
     data = experiment.data
     return data.data_paths or [os.environ[name] for name in data.path_variables if os.environ.get(name)]
 
