@@ -8,6 +8,8 @@ COMMANDS = {
     "ls": "vjepa_pipe.commands.ls:main",
     "show": "vjepa_pipe.commands.show:main",
     "diff": "vjepa_pipe.commands.diff:main",
+    "check": "vjepa_pipe.commands.check:main",
+    "schema": "vjepa_pipe.commands.schema:main",
     "rerun": "vjepa_pipe.commands.rerun:main",
     "report": "vjepa_pipe.commands.report:main",
 }

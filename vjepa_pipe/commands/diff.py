@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from vjepa_pipe.commands.source import FORMS, Source, read_source, split_words
+from vjepa_pipe.report import wide_console
 
 ABSENT = "-"
-LOG_WIDTH = 200
 
 
 def main(arguments: list[str]) -> int:
@@ -24,9 +24,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     a, b = (read_source(split_words(words), given.config_dir) for words in (given.a, given.b))
     differing = differences(a, b)
-    console = Console()
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
+    console = wide_console()
     if not differing:
         console.print("no setting differs", highlight=False)
         return 0

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from vjepa_pipe.commands.diff import differences, print_differences
 from vjepa_pipe.commands.source import Source, read_source
 from vjepa_pipe.config.errors import ConfigError, UserError
@@ -19,6 +17,7 @@ from vjepa_pipe.records import unclaimed
 from vjepa_pipe.records.environment import code, data_fingerprint, versions
 from vjepa_pipe.records.files import read_json
 from vjepa_pipe.records.record import RESOLVED_CONFIG, RUN, data_files
+from vjepa_pipe.report import wide_console
 
 
 def main(arguments: list[str]) -> int:
@@ -34,11 +33,11 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"{given.run} is not the folder of a run: there is no {RESOLVED_CONFIG} in it")
     then = read_source([str(given.run)])
     now = _changed(then, given.overrides)
-    console = Console(stderr=True, soft_wrap=True)
+    console = wide_console(stderr=True)
     if changed := differences(then, now):
         print_differences(console, then, now, changed)
     for line in [*_conf_since(then), *_surroundings_since(given.run, now)]:
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if given.dry_run:
         return 0
     from vjepa_pipe.tasks import run_task

@@ -14,6 +14,7 @@ from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.fields import Bounds, bounds_of
 
 MISSING = "???"
+WANTING = (" must be given:", " must not be empty:")
 
 
 def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
@@ -34,11 +35,16 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
         if name not in fields:
             faults.append(f"{where} is not a setting{did_you_mean(name, fields)}")
         elif value == MISSING and isinstance(value, str):
-            faults.append(f"{where} must be given: {bounds_of(fields[name]).help}")
+            faults.append(f"{where}{WANTING[0]} {bounds_of(fields[name]).help}")
         else:
             values[name] = _convert(hints[name], value, where, faults, types_at)
             faults.extend(_broken_bounds(bounds_of(fields[name]), values[name], where))
     return cls(**values)
+
+
+def is_wanting(fault: str) -> bool:
+    """Whether a fault only asks for a value that no default can give."""
+    return any(words in fault for words in WANTING)
 
 
 def hints_of(cls: type[Any]) -> dict[str, Any]:
@@ -146,7 +152,7 @@ def _broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
     ):
         broken.append(f"{where} must be written smaller first (got {list(value)})")
     if bounds.not_empty and not value:
-        broken.append(f"{where} must not be empty: {bounds.help}")
+        broken.append(f"{where}{WANTING[1]} {bounds.help}")
     return broken
 
 

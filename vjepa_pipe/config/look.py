@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vjepa_pipe.config.active import our_hydra
 from vjepa_pipe.config.compose import compose
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.options import config_folders, group_options
 from vjepa_pipe.config.points import Composed, PointComposer
 from vjepa_pipe.config.store import register
@@ -18,20 +19,17 @@ def look(overrides: Sequence[str], config_dir: str | Path | None = None) -> Comp
     Raises:
         ConfigError: As `compose`.
     """
-    compose(overrides, config_dir)
-    return look_unchecked(overrides, config_dir)
-
-
-def look_unchecked(overrides: Sequence[str], config_dir: str | Path | None = None) -> Composed:
-    """The same with the faults of the composed experiment in the answer.
-
-    Raises:
-        Exception: What Hydra raises where an override cannot be applied.
-    """
     register()
     search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir is not None else []
-    with our_hydra() as loader:
-        return PointComposer(loader, search, config_folders(config_dir)).compose(overrides)
+    try:
+        with our_hydra() as loader:
+            found = PointComposer(loader, search, config_folders(config_dir)).compose(overrides)
+    except Exception:  # Hydra stops at the first fault; `compose` names all
+        compose(overrides, config_dir)
+        raise
+    if found.faults:
+        raise ConfigError(found.faults)
+    return found
 
 
 def named_overrides(words: Sequence[str], config_dir: str | Path | None = None) -> list[str]:

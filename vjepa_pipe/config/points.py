@@ -28,6 +28,7 @@ from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import explain
 from vjepa_pipe.config.frozen import leaves, plain
+from vjepa_pipe.config.options import group_options
 from vjepa_pipe.config.provenance import PRIMARY, provenance, with_overrides
 
 
@@ -132,6 +133,9 @@ def change(
     for text in overrides:
         try:
             (override,) = OverridesParser.create().parse_overrides([text])
+            if group_options(override.key_or_group):
+                faults.append(f"{text} chooses an option: a record holds settings, so start a new run with it")
+                continue
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
             parsed.append(override)
         except (HydraException, OmegaConfBaseException) as error:

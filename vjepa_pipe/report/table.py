@@ -22,7 +22,7 @@ def print_plan(points: Sequence[Run], seconds: float) -> None:
     table = _table(["point", *short_names(results.titles)])
     for number, row in enumerate(results.rows()):
         table.add_row(str(number), *(escape(_setting(value)) for value in row["settings"]))
-    console = _console()
+    console = wide_console()
     console.print(table)
     console.print(f"{len(points)} points planned in {seconds:.1f} s; nothing was run", highlight=False)
 
@@ -34,7 +34,7 @@ def print_results(results: Results) -> None:
         state = f"[{_COLOURS.get(row['state'], 'dim')}]{row['state']}[/]"
         settings = [escape(_setting(value)) for value in row["settings"]]
         table.add_row(str(number), *settings, *(escape(text(value)) for value in row["metrics"]), state)
-    _console().print(table)
+    wide_console().print(table)
 
 
 def _setting(value: object) -> str:
@@ -48,8 +48,9 @@ def _table(titles: Sequence[str]) -> Table:
     return table
 
 
-def _console() -> Console:
-    console = Console()
+def wide_console(stderr: bool = False) -> Console:
+    """A console whose tables are not cut where they go into a file."""
+    console = Console(stderr=stderr)
     if not console.is_terminal:
         console.width = LOG_WIDTH
     return console
