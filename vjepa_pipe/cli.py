@@ -99,6 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
         if full_error:
             raise
         return _report(error)
+    finally:
+        if not full_error:
+            os.environ.pop(FULL_ERROR, None)
     return 0
 
 

@@ -126,7 +126,7 @@ def claim_sweep_folder(folder: Path, named_by_user: bool) -> Path:
             try:
                 candidate.mkdir()
             except FileExistsError:
-                if named_by_user and not (candidate / PLAN).exists():
+                if named_by_user and candidate.is_dir() and not (candidate / PLAN).exists():
                     return candidate
                 if named_by_user or not candidate.is_dir():
                     raise
