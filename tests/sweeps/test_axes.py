@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from vjepa_pipe import ConfigError
 from vjepa_pipe.config.active import our_hydra
@@ -42,7 +42,8 @@ def test_two_zips() -> None:
 
 
 @pytest.mark.parametrize(("zipped", "words"), [
-    (["a", "d"], "d is not swept"), (["a", "b"], "a has 2, b has 3"), (["a"], "two or more"), ([["a"], ["b"]], "two or more"),
+    (["a", "d"], "d is not swept"), (["a", "b"], "a has 2, b has 3"), (["a"], "two or more"),
+    ([["a"], ["b"]], "two or more"),
 ])  # fmt: skip
 def test_zip_that_does_not_fit(zipped: list[Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
