@@ -27,9 +27,10 @@ def write_whole(file: Path, text: str) -> None:
         os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
         os.replace(temporary, file)  # noqa: PTH105
     except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}") from error
+    finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise UserError(f"cannot write {file}: {error.strerror}") from error
 
 
 def write_json(file: Path, content: Any) -> None:
