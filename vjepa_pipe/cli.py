@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.config.active import version_base
-from vjepa_pipe.config.compose import compose, experiment_from
+from vjepa_pipe.config.compose import compose, experiment_from, with_legacy_files
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text
@@ -43,6 +43,8 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 def run(config: DictConfig) -> Any:
     """One run: check the composed config, then hand it to its task. Points of a sweep run from its plan instead."""
     experiment = experiment_from(config)
+    if "vjepa_pipe.legacy.overrides" in sys.modules:  # this run came from legacy=FILE
+        sys.modules["vjepa_pipe.legacy.overrides"].log_translations(HydraConfig.get().runtime.choices["experiment"])
     from vjepa_pipe.tasks import run_task
 
     return run_task(experiment, _run_folder(), _origin(experiment))
@@ -80,14 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]
     full_error = os.environ.get(FULL_ERROR) == "1"
-    os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
     try:
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
             return _command(sys.argv[1])(sys.argv[2:])
         register()
         make_plugins_known()
         register_resolvers()
-        sys.argv[1:] = as_hydra_overrides(sys.argv[1:])
+        sys.argv[1:] = with_legacy_files(as_hydra_overrides(sys.argv[1:]))
+        os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
         run()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,7 +20,7 @@ from vjepa_pipe.config.options import group_options, groups
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
 NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
-EXPERIMENTS = [[], *([f"experiment={name}"] for name in group_options("experiment"))]
+EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_vitg16_256px_8f"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
 
 
@@ -28,6 +28,11 @@ OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(
 def test_every_option_composes_with_every_experiment(experiment: list[str], choice: str) -> None:
     found = compose([*experiment, choice, *NEEDED.get(choice, [])])
     assert isinstance(found, ExperimentConfig)
+
+
+@pytest.mark.parametrize("name", group_options("experiment"))
+def test_every_experiment_composes_under_its_own_name(name: str) -> None:
+    assert compose([f"experiment={name}"]).name == name
 
 
 def test_public_defaults_are_those_of_the_contract() -> None:
@@ -137,4 +142,14 @@ def test_yaml_files_are_short_and_say_how_to_run_them() -> None:
 
 
 def test_groups_are_the_documented_ones() -> None:
-    assert set(groups()) >= {"data", "data_aug", "mask", "robotics", "decoder", "loader", "task", "experiment"}
+    assert set(groups()) >= {
+        "data",
+        "data_aug",
+        "mask",
+        "robotics",
+        "decoder",
+        "loader",
+        "task",
+        "training",
+        "experiment",
+    }

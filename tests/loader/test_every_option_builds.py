@@ -12,10 +12,16 @@ from vjepa_pipe.config.faults import group_options
 from vjepa_pipe.config.targets import locate
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
-EXPERIMENTS = [[], *([f"experiment={name}"] for name in group_options("experiment"))]
+EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]
 OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(group)]
 
-SMALL = ["data.source_names=null", "data.data_weights=null", "data.batch_size=2", "data.num_workers=0"]
+SMALL = [
+    "data.source_names=null",
+    "data.data_weights=null",
+    "data.batch_size=2",
+    "data.num_workers=0",
+    "loader.iterations_per_epoch=null",
+]
 
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)

@@ -12,5 +12,7 @@ COMMANDS = {
     "schema": "vjepa_pipe.commands.schema:main",
     "rerun": "vjepa_pipe.commands.rerun:main",
     "report": "vjepa_pipe.commands.report:main",
+    "legacy": "vjepa_pipe.legacy.command:audit",
+    "export": "vjepa_pipe.legacy.command:export",
 }
 """Name on the command line to `module:function`."""

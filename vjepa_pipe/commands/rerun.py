@@ -66,7 +66,7 @@ def _conf_since(then: Source) -> Iterator[str]:
     try:
         composed = read_source([*then.origin.overrides])
     except (ConfigError, UserError):
-        yield "conf/ has changed: the run's overrides do not compose any more; the record is used"
+        yield "the run's overrides do not compose here, with what conf/ says now; the record is used"
         return
     values, new = then.settings(), composed.settings()
     for key in differences(then, composed):

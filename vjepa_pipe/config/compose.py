@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from vjepa_pipe.config.store import register
 from vjepa_pipe.config.targets import forbidden_targets
 
 PRIMARY = "config"
+SEARCH_PATH = "hydra.searchpath="
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> ExperimentConfig:
     """The experiment that `python launch.py OVERRIDES` would run.
 
     Args:
-        overrides: Hydra overrides, such as `["data=kinetics", "data.target_fps=4"]`.
+        overrides: Hydra overrides, such as `["data=kinetics", "data.target_fps=4"]`; `legacy=FILE` starts
+            from a published YAML file.
         config_dir: A folder of your own config groups, as `--config-dir` on the command line.
 
     Returns:
@@ -36,6 +39,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     """
     from vjepa_pipe.config.faults import set_aside_faulty_overrides
 
+    overrides = with_legacy_files(overrides)
     faults: list[str] = []
     try:
         config = compose_dict(overrides, config_dir)
@@ -50,9 +54,35 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
 def compose_dict(overrides: Sequence[str], config_dir: str | Path | None = None) -> DictConfig:
     """The composed config as Hydra gives it: typed by the schemas, but not checked further."""
     register()
-    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir is not None else []
+    own = [str(Path(config_dir).resolve())] if config_dir is not None else []
     with our_hydra():
-        return hydra.compose(PRIMARY, overrides=[*search, *overrides])
+        return hydra.compose(PRIMARY, overrides=with_search_path(overrides, own))
+
+
+def with_search_path(overrides: Sequence[str], folders: Sequence[str]) -> list[str]:
+    """The overrides, with further folders of config groups after those they name already."""
+    given = [text for text in overrides if text.startswith(SEARCH_PATH)]
+    if not folders:
+        return list(overrides)
+    named = [item for text in given for item in [text[len(SEARCH_PATH) :].strip("[]")] if item]
+    quoted = ["'file://{}'".format(folder.replace("'", "\\'")) for folder in folders]
+    rest = [text for text in overrides if text not in given]
+    # Beside the other overrides: on a command line, flags may stand before and after them.
+    place = next((i for i, text in enumerate(rest) if "=" in text and not text.startswith("-")), len(rest))
+    return [*rest[:place], f"{SEARCH_PATH}[{','.join([*named, *quoted])}]", *rest[place:]]
+
+
+def with_legacy_files(overrides: Sequence[str]) -> list[str]:
+    """The overrides, with `legacy=FILE` replaced by the experiment that the file describes.
+
+    Raises:
+        ConfigError: If the file cannot be translated.
+    """
+    if not any(text.startswith("legacy") for text in overrides):
+        return list(overrides)
+    # By name: translating stands above composing.
+    replaced: list[str] = importlib.import_module("vjepa_pipe.legacy.overrides").replace_legacy(overrides)
+    return replaced
 
 
 def experiment_from(config: DictConfig) -> ExperimentConfig:

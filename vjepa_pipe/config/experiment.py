@@ -10,6 +10,7 @@ from vjepa_pipe.config.fields import setting
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.config.task import TaskConfig
+from vjepa_pipe.config.training.base import TrainingConfig
 
 
 @dataclass
@@ -25,3 +26,4 @@ class ExperimentConfig:
     decoder: DecoderConfig = setting(DecoderConfig(), "how frames are read")
     loader: LoaderConfig = setting(LoaderConfig(), "how samples become batches")
     task: TaskConfig = setting(TaskConfig(), "what launch.py does")
+    training: TrainingConfig = setting(TrainingConfig(), "settings of the trainer, kept and handed on")

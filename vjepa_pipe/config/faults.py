@@ -37,8 +37,8 @@ def set_aside_faulty_overrides(
     good: list[str] = []
     faults: list[str] = []
     config: DictConfig | None = None
-    # Group choices first: what a key means depends on them.
-    for override in sorted(overrides, key=lambda text: "." in text.partition("=")[0]):
+    # Hydra's own first, then group choices: what a key means depends on them.
+    for override in sorted(overrides, key=lambda t: (not t.startswith("hydra."), "." in t.partition("=")[0])):
         try:
             config = compose_dict([*good, override], config_dir)
             good.append(override)

@@ -1,7 +1,8 @@
-"""Where the packaged config groups are."""
+"""Where the packaged config groups are, and where files are kept between runs."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -11,3 +12,14 @@ def conf_dir() -> Path:
     """The folder of the primary config: beside the package in a checkout, inside it in an installed wheel."""
     checkout = PACKAGE.parent / "conf"
     return checkout if (checkout / "config.yaml").is_file() else PACKAGE / "conf"
+
+
+def cache_dir() -> Path:
+    """Folder of everything vjepa_pipe keeps: `$VJEPA_PIPE_CACHE`, else `~/.cache/vjepa_pipe`.
+
+    It may be deleted whenever no experiment is running.
+
+    Raises:
+        RuntimeError: The variable is not set and there is no home folder.
+    """
+    return Path(os.environ.get("VJEPA_PIPE_CACHE") or "~/.cache/vjepa_pipe").expanduser()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vjepa_pipe.config.active import our_hydra
-from vjepa_pipe.config.compose import compose
+from vjepa_pipe.config.compose import compose, with_legacy_files, with_search_path
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.options import config_folders, group_options
 from vjepa_pipe.config.points import Composed, PointComposer
@@ -20,10 +20,13 @@ def look(overrides: Sequence[str], config_dir: str | Path | None = None) -> Comp
         ConfigError: As `compose`.
     """
     register()
-    search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir is not None else []
+    own = [str(Path(config_dir).resolve())] if config_dir is not None else []
+    words = with_search_path(with_legacy_files(overrides), own)
+    hydras = [word for word in words if word.startswith("hydra.")]
     try:
         with our_hydra() as loader:
-            found = PointComposer(loader, search, config_folders(config_dir)).compose(overrides)
+            composer = PointComposer(loader, hydras, config_folders(config_dir))
+            found = composer.compose([word for word in words if word not in hydras])
     except Exception:  # Hydra stops at the first fault; `compose` names all
         compose(overrides, config_dir)
         raise

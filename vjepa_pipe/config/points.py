@@ -28,7 +28,7 @@ from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import explain
 from vjepa_pipe.config.frozen import leaves, plain
-from vjepa_pipe.config.options import group_options
+from vjepa_pipe.config.options import group_options, source_folders
 from vjepa_pipe.config.provenance import PRIMARY, provenance, with_overrides
 
 
@@ -63,7 +63,7 @@ class PointComposer:
     Args:
         loader: Hydra's config loader.
         hydra_overrides: Overrides of Hydra's own settings, such as `hydra.searchpath`.
-        folders: Config folders, in the order in which Hydra searches them.
+        folders: Config folders, for messages about options that do not exist.
     """
 
     def __init__(self, loader: ConfigLoader, hydra_overrides: Sequence[str], folders: Sequence[Path]) -> None:
@@ -110,11 +110,11 @@ class PointComposer:
         if choices not in self._bases:
             overrides = [*self._hydra_overrides, *choices]
             config = self._loader.load_configuration(PRIMARY, overrides, RunMode.RUN, validate_sweep_overrides=False)
-            chosen = own_choices(config.hydra)
+            chosen, folders = own_choices(config.hydra), source_folders(config.hydra)
             with open_dict(config):
                 del config["hydra"]
             settings = [path for path, _ in leaves(plain(read_experiment(config)[0]))]
-            sources = provenance(self._loader, overrides, self.folders, settings)
+            sources = provenance(self._loader, overrides, folders, settings)
             self._bases[choices] = _Base(config, dict(node_types(config)), sources, chosen)
         return self._bases[choices]
 

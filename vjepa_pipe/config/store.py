@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigNode, ConfigStore
+from omegaconf import OmegaConf
 
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
@@ -10,7 +11,19 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
 from vjepa_pipe.config.sweep import SweepConfig
-from vjepa_pipe.config.task import StreamTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import ExternalTaskConfig, StreamTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.training import (
+    AnticipationTraining,
+    DroidTraining,
+    ImageProbeTraining,
+    JepaTraining,
+    TrainingConfig,
+    V1ImageProbeTraining,
+    V1VideoProbeTraining,
+    VideoProbeTraining,
+    VJepa21Training,
+    VJepaTraining,
+)
 
 ROOT = "experiment_schema"
 SCHEMAS: dict[str, type] = {
@@ -26,6 +39,17 @@ SCHEMAS: dict[str, type] = {
     "loader": LoaderConfig,
     "stream": StreamTaskConfig,
     "validate": ValidateTaskConfig,
+    "external": ExternalTaskConfig,
+    "training_none": TrainingConfig,
+    "training_vjepa": VJepaTraining,
+    "training_vjepa_2_1": VJepa21Training,
+    "training_vjepa_droid": DroidTraining,
+    "training_video_probe": VideoProbeTraining,
+    "training_image_probe": ImageProbeTraining,
+    "training_anticipation": AnticipationTraining,
+    "training_vjepa_v1": JepaTraining,
+    "training_video_probe_v1": V1VideoProbeTraining,
+    "training_image_probe_v1": V1ImageProbeTraining,
 }
 
 
@@ -36,5 +60,16 @@ def register() -> None:
         return
     store.store(name=ROOT, node=ExperimentConfig, provider="vjepa_pipe")
     store.store(group="hydra/sweeper", name="vjepa_pipe", node=SweepConfig, provider="vjepa_pipe")
-    for name, schema in SCHEMAS.items():
-        store.store(group="schema", name=name, node=schema, provider="vjepa_pipe")
+    store.repo["schema"] = {f"{name}.yaml": Unmade(name, schema) for name, schema in SCHEMAS.items()}
+
+
+class Unmade(ConfigNode):
+    """A schema whose node is made when Hydra loads it: a config uses a dozen of them, and each takes milliseconds."""
+
+    def __init__(self, name: str, schema: type) -> None:
+        super().__init__(name=f"{name}.yaml", node=None, group="schema", package=None, provider="vjepa_pipe")  # type: ignore[arg-type]
+        self.schema = schema
+
+    def __copy__(self) -> ConfigNode:
+        """What the store gives to Hydra is a copy of what it holds."""
+        return ConfigNode(self.name, OmegaConf.structured(self.schema), self.group, self.package, self.provider)

@@ -31,3 +31,16 @@ class ValidateTaskConfig(TaskConfig):
 
     samples: int = setting(4, "videos read in each clip mode", ge=1)
     _target_: str = setting("vjepa_pipe.tasks.validate.validate", "what runs")
+
+
+@dataclass
+class ExternalTaskConfig(TaskConfig):
+    """Call a trainer of yours with the settings that the published one reads.
+
+    `entry` and `path` count only when they are named on the command line: a file that someone else
+    wrote must not choose what code runs.
+    """
+
+    entry: str = setting("", "what is called, as module:function, such as app.vjepa.train:main")
+    path: Optional[str] = setting(None, "folder of the checkout that holds it", path=True)
+    _target_: str = setting("vjepa_pipe.tasks.external.external", "what runs")

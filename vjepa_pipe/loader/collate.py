@@ -82,11 +82,24 @@ class MaskCollator:
     def _collate(self, samples: Sequence[Mapping[str, Any]], keys: Sequence[SampleKey], step: int) -> Batch:
         batch = {name: _stack([sample[name] for sample in samples]) for name in samples[0]}
         if self._masks:
-            drawn = [
-                self._draw(name, masks, keys, step) for name, masks in self.generators_for(batch["video"].shape).items()
-            ]
-            batch["masks_enc"], batch["masks_pred"] = [enc for enc, _ in drawn], [pred for _, pred in drawn]
+            batch["masks_enc"], batch["masks_pred"] = self.draw_masks(batch["video"].shape, keys, step)
         return batch
+
+    def draw_masks(
+        self, video_shape: Sequence[int], keys: Sequence[SampleKey], step: int
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """The masks of a batch.
+
+        Args:
+            video_shape: `[..., T, H, W]` of its clips.
+            keys: The clips' keys.
+            step: The batch's place in the run, equal on all ranks: block sizes follow from it.
+
+        Returns:
+            `(masks_enc, masks_pred)`, as in a batch.
+        """
+        drawn = [self._draw(name, masks, keys, step) for name, masks in self.generators_for(video_shape).items()]
+        return [enc for enc, _ in drawn], [pred for _, pred in drawn]
 
     def _draw(
         self, name: str, masks: MaskGenerator, keys: Sequence[SampleKey], step: int

@@ -5,8 +5,8 @@ This folder opens annotation files and lists folders; it never opens a video. (`
 
 from __future__ import annotations
 
+from vjepa_pipe.config.folders import cache_dir
 from vjepa_pipe.sources.annotations import read_rows
-from vjepa_pipe.sources.cache import cache_dir
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from vjepa_pipe.sources.rows import Rows

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from vjepa_pipe.sources.cache import cache_dir, entry_of, keep, load_table
+from vjepa_pipe.config.folders import cache_dir
+from vjepa_pipe.sources.cache import entry_of, keep, load_table
 from vjepa_pipe.sources.columns import Table
 from vjepa_pipe.sources.delimited import collect, split_csv, split_lines
 from vjepa_pipe.sources.errors import SourceError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +21,6 @@ MAPPED_BYTES = 1 << 20
 _PARTS = ("paths", "path_offsets", "labels", "label_offsets")
 
 logger = logging.getLogger(__name__)
-
-
-def cache_dir() -> Path:
-    """Folder of everything vjepa_pipe keeps: `$VJEPA_PIPE_CACHE`, else `~/.cache/vjepa_pipe`.
-
-    It may be deleted whenever no experiment is running.
-
-    Raises:
-        RuntimeError: The variable is not set and there is no home folder.
-    """
-    return Path(os.environ.get("VJEPA_PIPE_CACHE") or "~/.cache/vjepa_pipe").expanduser()
 
 
 def entry_of(folder: Path, *identity: object) -> Path:

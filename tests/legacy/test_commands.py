@@ -1,0 +1,91 @@
+"""`legacy=FILE` on the command line, `vjepa-pipe legacy` and `vjepa-pipe export`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from published_files import FILES, write_file
+
+from vjepa_pipe import compose
+from vjepa_pipe.cli import main
+
+STREAM = ["task.preview_clips=0", "task.max_batches=1", "data.img_size=96"]
+
+
+def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vjepa_pipe", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=dict(os.environ), timeout=300)
+
+
+def video_file(folder: Path, videos_csv: Path) -> Path:
+    return write_file(
+        folder, "vjepa", data__datasets=[str(videos_csv)] * 2, data__num_workers=0, data__persistent_workers=False,
+        meta__eval_freq=100, optimization__warmup=9, optimization__ipe=4,
+    )  # fmt: skip
+
+
+def test_a_run_over_an_old_file(videos_csv: Path, tmp_path: Path) -> None:
+    result = launch(f"legacy={video_file(tmp_path, videos_csv)}", *STREAM, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "outputs" / "vjepa").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["clips"] == 2
+    log = (run / "vjepa_pipe.log").read_text()
+    assert "meta.eval_freq (dead)" in log and "warmup=9 epochs is longer" in log
+    assert "img_size: 96" in (run / "resolved_config.yaml").read_text()
+
+
+def test_a_sweep_over_an_old_file(videos_csv: Path, tmp_path: Path) -> None:
+    file = video_file(tmp_path, videos_csv)
+    result = launch("-m", f"legacy={file}", "data.target_fps=2,4", *STREAM, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.rglob("summary.json"))) == 2
+
+
+def test_faults_are_one_message(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("app: llama\n")
+    result = launch("legacy=bad.yaml", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (
+        2,
+        "config error: bad.yaml:1: app=llama is not known: it can be vjepa, vjepa_2_1, vjepa_droid\n",
+    )
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_what_is_not_run_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("/trajectory 0\n")
+    result = launch(f"legacy={write_file(tmp_path, 'vjepa_droid')}", *STREAM, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "error: robot trajectories of a vjepa_droid file are not streamed" in result.stderr
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_written_experiment_composes_to_the_same(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_file(tmp_path, kind)
+    written = tmp_path / "mine" / "experiment" / f"{kind}.yaml"
+    assert main(["legacy", str(file), "--json", "--write", str(written)]) == 0
+    audit = json.loads(capsys.readouterr().out)
+    assert {"key", "line", "value", "status", "to", "note"} == set(audit["keys"][0])
+    assert compose([f"experiment={kind}"], tmp_path / "mine") == compose([f"legacy={file}"])
+    assert main(["legacy", str(file), "--write", str(written)]) == 1, "a file of the user's is not overwritten"
+
+
+def test_audit_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["legacy", str(write_file(tmp_path, "vjepa", meta__eval_freq=1, x=2)), "legacy_unknown=warn"]) == 0
+    table = capsys.readouterr().out
+    for words in ("meta.eval_freq", "dead", "unknown", "defaulted", "changed meaning", "training.model.model_name"):
+        assert words in table
+    assert "warning: x=2 is left out" in table
+
+
+def test_export_prints_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--to", "vjepa2", f"legacy={write_file(tmp_path, 'vjepa')}", "data.convention=strict"]) == 0
+    text = capsys.readouterr().out
+    assert "# cannot be said here: data.convention=strict" in text
+    assert yaml.safe_load(text)["data"]["dataset_fpcs"] == [4, 8]

@@ -1,0 +1,135 @@
+"""Against the published code itself, where a checkout is at hand.
+
+VJEPA2_CHECKOUT and JEPA_CHECKOUT name folders with the published repositories; nothing of them is part of this one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from published_files import BLOCKS, LONG
+from released_recipes import RECIPES, V1_RECIPES, meaning
+
+from vjepa_pipe import compose
+from vjepa_pipe.legacy.export import export_text
+
+CHECKOUTS = {name: os.environ.get(name) for name in ("VJEPA2_CHECKOUT", "JEPA_CHECKOUT")}
+FILES = [
+    (name, file)
+    for name, folder in CHECKOUTS.items()
+    if folder
+    for file in sorted(Path(folder, "configs").rglob("*.yaml"))
+]
+needs_vjepa2 = pytest.mark.skipif(not CHECKOUTS["VJEPA2_CHECKOUT"], reason="VJEPA2_CHECKOUT is not set")
+needs_jepa = pytest.mark.skipif(not CHECKOUTS["JEPA_CHECKOUT"], reason="JEPA_CHECKOUT is not set")
+
+# The trainer with its own loader, or with one import changed. Two libraries that it imports and, with these
+# settings, does not use are stood in for where they are not installed.
+RUN = """
+import importlib.util, sys, types, yaml
+checkout, arguments, loader = sys.argv[1:]
+sys.path.insert(0, checkout)
+def stand_in(name, **members):
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        parts = name.split(".")
+        for i in range(1, len(parts) + 1):
+            sys.modules.setdefault(".".join(parts[:i]), types.ModuleType(".".join(parts[:i])))
+        vars(sys.modules[name]).update(members)
+stand_in("timm.models.layers", drop_path=None)
+stand_in("einops", rearrange=None)
+import torch
+torch.distributed.init_process_group("gloo", init_method=f"file://{arguments}.group", rank=0, world_size=1)
+import app.vjepa.train as trainer
+if loader != "theirs":
+    import vjepa_pipe.legacy as legacy
+    trainer.init_data = legacy.init_data
+if loader == "all ours":
+    trainer.MaskCollator, trainer.make_transforms = legacy.MaskCollator, legacy.make_transforms
+init_data = trainer.init_data
+def recorded(**given):
+    loader, sampler = init_data(**given)
+    def shape(node):
+        if isinstance(node, torch.Tensor):
+            return f"{node.dtype} {node.ndim}"
+        return [type(node).__name__, *map(shape, node)]
+    print("STRUCTURE", sorted(map(str, map(shape, next(iter(loader)))))[:1])
+    return loader, sampler
+trainer.init_data = recorded
+trainer.main(yaml.safe_load(open(arguments)))
+print("DONE")
+"""
+
+
+@pytest.mark.parametrize(("name", "file"), FILES, ids=lambda value: str(value)[-40:])
+def test_every_published_file_loads_and_comes_out_again(name: str, file: Path, tmp_path: Path) -> None:
+    first = compose([f"legacy={file}"])
+    again = tmp_path / file.name
+    again.write_text(export_text(first, "jepa" if name == "JEPA_CHECKOUT" else "vjepa2"))
+    assert compose([f"legacy={again}"]) == first
+
+
+@needs_vjepa2
+@pytest.mark.parametrize(("name", "file"), RECIPES.items())
+def test_recipes_mean_what_the_published_files_mean(name: str, file: str) -> None:
+    published = compose([f"legacy={CHECKOUTS['VJEPA2_CHECKOUT']}/{file}"])
+    assert meaning(compose([f"experiment={name}"])) == meaning(published)
+
+
+@needs_jepa
+@pytest.mark.parametrize(("name", "file"), V1_RECIPES.items())
+def test_v1_recipes_mean_what_the_published_files_mean(name: str, file: str) -> None:
+    published = compose([f"legacy={CHECKOUTS['JEPA_CHECKOUT']}/{file}"])
+    assert meaning(compose([f"experiment={name}"])) == meaning(published)
+
+
+@needs_vjepa2
+def test_the_published_trainer_trains_on_our_loader(videos_csv: Path, tmp_path: Path) -> None:
+    rows = [line.split() for line in videos_csv.read_text().splitlines()]
+    absolute = tmp_path / "rows.csv"
+    absolute.write_text("".join(f"{videos_csv.parent / path} {label}\n" for path, label in rows))
+    (tmp_path / "run.py").write_text(RUN)
+    structures = set()
+    for loader in ("theirs", "one import", "all ours"):
+        arguments = tmp_path / f"{loader}.yaml"
+        (tmp_path / loader).mkdir()
+        arguments.write_text(yaml.safe_dump(tiny_arguments(str(absolute), str(tmp_path / loader))))
+        result = subprocess.run(
+            [sys.executable, str(tmp_path / "run.py"), str(CHECKOUTS["VJEPA2_CHECKOUT"]), str(arguments), loader],
+            capture_output=True, text=True, timeout=300, cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path)), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert result.returncode == 0 and "DONE" in result.stdout, result.stderr[-3000:]
+        structures.add(next(line for line in result.stdout.splitlines() if line.startswith("STRUCTURE")))
+        log = (tmp_path / loader / "log_r0.csv").read_text().splitlines()
+        assert len(log) == 1 + 12, "a header, then two epochs of six iterations"
+    assert len(structures) == 1
+
+
+def tiny_arguments(csv: str, folder: str) -> dict[str, Any]:
+    return {
+        "app": "vjepa",
+        "folder": folder,
+        "data": {
+            "datasets": [csv, csv], "datasets_weights": [0.5, 0.5], "dataset_fpcs": [8, 8], "batch_size": 4,
+            "crop_size": 64, "patch_size": 16, "tubelet_size": 2, "fps": 4, "num_workers": 0,
+            "persistent_workers": False,
+        },
+        "data_aug": {},
+        "mask": [BLOCKS, LONG],
+        "loss": {"loss_exp": 1.0},
+        "meta": {"dtype": "float32", "seed": 1},
+        "model": {
+            "model_name": "vit_tiny", "pred_depth": 1, "pred_embed_dim": 48, "pred_num_heads": 3,
+            "use_rope": True, "use_mask_tokens": True,
+        },
+        "optimization": {
+            "ema": [0.99, 1.0], "epochs": 2, "ipe": 6, "warmup": 1, "start_lr": 1e-4, "lr": 1e-3, "final_lr": 1e-4,
+            "weight_decay": 0.04, "final_weight_decay": 0.04,
+        },
+    }  # fmt: skip

@@ -1,0 +1,137 @@
+"""Sections of the V-JEPA 2 probes that are not data (vjepa2 `evals/*/eval.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.training.base import REQUIRED, PublishedTraining
+
+
+@dataclass
+class ModelKwargs:
+    """The frozen encoder; the two inner sections go to its constructor as they are."""
+
+    checkpoint: str = setting(REQUIRED, "the pretrained encoder", path=True)
+    module_name: str = setting(REQUIRED, "module that builds the encoder")
+    pretrain_kwargs: dict[str, Any] = setting({}, "encoder (and predictor) settings")
+    wrapper_kwargs: dict[str, Any] = setting({}, "settings of the wrapper around the encoder")
+
+
+@dataclass
+class Probe:
+    """The attentive probe."""
+
+    num_probe_blocks: int = setting(1, "layers of the probe", ge=1)
+    num_heads: int = setting(16, "heads of the probe", ge=1)
+
+
+@dataclass
+class AnticipationProbe:
+    """The attentive probe of action anticipation."""
+
+    num_probe_blocks: int = setting(1, "layers of the probe", ge=1)
+    num_heads: Optional[int] = setting(None, "heads of the probe", ge=1)
+
+
+@dataclass
+class ProbeOptimization:
+    """Optimisation; one probe is trained for each entry of `multihead_kwargs`."""
+
+    num_epochs: int = setting(REQUIRED, "epochs to train", ge=1)
+    use_bfloat16: Optional[bool] = setting(None, "mixed precision (float16 in the classification probes)")
+    multihead_kwargs: list[Any] = setting(REQUIRED, "learning rate and weight decay of each probe")
+
+
+@dataclass
+class AnticipationOptimization(ProbeOptimization):
+    """Optimisation of action anticipation."""
+
+    use_focal_loss: bool = setting(False, "focal loss instead of cross entropy")
+
+
+@dataclass
+class LabelledVideos:
+    """What the labels are."""
+
+    num_classes: int = setting(REQUIRED, "number of classes", ge=1)
+
+
+@dataclass
+class LabelledImages(LabelledVideos):
+    """Which images, and what the labels are."""
+
+    dataset_name: str = setting(REQUIRED, "ImageNet")
+    root_path: Optional[str] = setting(None, "folder of the image datasets", path=True)
+    image_folder: Optional[str] = setting(None, "folder under root_path with train/ and val/")
+
+
+@dataclass
+class AnticipationData:
+    """Which actions are anticipated, from how far."""
+
+    dataset: str = setting(REQUIRED, "EK100")
+    base_path: str = setting(REQUIRED, "folder of the videos", path=True)
+    dataset_val: str = setting(REQUIRED, "annotations of the validation set", path=True)
+    file_format: int = setting(1, "0: P01/videos/ID.MP4, else P01/ID.MP4")
+    train_anticipation_time_sec: Optional[list[float]] = setting(None, "seconds before the action, in training")
+    train_anticipation_point: Optional[list[float]] = setting(None, "share of the action that is seen, in training")
+    val_anticipation_point: list[float] = setting([0.0, 0.0], "share of the action that is seen, in validation")
+    anticipation_time_sec: Optional[list[float]] = setting(None, "seconds before the action, in validation")
+
+
+@dataclass
+class VideoProbe:
+    """Sections under `experiment`."""
+
+    classifier: Probe = setting(Probe(), "the probe")
+    data: LabelledVideos = setting(LabelledVideos(), "labels")
+    optimization: ProbeOptimization = setting(ProbeOptimization(), "optimisation")
+
+
+@dataclass
+class ImageProbe(VideoProbe):
+    """Sections under `experiment`."""
+
+    data: LabelledImages = setting(LabelledImages(), "images and labels")
+
+
+@dataclass
+class Anticipation:
+    """Sections under `experiment`."""
+
+    classifier: AnticipationProbe = setting(AnticipationProbe(), "the probe")
+    data: AnticipationData = setting(AnticipationData(), "actions")
+    optimization: AnticipationOptimization = setting(AnticipationOptimization(), "optimisation")
+
+
+@dataclass
+class ProbeTraining(PublishedTraining):
+    """What all probes read alike."""
+
+    val_only: bool = setting(False, "measure a trained probe")
+    resume_checkpoint: bool = setting(False, "go on from the probe's latest.pt")
+    tag: Optional[str] = setting(None, "name of the output folder")
+    model_kwargs: ModelKwargs = setting(ModelKwargs(), "the frozen encoder")
+
+
+@dataclass
+class VideoProbeTraining(ProbeTraining):
+    """`eval_name: video_classification_frozen`."""
+
+    experiment: VideoProbe = setting(VideoProbe(), "probe, labels, optimisation")
+
+
+@dataclass
+class ImageProbeTraining(ProbeTraining):
+    """`eval_name: image_classification_frozen`."""
+
+    experiment: ImageProbe = setting(ImageProbe(), "probe, images, optimisation")
+
+
+@dataclass
+class AnticipationTraining(ProbeTraining):
+    """`eval_name: action_anticipation_frozen`."""
+
+    experiment: Anticipation = setting(Anticipation(), "probe, actions, optimisation")

@@ -1,0 +1,1 @@
+"""The published loader's functions, with our pipeline behind them."""

@@ -1,0 +1,112 @@
+"""`MaskCollator` with the published signature and nesting (vjepa2 `src/masks/multiseq_multiblock3d.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import default_collate
+
+from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.mask import MultiBlock3DMaskConfig, MultiBlockConfig
+from vjepa_pipe.legacy.key import BadValue
+from vjepa_pipe.legacy.masks import RELEASED, read_blocks
+from vjepa_pipe.loader.collate import MaskCollator as KeyedMaskCollator
+from vjepa_pipe.sampling import SampleKey
+
+PublishedBatch = list[tuple[Any, list[torch.Tensor], list[torch.Tensor]]]
+
+
+class MaskCollator:
+    """Collates published samples `([clip], label, [clip_indices])` and draws their masks.
+
+    A batch is a list with an entry for each clip length present, in the order of `dataset_fpcs`:
+    `(samples, masks_enc, masks_pred)`, where `samples` is what torch's `default_collate` gives, and
+    each mask int64 `[B, K]`. Masks are cut as published; block sizes follow the batch number.
+
+    Args:
+        cfgs_mask: Entries of a published `mask` list.
+        dataset_fpcs: Frames per clip of each source.
+        crop_size: Side of a clip in pixels, or height and width, which must be equal.
+        patch_size: Side of a token in pixels, likewise.
+        tubelet_size: Frames per token.
+
+    Raises:
+        ConfigError: If an entry is wrong, or sides differ.
+    """
+
+    def __init__(
+        self,
+        cfgs_mask: Sequence[Mapping[str, Any]],
+        dataset_fpcs: Sequence[int],
+        crop_size: int | Sequence[int] = (224, 224),
+        patch_size: int | Sequence[int] = (16, 16),
+        tubelet_size: int = 2,
+    ) -> None:
+        config = MultiBlock3DMaskConfig(
+            patch_size=_side(patch_size, "patch_size"),
+            tubelet_size=tubelet_size,
+            convention="reference",
+            masks=_masks(cfgs_mask),
+        )
+        self.crop_size = _side(crop_size, "crop_size")
+        self.lengths = list(dict.fromkeys(dataset_fpcs))
+        self._masks = {length: KeyedMaskCollator(config, length) for length in self.lengths}
+        self._steps = 0
+        self.global_batch_size: int | None = None
+
+    def step(self) -> None:
+        """Go on by one batch, as a resumed trainer does for each batch it has seen."""
+        self._steps += 1
+
+    def __call__(self, samples: Sequence[Any]) -> PublishedBatch:
+        """Collate.
+
+        Raises:
+            KeyError: If a clip has a length that is not in `dataset_fpcs`.
+        """
+        batches: PublishedBatch = []
+        by_length: dict[int, list[Any]] = {length: [] for length in self.lengths}
+        for sample in samples:
+            by_length[len(sample[-1][-1])].append(sample)
+        for length, chosen in by_length.items():
+            if chosen:
+                batches.append((default_collate(chosen), *self._draw(length, chosen)))
+        self._steps += 1
+        return batches
+
+    def _draw(self, length: int, samples: Sequence[Any]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        keys = [getattr(sample, "key", None) for sample in samples]
+        if None in keys:
+            keys = [SampleKey(0, 0, self._steps * len(samples) + i, 0, i) for i in range(len(samples))]
+        step = self._steps
+        if self.global_batch_size is not None and hasattr(samples[0], "key"):
+            step = samples[0].key.position // self.global_batch_size
+        return self._masks[length].draw_masks(
+            (length, self.crop_size, self.crop_size),
+            keys,  # type: ignore[arg-type]
+            step,
+        )
+
+
+def _masks(entries: Sequence[Mapping[str, Any]]) -> dict[str, MultiBlockConfig]:
+    try:
+        settings = read_blocks([dict(entry) for entry in entries])
+    except BadValue as bad:
+        raise ConfigError([f"cfgs_mask{bad.below} {bad}"]) from bad
+    if settings["mask"] == "multiblock3d":
+        return dict(RELEASED)
+    masks: dict[str, dict[str, Any]] = {}
+    for path, value in settings.items():
+        if "." in path:
+            _, _, name, key = path.split(".")
+            masks.setdefault(name, {})[key] = tuple(value) if isinstance(value, list) else value
+    return {name: MultiBlockConfig(**values) for name, values in masks.items()}
+
+
+def _side(size: int | Sequence[int], name: str) -> int:
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) != 1:
+        raise ConfigError([f"{name} must be one number, or twice the same (got {size})"])
+    return sides.pop()

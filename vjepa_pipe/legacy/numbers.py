@@ -1,0 +1,47 @@
+"""Numbers that PyYAML reads as text: `1e-6` has no dot, so YAML 1.1 takes it for a word."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.store import SCHEMAS
+
+
+def numbers_for(path: str, value: Any, settings: dict[str, Any]) -> Any:
+    """`value` with text turned into numbers, where our setting at `path` holds numbers.
+
+    Args:
+        path: A dotted path in our experiment.
+        value: What the file holds.
+        settings: Options chosen so far; `training` decides what `training.*` means.
+    """
+    return _as_numbers(value) if float in _types_in(_hint_at(path, settings)) else value
+
+
+def _as_numbers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_numbers(item) for item in value]
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _hint_at(path: str, settings: dict[str, Any]) -> Any:
+    hint: Any = ExperimentConfig
+    for name in path.split(", ")[0].split("."):
+        hints = typing.get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
+        hint = hints.get(name)
+        if name == "training" and "training" in settings:
+            hint = SCHEMAS[f"training_{settings['training']}"]
+    return hint
+
+
+def _types_in(hint: Any) -> set[Any]:
+    inner = typing.get_args(hint)
+    return {hint} if not inner else set().union(*(_types_in(one) for one in inner))
