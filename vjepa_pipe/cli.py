@@ -2,40 +2,72 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from vjepa_pipe.config.compose import compose, experiment_from, version_base, with_legacy_files
+from vjepa_pipe.commands import COMMANDS
+from vjepa_pipe.config.active import version_base
+from vjepa_pipe.config.compose import compose, experiment_from, with_legacy_files
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.frozen import leaves, plain
+from vjepa_pipe.config.naming import register_resolvers, several_ranks
+from vjepa_pipe.config.options import source_folders
+from vjepa_pipe.config.points import own_choices
+from vjepa_pipe.config.provenance import provenance
 from vjepa_pipe.config.store import register
+from vjepa_pipe.config.sweep import as_hydra_overrides
+from vjepa_pipe.records import Origin, unclaimed
 from vjepa_pipe.sweeps import make_plugins_known
 
+_MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT}
 FULL_ERROR = "HYDRA_FULL_ERROR"
-COMMANDS = {"legacy": "vjepa_pipe.legacy.command.audit", "export": "vjepa_pipe.legacy.command.export"}
-"""Commands beside Hydra's: `vjepa-pipe legacy FILE`."""
 
 
 @hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
 def run(config: DictConfig) -> Any:
-    """One job: check the composed config, then hand it to its task."""
+    """One run: check the composed config, then hand it to its task. Points of a sweep run from its plan instead."""
     experiment = experiment_from(config)
     if "vjepa_pipe.legacy.overrides" in sys.modules:  # this run came from legacy=FILE
         sys.modules["vjepa_pipe.legacy.overrides"].log_translations(HydraConfig.get().runtime.choices["experiment"])
     from vjepa_pipe.tasks import run_task
 
-    return run_task(experiment, Path(HydraConfig.get().runtime.output_dir))
+    return run_task(experiment, _run_folder(), _origin(experiment))
+
+
+def _run_folder() -> Path:
+    """The folder that Hydra made, or another beside it if an equal run, started in the same second, has it."""
+    settings = HydraConfig.get()
+    folder = Path(settings.runtime.output_dir)
+    named = any(text.startswith("hydra.run.dir=") for text in settings.overrides.hydra)
+    return folder if named or several_ranks() else unclaimed(folder)
+
+
+def _origin(experiment: ExperimentConfig) -> Origin:
+    settings = HydraConfig.get()
+    overrides = [*settings.overrides.hydra, *settings.overrides.task]
+    sources = provenance(
+        GlobalHydra.instance().config_loader(),
+        overrides,
+        source_folders(settings),
+        [path for path, _ in leaves(plain(experiment))],
+    )
+    return Origin(list(settings.overrides.task), own_choices(settings), sources)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,13 +81,14 @@ def main(arguments: list[str] | None = None) -> int:
     """
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]
-    register()
-    make_plugins_known()
     full_error = os.environ.get(FULL_ERROR) == "1"
     try:
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-            return _command(COMMANDS[sys.argv[1]], sys.argv[2:])
-        sys.argv[1:] = with_legacy_files(sys.argv[1:])
+            return _command(sys.argv[1])(sys.argv[2:])
+        register()
+        make_plugins_known()
+        register_resolvers()
+        sys.argv[1:] = with_legacy_files(as_hydra_overrides(sys.argv[1:]))
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
         run()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
@@ -68,16 +101,24 @@ def main(arguments: list[str] | None = None) -> int:
         if full_error:
             raise
         return _report(error)
+    finally:
+        if not full_error:
+            os.environ.pop(FULL_ERROR, None)
     return 0
 
 
-def _command(name: str, arguments: list[str]) -> int:
-    module, _, function = name.rpartition(".")
-    status: int = getattr(importlib.import_module(module), function)(arguments)
-    return status
+def _command(name: str) -> Callable[[list[str]], int]:
+    module, _, function = COMMANDS[name].partition(":")
+    found: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _report(error: Exception) -> int:
+    for cause in _causes(error):  # Hydra and OmegaConf wrap what is raised below them
+        if isinstance(cause, UserError):
+            error = cause
+    if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename:
+        error = UserError(f"cannot write {error.filename}: {error.strerror}")
     if isinstance(error, ConfigError):
         print(error, file=sys.stderr)
         return 2
@@ -93,6 +134,12 @@ def _report(error: Exception) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _every_config_fault(error: Exception) -> str:

@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.config import AugConfig, DataConfig, ExperimentConfig, check
-from vjepa_pipe.config.faults import group_options, groups
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.options import group_options, groups
 
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
 NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}

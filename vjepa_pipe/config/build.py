@@ -14,6 +14,7 @@ from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.fields import Bounds, bounds_of
 
 MISSING = "???"
+WANTING = (" must be given:", " must not be empty:")
 
 
 def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
@@ -26,7 +27,7 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
         faults: Receives a line for each unknown key, missing value, wrong type and broken bound.
         types_at: Dataclass of a group's node where it is narrower than the field's type, by path.
     """
-    hints = typing.get_type_hints(cls)
+    hints = hints_of(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     values: dict[str, Any] = {}
     for name, value in given.items():
@@ -34,11 +35,26 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
         if name not in fields:
             faults.append(f"{where} is not a setting{did_you_mean(name, fields)}")
         elif value == MISSING and isinstance(value, str):
-            faults.append(f"{where} must be given: {bounds_of(fields[name]).help}")
+            faults.append(f"{where}{WANTING[0]} {bounds_of(fields[name]).help}")
         else:
             values[name] = _convert(hints[name], value, where, faults, types_at)
             faults.extend(_broken_bounds(bounds_of(fields[name]), values[name], where))
     return cls(**values)
+
+
+def is_wanting(fault: str) -> bool:
+    """Whether a fault only asks for a value that no default can give."""
+    return any(words in fault for words in WANTING)
+
+
+def hints_of(cls: type[Any]) -> dict[str, Any]:
+    """The types of a dataclass's fields, evaluated once."""
+    if cls not in _hints:
+        _hints[cls] = typing.get_type_hints(cls)
+    return _hints[cls]
+
+
+_hints: dict[type[Any], dict[str, Any]] = {}
 
 
 def faults_of(config: Any, path: str = "") -> list[str]:
@@ -136,7 +152,7 @@ def _broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
     ):
         broken.append(f"{where} must be written smaller first (got {list(value)})")
     if bounds.not_empty and not value:
-        broken.append(f"{where} must not be empty: {bounds.help}")
+        broken.append(f"{where}{WANTING[1]} {bounds.help}")
     return broken
 
 

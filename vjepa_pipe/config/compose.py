@@ -10,21 +10,16 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from vjepa_pipe.config.active import our_hydra
 from vjepa_pipe.config.build import build, faults_of
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.rules import RULES
 from vjepa_pipe.config.store import register
 from vjepa_pipe.config.targets import forbidden_targets
 
 PRIMARY = "config"
 SEARCH_PATH = "hydra.searchpath="
-
-
-def version_base() -> dict[str, str]:
-    """The `version_base` argument for Hydra: needed by 1.3, refused by later lines."""
-    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> ExperimentConfig:
@@ -60,7 +55,7 @@ def compose_dict(overrides: Sequence[str], config_dir: str | Path | None = None)
     """The composed config as Hydra gives it: typed by the schemas, but not checked further."""
     register()
     own = [str(Path(config_dir).resolve())] if config_dir is not None else []
-    with hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+    with our_hydra():
         return hydra.compose(PRIMARY, overrides=with_search_path(overrides, own))
 
 
@@ -108,35 +103,47 @@ def check(experiment: ExperimentConfig) -> None:
     Raises:
         ConfigError: As `compose`.
     """
-    faults = faults_of(experiment) or _deeper_faults(experiment)
+    faults = faults_of(experiment) or deeper_faults(experiment)
     if faults:
         raise ConfigError(faults)
 
 
-def read_experiment(config: DictConfig) -> tuple[ExperimentConfig, list[str]]:
-    """An experiment and its faults; with faults, the experiment may hold wrong values."""
+def read_experiment(
+    config: DictConfig, types_at: Mapping[str, type] | None = None
+) -> tuple[ExperimentConfig, list[str]]:
+    """An experiment and its faults; with faults, the experiment may hold wrong values.
+
+    Args:
+        config: A composed config.
+        types_at: What `node_types` said of it, where that is known already.
+    """
     faults: list[str] = []
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    own = config  # copied only where needed: a copy takes longer than everything else here
+    if "hydra" in config:
+        own = OmegaConf.masked_copy(config, [key for key in map(str, config) if key != "hydra"])
     plain: dict[str, Any] = OmegaConf.to_container(own, resolve=True)  # type: ignore[assignment]
-    types_at = dict(_node_types(config))
+    if types_at is None:
+        types_at = dict(node_types(config))
     experiment: ExperimentConfig = build(types_at.get("", ExperimentConfig), plain, "", faults, types_at)
     if not faults:
-        faults = _deeper_faults(experiment)
+        faults = deeper_faults(experiment)
     else:
         faults.extend(forbidden_targets(plain))
     return experiment, faults
 
 
-def _deeper_faults(experiment: ExperimentConfig) -> list[str]:
+def deeper_faults(experiment: ExperimentConfig) -> list[str]:
+    """Forbidden targets and broken rules of an experiment whose types and bounds are right."""
     broken = [line for rule in RULES for line in rule(experiment)]
     return [*forbidden_targets(experiment), *broken]
 
 
-def _node_types(node: Any, path: str = "") -> Iterator[tuple[str, type]]:
+def node_types(node: Any, path: str = "") -> Iterator[tuple[str, type]]:
+    """The dataclass of every typed node of a composed config, by dotted path; the root's path is empty."""
     if isinstance(node, DictConfig):
         node_type = OmegaConf.get_type(node)
         if node_type is not None and node_type is not dict and not issubclass(node_type, Mapping):
             yield path, node_type
         for key in map(str, node):
             if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
-                yield from _node_types(node[key], f"{path}.{key}" if path else key)
+                yield from node_types(node[key], f"{path}.{key}" if path else key)

@@ -81,5 +81,8 @@ class SyntheticDataConfig(DataConfig):
 
     num_videos: int = setting(32, "videos to write", ge=1)
     cache_dir: Optional[str] = setting(
-        None, "where the videos are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe", path=True
+        None,
+        "where the videos are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe",
+        path=True,
+        affects_results=False,
     )

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from vjepa_pipe.config.compose import compose_dict
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.options import group_options, groups
 
 
 def set_aside_faulty_overrides(
@@ -67,6 +68,22 @@ def explain(override: str, error: Exception, config: DictConfig | None, config_d
     return f"{override}: {plain_text(error)}"
 
 
+def explain_any(overrides: Sequence[str], error: Exception, folders: Sequence[Path]) -> str:
+    """One line saying what is wrong with a list of overrides, of which one is at fault.
+
+    Args:
+        overrides: In the order in which they were given.
+        error: What composing them raised.
+        folders: Config folders, in the order in which Hydra searches them.
+    """
+    config_dir = next((folder for folder in folders if folder != conf_dir()), None)
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.])", str(error)):
+            return explain(override, error, None, config_dir)
+    return plain_text(error)
+
+
 def plain_text(error: Exception) -> str:
     """An error of Hydra or OmegaConf in one line, without its internal fields."""
     causes = [error, error.__cause__] if error.__cause__ is not None else [error]
@@ -76,17 +93,6 @@ def plain_text(error: Exception) -> str:
         line for line in lines if not re.match(r"(full_key|object_type|reference_type|See https|Set the env)", line)
     ]
     return " ".join(kept) or type(error).__name__
-
-
-def group_options(group: str, config_dir: str | Path | None = None) -> list[str]:
-    """The options of a config group, from the packaged files and the user's own folder."""
-    folders = [conf_dir() / group] + ([Path(config_dir) / group] if config_dir is not None else [])
-    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
-
-
-def groups() -> list[str]:
-    """The config groups of the package."""
-    return sorted(folder.name for folder in conf_dir().iterdir() if folder.is_dir() and not folder.name.startswith("_"))
 
 
 def _keys_beside(key: str, config: DictConfig | None) -> list[str]:

@@ -10,6 +10,7 @@ from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfi
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
+from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.config.task import ExternalTaskConfig, StreamTaskConfig, ValidateTaskConfig
 from vjepa_pipe.config.training import (
     AnticipationTraining,
@@ -58,6 +59,7 @@ def register() -> None:
     if f"{ROOT}.yaml" in store.repo:
         return
     store.store(name=ROOT, node=ExperimentConfig, provider="vjepa_pipe")
+    store.store(group="hydra/sweeper", name="vjepa_pipe", node=SweepConfig, provider="vjepa_pipe")
     store.repo["schema"] = {f"{name}.yaml": Unmade(name, schema) for name, schema in SCHEMAS.items()}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,12 @@ def allow_targets(*patterns: str) -> None:
 
 def allowed_targets() -> list[str]:
     """Patterns of the names that a `_target_` may have."""
-    return _allowed + [point.value for point in entry_points(group=ENTRY_POINTS)]
+    return _allowed + _from_packages()
+
+
+@functools.cache  # reading the metadata of every installed package takes milliseconds
+def _from_packages() -> list[str]:
+    return [point.value for point in entry_points(group=ENTRY_POINTS)]
 
 
 def is_allowed(name: str) -> bool:

@@ -1,39 +1,49 @@
-"""The Hydra sweeper of `python launch.py -m`."""
+"""The Hydra sweeper of `python launch.py -m`. Hydra imports it for every command, so it imports little itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.utils import JobReturn
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
 
-from vjepa_pipe.config.compose import read_experiment
-from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.sweep import SweepConfig
 
 
-class CheckedSweeper(BasicSweeper):
-    """Hydra's grid sweeper, with our checks on every point before any runs and a table at the end."""
+class PlanSweeper(Sweeper):
+    """Plans every point, then runs from the plan what has not run yet.
 
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Compose and check every point.
+    Args:
+        **options: The fields of `SweepConfig`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options))  # type: ignore[assignment]
+        self._options = SweepConfig(**plain)
+
+    def setup(
+        self,
+        *,
+        hydra_context: HydraContext,
+        task_function: TaskFunction,  # noqa: ARG002  points run from the plan
+        config: DictConfig,
+    ) -> None:
+        """Called by Hydra before `sweep`."""
+        self._context, self._config = hydra_context, config
+
+    def sweep(self, arguments: list[str]) -> list[Any]:
+        """Plan and run.
+
+        Args:
+            arguments: The command line's overrides of the experiment.
 
         Raises:
-            ConfigError: Naming every faulty point and its faults.
+            ConfigError: Naming every faulty point and field, before any job.
+            UserError: If points failed, after all have run; or if the folder cannot be written.
         """
-        assert self.hydra_context is not None and self.config is not None
-        faults: list[str] = []
-        for number, overrides in enumerate(batch):
-            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-            _, found = read_experiment(config)
-            faults.extend(f"point {number} ({' '.join(overrides)}): {fault}" for fault in found)
-        if faults:
-            raise ConfigError(faults)
+        from vjepa_pipe.sweeps.sweep import Sweep
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """Run every point, then print what varied beside what came out."""
-        from vjepa_pipe.sweeps.table import print_table
-
-        batches: list[Sequence[JobReturn]] = super().sweep(arguments)
-        print_table([job for batch in batches for job in batch])
-        return batches
+        Sweep(self._options, self._context, self._config).run(arguments)
+        return []

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from omegaconf import OmegaConf
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import locate
+from vjepa_pipe.records import Origin, RunRecord
 
-RESOLVED_CONFIG = "resolved_config.yaml"
 
-
-def run_task(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
-    """Write down the resolved experiment and run its task.
+def run_task(experiment: ExperimentConfig, output_dir: Path, origin: Origin | None = None) -> dict[str, Any]:
+    """Run an experiment's task and keep the record of it.
 
     Args:
         experiment: A checked experiment.
-        output_dir: Where the task leaves its files.
+        output_dir: Where the task leaves its files, and the record is kept.
+        origin: Where the experiment came from.
 
     Returns:
         The task's metrics: names to numbers, text or booleans.
@@ -28,10 +26,11 @@ def run_task(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     Raises:
         UserError: If the folder cannot be written, or as the task does.
     """
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        (output_dir / RESOLVED_CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(experiment))))
-    except OSError as error:
-        raise UserError(f"cannot write to the output folder {output_dir}: {error.strerror}") from error
-    metrics: dict[str, Any] = locate(experiment.task._target_, "task._target_")(experiment, output_dir)
-    return metrics
+    from vjepa_pipe.sampling import rank_and_world
+
+    with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0]) as record:
+        metrics = locate(experiment.task._target_, "task._target_")(experiment, output_dir)
+        if not isinstance(metrics, Mapping):
+            raise UserError(f"{experiment.task._target_} returned {type(metrics).__name__}, not a dict of metrics")
+        record.finish(metrics)
+    return dict(metrics)

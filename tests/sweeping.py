@@ -1,0 +1,51 @@
+"""Sweeps of `toy_task` from tests: in this process, or as a person would start them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from vjepa_pipe.config.folders import conf_dir
+
+ROOT = conf_dir().parent
+TESTS = Path(__file__).parent
+
+
+def toy_environment(folder: Path) -> dict[str, str]:
+    """An environment in which other processes find `toy_task` and accept it as a target.
+
+    A package says what targets it brings by an entry point; this writes the metadata of one.
+    """
+    metadata = folder / "toy-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[vjepa_pipe.targets]\ntoy = toy_task.*\n")
+    paths = [str(ROOT), str(TESTS), str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def start(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "launch.py"), *arguments]
+    return subprocess.Popen(command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def launch(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    process = start(*arguments, cwd=cwd, env=env)
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def states(sweep: Path) -> dict[str, str]:
+    """The last state of each point, by its overrides."""
+    from vjepa_pipe.records.status import state_of
+    from vjepa_pipe.sweeps.plan import read_plan
+
+    return {" ".join(point.overrides): state_of(sweep / point.folder) for point in read_plan(sweep).points}
+
+
+def read(file: Path) -> Any:
+    return json.loads(file.read_text())

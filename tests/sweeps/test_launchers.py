@@ -1,0 +1,89 @@
+"""Sweeps as a person starts them: other processes, other launchers, killed and continued."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sweeping import launch, read, start, states
+from toy_task import TARGET
+
+
+@pytest.mark.parametrize("launcher", ["local", "submitit_local"])
+def test_other_launchers_run_from_the_plan(tmp_path: Path, toy: dict[str, str], launcher: str) -> None:
+    arguments = ["-m", "hydra.sweep.dir=sweep", f"hydra/launcher={launcher}", TARGET, "seed=1,2,13"]
+    result = launch(*arguments, cwd=tmp_path, env=toy)
+    assert result.returncode == 1 and "1 of 3 points are not done" in result.stderr, result.stderr
+    assert list(states(tmp_path / "sweep").values()) == ["done", "done", "failed"]
+
+
+def test_a_worker_that_is_killed_loses_no_finished_point(tmp_path: Path, toy: dict[str, str]) -> None:
+    arguments = ["-m", "hydra/launcher=local", "hydra.sweep.dir=sweep", TARGET, "seed=1,2,4,14"]
+    result = launch(*arguments, cwd=tmp_path, env=toy)
+    assert result.returncode == 1 and "the launcher stopped" in result.stderr, result.stderr
+    found = states(tmp_path / "sweep")
+    assert "done" in found.values() and list(found.values())[-1] == "killed"
+    assert (tmp_path / "sweep" / "report.html").exists()
+    again = launch("-m", "hydra/launcher=local", "sweep.resume=sweep", cwd=tmp_path, env=toy | {"TOY_MENDED": "1"})
+    assert again.returncode == 0, again.stderr
+    ran = [file.read_text() for file in sorted(tmp_path.glob("sweep/*/ran.txt"))]
+    assert all(times == "x" for times, state in zip(ran, found.values(), strict=True) if state == "done")
+
+
+def test_a_sweep_that_is_killed_continues_where_it_was(tmp_path: Path, toy: dict[str, str]) -> None:
+    arguments = ["-m", "hydra.sweep.dir=sweep", TARGET, "seed=1,2,3,4"]
+    process = start(*arguments, cwd=tmp_path, env=toy | {"TOY_SLEEP": "0.7"})
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("sweep/*/ran.txt"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    found = list(states(tmp_path / "sweep").values())
+    assert found == ["done", "done", "killed", "missing"]
+    result = launch("-m", "sweep.resume=sweep", cwd=tmp_path, env=toy)
+    assert result.returncode == 0, result.stderr
+    assert [file.read_text() for file in sorted(tmp_path.glob("sweep/*/ran.txt"))] == ["x", "x", "xx", "x"]
+    assert "4 points, 2 to run" in result.stderr
+
+
+def test_sweeps_and_runs_started_together_never_share_a_folder(tmp_path: Path, toy: dict[str, str]) -> None:
+    sweeps = [start("-m", TARGET, "seed=1,2", cwd=tmp_path, env=toy) for _ in range(2)]
+    runs = [start(TARGET, "seed=1", cwd=tmp_path, env=toy) for _ in range(2)]
+    for process in [*sweeps, *runs]:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    folders = list((tmp_path / "outputs" / "default").iterdir())
+    assert len([folder for folder in folders if folder.name.startswith("sweep_")]) == 2
+    assert len(folders) == 4
+    assert [file.read_text() for file in tmp_path.rglob("ran.txt")] == ["x"] * 6
+
+
+def test_a_full_disk_loses_no_finished_point(tmp_path: Path, toy: dict[str, str]) -> None:
+    """A limit on the size of files stands in for the disk: the report is larger than any point's files."""
+    listed = ",".join(str(seed) for seed in range(20, 50))
+    blocks = 40  # of 512 bytes
+    command = f"ulimit -f {blocks}; exec {sys.executable} {Path(__file__).parents[2] / 'launch.py'} "
+    command += f"-m hydra.sweep.dir=sweep {TARGET} seed={listed}"
+    status = os.spawnvpe(os.P_WAIT, "sh", ["sh", "-c", f"trap '' XFSZ; cd {tmp_path}; {command} 2> err.txt"], toy)
+    assert status == 1
+    assert "cannot write sweep/report.html: File too large" in (tmp_path / "err.txt").read_text()
+    assert set(states(tmp_path / "sweep").values()) == {"done"}
+    assert len(read(next(tmp_path.glob("sweep/000*/metrics.json")))) == 3
+    result = launch("report", "sweep", cwd=tmp_path, env=toy)
+    assert result.returncode == 0 and (tmp_path / "sweep" / "report.html").exists(), result.stderr
+
+
+def test_planning_imports_neither_torch_nor_a_decoder(tmp_path: Path, toy: dict[str, str]) -> None:
+    code = (
+        "import sys; from vjepa_pipe.cli import main; "
+        "assert main(['-m', 'sweep.dry_run=true', 'seed=1,2']) == 0; "
+        "print([m for m in ('torch', 'av', 'decord') if m in sys.modules])"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=toy, capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == "[]", result.stderr

@@ -1,0 +1,31 @@
+"""A task that takes no time, and fails or dies when its seed says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+FAILS, DIES, NAN = 13, 14, 3
+TARGET = "task._target_=toy_task.run"
+
+
+def run(experiment: Any, folder: Path) -> dict[str, Any]:
+    with (folder / "ran.txt").open("a") as stream:
+        stream.write("x")
+    time.sleep(float(os.environ.get("TOY_SLEEP", "0")))
+    if experiment.seed == FAILS and "TOY_MENDED" not in os.environ:
+        raise ValueError("thirteen is unlucky")
+    if experiment.seed == DIES and "TOY_MENDED" not in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+    Image.new("RGB", (64, 32), (experiment.seed * 10 % 256, 90, 160)).save(folder / "preview.png")
+    loss = float("nan") if experiment.seed == NAN else experiment.seed / 10
+    return {"loss": loss, "fps": experiment.data.target_fps, "note": "</script><b>"}
+
+
+def list_of_nothing(experiment: Any, folder: Path) -> Any:
+    return [experiment, folder]

@@ -1,0 +1,75 @@
+"""What a command line can name an experiment by."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.frozen import is_frozen, leaves, plain, thaw
+from vjepa_pipe.config.look import look, named_overrides
+from vjepa_pipe.config.options import option_of
+from vjepa_pipe.records import Origin, read_origin
+from vjepa_pipe.records.record import ORIGIN, RESOLVED_CONFIG
+
+FORMS = (
+    "an experiment's name, overrides in one argument ('data=ssv2 data.target_fps=8'), a config file, the folder of a "
+    "run or of a point, a resolved_config.yaml, or a YAML file of vjepa2"
+)
+
+
+@dataclasses.dataclass
+class Source:
+    """An experiment, where it came from, and what it was named by."""
+
+    name: str
+    experiment: ExperimentConfig
+    origin: Origin
+
+    def settings(self) -> dict[str, object]:
+        """Every setting by dotted path."""
+        return dict(leaves(plain(self.experiment)))
+
+
+def read_source(words: Sequence[str], config_dir: Path | None = None) -> Source:
+    """The experiment that some arguments name.
+
+    Args:
+        words: A path, or overrides and names of experiments.
+        config_dir: The user's own config folder.
+
+    Raises:
+        UserError: If there is no such thing, or it cannot be read.
+        ConfigError: If it has faults.
+    """
+    if len(words) == 1 and Path(words[0]).exists():
+        return _from_path(Path(words[0]))
+    if len(words) == 1 and words[0].endswith((".yaml", ".yml")) and "=" not in words[0]:
+        raise UserError(f"{words[0]} does not exist; name {FORMS}")
+    return _composed(" ".join(words) or "default", named_overrides(words, config_dir), config_dir)
+
+
+def split_words(argument: str) -> list[str]:
+    """One argument of the shell that may hold several overrides."""
+    return [argument] if Path(argument).exists() else shlex.split(argument)
+
+
+def _from_path(path: Path) -> Source:
+    file = path / RESOLVED_CONFIG if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"{path} is not the folder of a run: there is no {RESOLVED_CONFIG} in it")
+    if is_frozen(file):
+        beside = file.parent / ORIGIN if file.name == RESOLVED_CONFIG else file.with_suffix(".json")
+        return Source(str(path), thaw(file), read_origin(beside) if beside.exists() else Origin())
+    if (option := option_of(file)) is not None:
+        group, name, folder = option
+        return _composed(str(path), [f"{group}={name}"], folder)
+    return _composed(str(path), [f"legacy={file}"], None)
+
+
+def _composed(name: str, overrides: list[str], config_dir: Path | None) -> Source:
+    found = look(overrides, config_dir)
+    return Source(name, found.experiment, Origin(overrides, found.choices, found.provenance))

@@ -1,0 +1,79 @@
+"""The config groups and their options: the packaged files and those of the user's own folder."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from vjepa_pipe.config.folders import conf_dir
+
+DIRECTIVES = ("@package", "yaml-language-server")
+
+
+def config_folders(config_dir: str | Path | None = None) -> list[Path]:
+    """Where options are looked for, the first match wins."""
+    return [conf_dir(), *([Path(config_dir).resolve()] if config_dir is not None else [])]
+
+
+def source_folders(hydra_settings: Any) -> list[Path]:
+    """Every folder that a config was composed from, in the order of Hydra's search, as its `hydra` node says."""
+    sources = hydra_settings.runtime.config_sources
+    return [Path(source.path) for source in sources if source.schema == "file" and source.path]
+
+
+def groups(config_dir: str | Path | None = None) -> list[str]:
+    """Every group that has options, such as `data` and `hydra/launcher`."""
+    return sorted(
+        {
+            file.parent.relative_to(folder).as_posix()
+            for folder in config_folders(config_dir)
+            for file in folder.rglob("*.yaml")
+            if file.parent != folder
+        }
+    )
+
+
+def group_options(group: str, config_dir: str | Path | None = None) -> list[str]:
+    """The options of a config group; empty if there is no such group."""
+    folders = [folder / group for folder in config_folders(config_dir)]
+    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
+
+
+def option_file(group: str, option: str, config_dir: str | Path | None = None) -> Path:
+    """The file of an option.
+
+    Raises:
+        FileNotFoundError: If no folder has it.
+    """
+    for folder in config_folders(config_dir):
+        file = folder / group / f"{option}.yaml"
+        if file.is_file():
+            return file
+    raise FileNotFoundError(f"{group}/{option}.yaml")
+
+
+def option_of(file: Path) -> tuple[str, str, Path] | None:
+    """The group, the name and the config folder of an option's file; None if it is no file of a config folder."""
+    file = file.resolve()
+    known = groups()
+    for folder in file.parents[1:3]:
+        group = file.parent.relative_to(folder).as_posix()
+        if group in known and file.suffix == ".yaml":
+            return group, file.stem, folder
+    return None
+
+
+def first_comment(file: Path) -> str:
+    """What a config file says about itself: its first comment, without directives for tools."""
+    return " ".join(line for line in _header(file) if not line.startswith(DIRECTIVES))
+
+
+def first_directive(file: Path, name: str) -> str | None:
+    """The value of a directive in a file's first comment, such as `_global_` for `@package`; None without one."""
+    return next((line.removeprefix(name).strip() for line in _header(file) if line.startswith(name)), None)
+
+
+def _header(file: Path) -> list[str]:
+    lines = file.read_text().splitlines()
+    return [line.lstrip("# ").rstrip() for line in itertools.takewhile(lambda line: line.startswith("#"), lines)]

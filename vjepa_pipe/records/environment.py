@@ -1,0 +1,111 @@
+"""What a run was made of, beside its experiment: code, versions, machine, data."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import socket
+import subprocess
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from vjepa_pipe.config.folders import PACKAGE
+
+PACKAGES = (
+    "vjepa_pipe", "torch", "torchvision", "hydra-core", "omegaconf", "numpy", "av", "decord", "decord2", "torchcodec",
+)  # fmt: skip
+WHOLE_FILE_BYTES = 64 * 2**20
+MAX_DIFF_BYTES = 10 * 2**20
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of Python and of every package that can change a batch, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@lru_cache(maxsize=1)
+def host() -> dict[str, Any]:
+    """The machine."""
+    return {
+        "name": socket.gethostname(),
+        "platform": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+    }
+
+
+def code() -> tuple[dict[str, Any], str]:
+    """The git state of the package's checkout and of the working folder.
+
+    Returns:
+        By name of the repository: its path, commit, branch, files that are changed or untracked. And
+        the uncommitted changes of all of them, as one diff.
+    """
+    repositories: dict[str, Any] = {}
+    diffs: list[str] = []
+    for folder in (PACKAGE, Path.cwd()):
+        root = _git(folder, "rev-parse", "--show-toplevel")
+        if root is None or any(known["path"] == root for known in repositories.values()):
+            continue
+        changed = (_git(Path(root), "status", "--porcelain") or "").splitlines()
+        repositories[Path(root).name if Path(root).name not in repositories else root] = {
+            "path": root,
+            "commit": _git(folder, "rev-parse", "HEAD"),
+            "branch": _git(folder, "rev-parse", "--abbrev-ref", "HEAD"),
+            "uncommitted": [line[3:] for line in changed],
+        }
+        diff = _git(Path(root), "diff", "HEAD") if changed else None
+        if diff:
+            whole = len(diff) <= MAX_DIFF_BYTES
+            diffs.append(diff + "\n" if whole else f"# {root}: the changes are {len(diff)} bytes, too long to keep\n")
+    return repositories, "".join(diffs)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None without git, outside a repository, or before the first commit."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, errors="replace", timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.rstrip("\n") if result.returncode == 0 else None
+
+
+def data_fingerprint(paths: list[str]) -> dict[str, Any]:
+    """What tells one state of the data files from another: size, time and content of each annotation file.
+
+    Files above 64 MB are known by their first and last 32 MB; folders by the names in them.
+    """
+    return {path: _fingerprint(Path(path)) for path in paths}
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    try:
+        status = path.stat()
+        if path.is_dir():
+            content = "\n".join(sorted(entry.name for entry in path.iterdir())).encode()
+        else:
+            content = _ends(path, status.st_size)
+    except OSError as error:
+        return {"error": error.strerror}
+    return {"bytes": status.st_size, "modified": status.st_mtime, "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _ends(path: Path, size: int) -> bytes:
+    with path.open("rb") as stream:
+        if size <= WHOLE_FILE_BYTES:
+            return stream.read()
+        head = stream.read(WHOLE_FILE_BYTES // 2)
+        stream.seek(-WHOLE_FILE_BYTES // 2, os.SEEK_END)
+        return head + stream.read()

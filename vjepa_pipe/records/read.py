@@ -1,0 +1,86 @@
+"""Reading what runs left."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.frozen import leaves, plain, thaw
+from vjepa_pipe.config.provenance import COMMAND_LINE
+from vjepa_pipe.records.files import read_json
+from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG, Origin
+from vjepa_pipe.records.status import read_status
+
+
+@dataclasses.dataclass
+class Run:
+    """One run, or one point of a sweep that has not run yet.
+
+    Attributes:
+        folder: Where it is.
+        settings: Every setting by dotted path.
+        choices: The option chosen from each group.
+        overridden: Settings that were given on the command line.
+        status: The content of `status.json`; empty if it has not started.
+        metrics: What its task returned.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    choices: dict[str, str]
+    overridden: set[str]
+    status: dict[str, Any] = dataclasses.field(default_factory=dict)
+    metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def read_run(folder: Path, config: Path | None = None) -> Run:
+    """The run in a folder.
+
+    Args:
+        folder: The run's folder.
+        config: Its resolved config, where it is kept elsewhere, as a sweep's plan does.
+
+    Raises:
+        UserError: If the folder holds no run, or a file of it cannot be read.
+    """
+    experiment = thaw(config or folder / RESOLVED_CONFIG)
+    origin = read_origin(config.with_suffix(".json") if config is not None else folder / ORIGIN)
+    run = run_from(folder, experiment, origin)
+    run.status = read_status(folder)
+    if (folder / METRICS).exists():
+        run.metrics = read_json(folder / METRICS)
+    return run
+
+
+def run_from(folder: Path, experiment: ExperimentConfig, origin: Origin) -> Run:
+    """A run that has not started."""
+    given = {key for key, source in origin.provenance.items() if source.startswith(COMMAND_LINE)}
+    return Run(folder, dict(leaves(plain(experiment))), origin.choices, given)
+
+
+def read_origin(file: Path) -> Origin:
+    """What an experiment was composed from.
+
+    Raises:
+        UserError: If the file cannot be read or says something else.
+    """
+    content = read_json(file)
+    try:
+        return Origin(**content)
+    except TypeError as error:
+        raise UserError(f"{file} does not say where an experiment came from: {error}") from error
+
+
+def find_runs(folder: Path) -> list[Run]:
+    """Every run at or below a folder, in the order of their names.
+
+    Raises:
+        UserError: If there is none, or one cannot be read.
+    """
+    files = sorted(folder.rglob(RESOLVED_CONFIG)) if folder.is_dir() else []
+    if not files:
+        raise UserError(f"{folder} holds no run: there is no {RESOLVED_CONFIG} in it or below it")
+    return [read_run(file.parent) for file in files]

@@ -1,0 +1,82 @@
+"""Running points from the plan, under any of Hydra's launchers.
+
+A launcher asks Hydra's config loader for each job's config, in the job's own process and possibly days later.
+`PlannedPoints` stands in for that loader and answers from the plan, so that what is edited in the meantime
+changes nothing. Only the overrides travel with a job; the last of them names the point.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from vjepa_pipe.config.frozen import thaw
+from vjepa_pipe.records import read_origin
+from vjepa_pipe.sweeps.plan import PLAN, POINTS, Point
+
+STOPPED = "stopped"
+_MARK = "hydra.point="
+
+
+def job_overrides(point: Point) -> list[str]:
+    """What a launcher is handed for a point. It shows all but what starts with `hydra.`."""
+    return [*point.overrides, f"{_MARK}{point.folder}"]
+
+
+class PlannedPoints:
+    """In place of Hydra's config loader, for launchers.
+
+    Args:
+        sweep_dir: The sweep's folder.
+        points: Its points.
+        fail_fast: Whether points start after one has failed.
+    """
+
+    def __init__(self, sweep_dir: Path, points: Sequence[Point], fail_fast: bool) -> None:
+        self._sweep_dir = str(sweep_dir)
+        self._points = {point.folder: point for point in points}
+        self._fail_fast = fail_fast
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """The config of one job: Hydra's own settings, and where its point is."""
+        point = self._points[sweep_overrides[-1].removeprefix(_MARK)]
+        hydra_settings = copy.deepcopy(master_config._get_node("hydra"))
+        config = OmegaConf.create(
+            {
+                "sweep_dir": self._sweep_dir,
+                "folder": point.folder,
+                "id": point.id,
+                "overrides": point.overrides,
+                "fail_fast": self._fail_fast,
+            }
+        )
+        with open_dict(config):
+            config.hydra = hydra_settings
+        config.hydra.sweep.subdir = point.folder
+        config.hydra.overrides.task = list(point.overrides)
+        return config
+
+
+def run_point(config: DictConfig) -> dict[str, Any]:
+    """One job of a sweep: the function that launchers call.
+
+    With `fail_fast`, a point that fails leaves a mark in the plan, and points that find it do not start.
+    """
+    from vjepa_pipe.tasks import run_task
+
+    sweep_dir = Path(config.sweep_dir)
+    stopped = sweep_dir / PLAN / STOPPED
+    if config.fail_fast and stopped.exists():
+        return {}
+    written = sweep_dir / PLAN / POINTS / config.id
+    origin = read_origin(written.with_suffix(".json"))
+    try:
+        return run_task(thaw(written.with_suffix(".yaml")), sweep_dir / config.folder, origin)
+    except Exception:
+        if config.fail_fast:
+            stopped.touch()
+        raise

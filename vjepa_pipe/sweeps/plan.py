@@ -1,0 +1,184 @@
+"""A sweep's plan: every point composed and checked once, written down, and run from what was written.
+
+<sweep>/plan/plan.json             what was asked for, and the points in order
+<sweep>/plan/points/<id>.yaml      a point's resolved experiment
+<sweep>/plan/points/<id>.json      what it was composed from
+<sweep>/000_<short id>/            a point's run
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.faults import explain_any
+from vjepa_pipe.config.frozen import freeze, leaves, plain
+from vjepa_pipe.config.identity import SHORT, full_identity
+from vjepa_pipe.config.points import PointComposer
+from vjepa_pipe.records import Origin
+from vjepa_pipe.records.files import read_json
+from vjepa_pipe.sweeps.where import Where
+
+PLAN = "plan"
+PLAN_FILE = "plan.json"
+POINTS = "points"
+MAX_FAULTY_POINTS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One point.
+
+    Attributes:
+        id: Hash of all its settings.
+        overrides: What makes it differ from the experiment that is swept.
+        folder: Name of its run's folder within the sweep's.
+    """
+
+    id: str
+    overrides: list[str]
+    folder: str
+
+
+@dataclasses.dataclass
+class Plan:
+    """A sweep's points.
+
+    Attributes:
+        arguments: What was asked for on the command line.
+        points: In the order in which they are run.
+        experiments: Of each point, and where it came from; only of a plan that was just made.
+    """
+
+    arguments: list[str]
+    points: list[Point]
+    experiments: list[tuple[ExperimentConfig, Origin]] = dataclasses.field(default_factory=list)
+
+
+def make_plan(
+    arguments: Sequence[str], point_overrides: Sequence[Sequence[str]], where: str | None, composer: PointComposer
+) -> Plan:
+    """Compose and check every point.
+
+    Points that come out the same are kept once; those for which `where` does not hold are left out.
+
+    Raises:
+        ConfigError: Naming every faulty point and field, or if no point is left.
+    """
+    condition = Where(where) if where is not None else None
+    plan = Plan(list(arguments), [])
+    seen: set[str] = set()
+    faults: list[str] = []
+    faulty = 0
+    for number, overrides in enumerate(point_overrides):
+        found = _faults_or_point(overrides, composer)
+        if isinstance(found, list):
+            faults.extend(f"point {number} ({' '.join(overrides)}): {fault}" for fault in found)
+            faulty += 1
+            if faulty == MAX_FAULTY_POINTS:
+                faults.append(f"points after {number} were not checked")
+                break
+            continue
+        experiment, origin = found
+        point_id = full_identity(experiment)
+        if point_id in seen or (condition and not condition(dict(leaves(plain(experiment))))):
+            continue
+        seen.add(point_id)
+        plan.points.append(Point(point_id, list(overrides), f"{len(plan.points):03d}_{point_id[:SHORT]}"))
+        plan.experiments.append((experiment, origin))
+    if faults:
+        raise ConfigError(faults)
+    if not plan.points:
+        raise ConfigError([f"sweep.where={where} leaves none of the {len(point_overrides)} points"])
+    return plan
+
+
+def _faults_or_point(overrides: Sequence[str], composer: PointComposer) -> list[str] | tuple[ExperimentConfig, Origin]:
+    try:
+        composed = composer.compose(overrides)
+    except Exception as error:  # Hydra raises several unrelated types
+        return [explain_any(overrides, error, composer.folders)]
+    return composed.faults or (composed.experiment, Origin(list(overrides), composed.choices, composed.provenance))
+
+
+def claim_sweep_folder(folder: Path, named_by_user: bool) -> Path:
+    """A folder that belongs to this sweep alone, made here.
+
+    Args:
+        folder: Where it should be; where it exists, a number is appended.
+        named_by_user: A folder that was asked for by name is used or refused, never renamed.
+
+    Raises:
+        UserError: If it cannot be made, or was asked for and holds a sweep.
+    """
+    candidate = folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(2, 10_000):
+            try:
+                candidate.mkdir()
+            except FileExistsError:
+                if named_by_user and candidate.is_dir() and not (candidate / PLAN).exists():
+                    return candidate
+                if named_by_user or not candidate.is_dir():
+                    raise
+                candidate = folder.with_name(f"{folder.name}_{number}")
+            else:
+                return candidate
+    except FileExistsError as error:
+        if (candidate / PLAN).exists():
+            raise UserError(f"{candidate} holds a sweep: continue it with sweep.resume={candidate}") from error
+        raise UserError(f"cannot make the sweep's folder {candidate}: it is a file") from error
+    except OSError as error:
+        raise UserError(f"cannot make the sweep's folder {candidate}: {error.strerror}") from error
+    raise UserError(f"cannot make the sweep's folder {folder}: ten thousand of that name exist")
+
+
+def write_plan(plan: Plan, sweep_dir: Path) -> None:
+    """Write the plan; it is there whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    unfinished = sweep_dir / f".{PLAN}.{os.getpid()}"
+    try:
+        (unfinished / POINTS).mkdir(parents=True)
+        for point, (experiment, origin) in zip(plan.points, plan.experiments, strict=True):
+            (unfinished / POINTS / f"{point.id}.yaml").write_text(freeze(experiment))
+            (unfinished / POINTS / f"{point.id}.json").write_text(
+                json.dumps(dataclasses.asdict(origin), indent=1) + "\n"
+            )
+        content = {
+            "arguments": plan.arguments,
+            "created": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            "points": [dataclasses.asdict(point) for point in plan.points],
+        }
+        (unfinished / PLAN_FILE).write_text(json.dumps(content, indent=1) + "\n")
+        unfinished.rename(sweep_dir / PLAN)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise UserError(f"cannot write the plan in {sweep_dir}: {error.strerror}") from error
+
+
+def read_plan(sweep_dir: Path) -> Plan:
+    """The plan of a sweep.
+
+    Raises:
+        UserError: If the folder holds no sweep, or the plan cannot be read.
+    """
+    file = sweep_dir / PLAN / PLAN_FILE
+    if not file.is_file():
+        raise UserError(f"{sweep_dir} is not the folder of a sweep: there is no {PLAN}/{PLAN_FILE} in it")
+    content: dict[str, Any] = read_json(file)
+    try:
+        return Plan(content["arguments"], [Point(**point) for point in content["points"]])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{file} is not a sweep's plan: {error}") from error

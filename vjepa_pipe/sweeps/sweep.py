@@ -1,0 +1,130 @@
+"""One sweep, from its arguments to its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+from rich.console import Console
+
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.options import source_folders
+from vjepa_pipe.config.points import PointComposer
+from vjepa_pipe.config.sweep import SweepConfig
+from vjepa_pipe.records import Run, run_from
+from vjepa_pipe.records.status import DONE, MISSING, RUNNING, read_status, state_of
+from vjepa_pipe.report import Results, print_plan, print_results, report_sweep, runs_in
+from vjepa_pipe.sweeps.axes import expand
+from vjepa_pipe.sweeps.frozen import STOPPED, PlannedPoints, job_overrides, run_point
+from vjepa_pipe.sweeps.plan import PLAN, Plan, Point, claim_sweep_folder, make_plan, read_plan, write_plan
+
+MAX_LISTED = 20
+
+
+class Sweep:
+    """Plans, runs and reports.
+
+    Args:
+        options: Which points, and what becomes of those that fail.
+        context: Hydra's loader and callbacks.
+        config: The composed config, with Hydra's own settings.
+    """
+
+    def __init__(self, options: SweepConfig, context: HydraContext, config: DictConfig) -> None:
+        self._options, self._context, self._config = options, context, config
+        self._console = Console(stderr=True)
+
+    def run(self, arguments: list[str]) -> None:
+        """Run every point that is not done, after a plan of its own or an earlier sweep's."""
+        if self._options.resume is not None:
+            sweep_dir, plan = self._earlier(arguments)
+            if self._options.dry_run:
+                print_results(Results(runs_in(sweep_dir)))
+                return
+        else:
+            started = time.perf_counter()
+            plan = self._plan(arguments)
+            if self._options.dry_run:
+                print_plan(_runs(plan), time.perf_counter() - started)
+                return
+            named = any(text.startswith("hydra.sweep.dir=") for text in self._config.hydra.overrides.hydra)
+            sweep_dir = claim_sweep_folder(Path(self._config.hydra.sweep.dir), named)
+            write_plan(plan, sweep_dir)
+        waiting = [point for point in plan.points if state_of(sweep_dir / point.folder) not in (DONE, RUNNING)]
+        self._console.print(
+            f"{len(plan.points)} points, {len(waiting)} to run, in {sweep_dir}", highlight=False, soft_wrap=True
+        )
+        stopped_by = self._launch(waiting, sweep_dir)
+        report_sweep(sweep_dir)
+        if isinstance(stopped_by, KeyboardInterrupt):
+            raise stopped_by
+        _say_what_is_left(plan.points, sweep_dir, stopped_by)
+
+    def _earlier(self, arguments: list[str]) -> tuple[Path, Plan]:
+        sweep_dir = Path(str(self._options.resume))
+        plan = read_plan(sweep_dir)
+        if arguments and arguments != plan.arguments:
+            raise UserError(
+                f"sweep.resume: {sweep_dir} is a sweep of '{' '.join(plan.arguments)}', "
+                f"not of '{' '.join(arguments)}'; leave the arguments out to continue it"
+            )
+        return sweep_dir, plan
+
+    def _plan(self, arguments: list[str]) -> Plan:
+        loader = self._context.config_loader
+        params = [f"{key}={value}" for key, value in (self._options.params or {}).items()]
+        points = expand([*params, *arguments], self._options, loader)
+        composer = PointComposer(loader, list(self._config.hydra.overrides.hydra), source_folders(self._config.hydra))
+        return make_plan(arguments, points, self._options.where, composer)
+
+    def _launch(self, points: Sequence[Point], sweep_dir: Path) -> BaseException | None:
+        """Run points with the chosen launcher; what stopped it, if anything did."""
+        if not points:
+            return None
+        (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
+        loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast)
+        with open_dict(self._config):
+            self._config.hydra.sweep.dir = str(sweep_dir)
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(config_loader=loader, callbacks=self._context.callbacks),
+            task_function=run_point,
+            config=self._config,
+        )
+        size = self._options.max_batch_size or len(points)
+        try:
+            for start in range(0, len(points), size):
+                batch = [job_overrides(point) for point in points[start : start + size]]
+                launcher.launch(batch, initial_job_idx=start)
+        except (Exception, KeyboardInterrupt) as error:  # a worker was killed, a queue refused the job, Ctrl-C
+            return error
+        return None
+
+
+def _runs(plan: Plan) -> list[Run]:
+    """A plan's points as runs that have not started."""
+    return [
+        run_from(Path(point.folder), experiment, origin)
+        for point, (experiment, origin) in zip(plan.points, plan.experiments, strict=True)
+    ]
+
+
+def _say_what_is_left(points: Sequence[Point], sweep_dir: Path, stopped_by: BaseException | None) -> None:
+    left = []
+    for point in points:
+        status = read_status(sweep_dir / point.folder)
+        if status.get("state") != DONE:
+            why = status.get("error") or status.get("state", MISSING)
+            left.append(f"  {point.folder} ({' '.join(point.overrides)}): {why}")
+    if not left and stopped_by is None:
+        return
+    because = f" (the launcher stopped: {stopped_by})" if stopped_by is not None else ""
+    more = [f"  and {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
+    raise UserError(
+        "\n".join([f"{len(left)} of {len(points)} points are not done{because}:", *left[:MAX_LISTED], *more])
+        + f"\nrun them again: python launch.py -m sweep.resume={sweep_dir}"
+    )
