@@ -1,6 +1,7 @@
 """One key to one sample: the row, the clip and the tensor, joined."""
 
 from vjepa_pipe.datasets.files import annotation_files
-from vjepa_pipe.datasets.video import BadSample, Clip, TooManyBadSamples, VideoDataset
+from vjepa_pipe.datasets.keyed import BadSample, KeyedDataset, TooManyBadSamples
+from vjepa_pipe.datasets.video import Clip, VideoDataset
 
-__all__ = ["BadSample", "Clip", "TooManyBadSamples", "VideoDataset", "annotation_files"]
+__all__ = ["BadSample", "Clip", "KeyedDataset", "TooManyBadSamples", "VideoDataset", "annotation_files"]
