@@ -2,6 +2,16 @@
 
 from vjepa_pipe.datasets.files import annotation_files
 from vjepa_pipe.datasets.keyed import BadSample, KeyedDataset, TooManyBadSamples
+from vjepa_pipe.datasets.robot import RobotClip, RobotDataset
 from vjepa_pipe.datasets.video import Clip, VideoDataset
 
-__all__ = ["BadSample", "Clip", "KeyedDataset", "TooManyBadSamples", "VideoDataset", "annotation_files"]
+__all__ = [
+    "BadSample",
+    "Clip",
+    "KeyedDataset",
+    "RobotClip",
+    "RobotDataset",
+    "TooManyBadSamples",
+    "VideoDataset",
+    "annotation_files",
+]

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from vjepa_pipe.config.loader import LoaderConfig
-from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.datasets import KeyedDataset
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.loader.workers import CollateUnlessFailed, Failure, KeyedSamples, WorkerStart
 
@@ -39,7 +39,7 @@ class ClipLoader:
 
     def __init__(
         self,
-        dataset: VideoDataset,
+        dataset: KeyedDataset,
         schedule: BatchSchedule,
         collate: Callable[[Sequence[Any]], Any],
         config: LoaderConfig,

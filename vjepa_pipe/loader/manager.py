@@ -11,8 +11,8 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
-from vjepa_pipe.datasets import VideoDataset, annotation_files
-from vjepa_pipe.datasets.files import existing_files
+from vjepa_pipe.datasets import KeyedDataset, annotation_files
+from vjepa_pipe.datasets.files import existing_files, file_format
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
@@ -90,7 +90,7 @@ class DataManager:
         plain = MaskCollator(None, self._lengths(), seed=self.config.seed)
         return self._loader(dataset, order, len(dataset), mask_collator or plain)
 
-    def build_train_dataset(self) -> VideoDataset:
+    def build_train_dataset(self) -> KeyedDataset:
         """The dataset behind the train loader."""
         return self._dataset(
             annotation_files(self.config.data),
@@ -98,10 +98,14 @@ class DataManager:
             self.config.loader.on_bad_sample,
         )
 
-    def build_eval_dataset(self) -> VideoDataset:
+    def build_eval_dataset(self) -> KeyedDataset:
         """The dataset behind the eval loader: clips start at fixed places."""
         named = self.config.data.eval_data_paths
-        paths = existing_files(named, "data.eval_data_paths") if named else annotation_files(self.config.data)
+        paths = (
+            existing_files(named, "data.eval_data_paths", file_format(self.config.data))
+            if named
+            else annotation_files(self.config.data)
+        )
         return self._dataset(paths, self.build_transforms().get_eval_transform(), "raise", random_clip_sampling=False)
 
     def build_transforms(self) -> Any:
@@ -129,14 +133,15 @@ class DataManager:
         """Clips in a batch over all ranks."""
         return self.config.data.batch_size * self.world_size
 
-    def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> VideoDataset:
+    def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
-        dataset: VideoDataset = instantiate(
+        dataset: KeyedDataset = instantiate(
             data,
             "data",
             data_paths=paths,
             source_names=names,
+            robotics=self.config.robotics,
             transform=transform,
             decoder=instantiate(self.config.decoder, "decoder"),
             seed=self.config.seed,
@@ -146,7 +151,7 @@ class DataManager:
         )
         return dataset
 
-    def _loader(self, dataset: VideoDataset, order: Order, epoch_size: int, collate: Collate) -> ClipLoader:
+    def _loader(self, dataset: KeyedDataset, order: Order, epoch_size: int, collate: Collate) -> ClipLoader:
         data, monitor = self.config.data, self.config.loader.monitor
         schedule = BatchSchedule(order, epoch_size, data.batch_size, self.rank, self.world_size)
         start = WorkerStart(self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)

@@ -6,14 +6,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StreamTaskConfig
+from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.tasks.preview import draw_preview
 from vjepa_pipe.tasks.progress import StreamProgress
+from vjepa_pipe.tasks.robot_preview import draw_robot_preview
 from vjepa_pipe.tasks.summary import Summary
 
 PREVIEW = "preview.png"
@@ -47,7 +50,14 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     summary.write(output_dir / f"summary{suffix}.json")
     if manager.rank == 0:
         if first is not None and task.preview_clips:
-            draw_preview(manager, loader.dataset, first, task.preview_clips).save(output_dir / PREVIEW, optimize=True)
+            _preview(manager, loader.dataset, first, task.preview_clips).save(output_dir / PREVIEW, optimize=True)
         console.print(summary.line(), highlight=False)
         console.print(f"results in {output_dir}", highlight=False, soft_wrap=True)
     return summary.metrics()
+
+
+def _preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clips: int) -> Image.Image:
+    if isinstance(dataset, RobotDataset):
+        return draw_robot_preview(manager, dataset, batch, clips)
+    assert isinstance(dataset, VideoDataset)
+    return draw_preview(manager, dataset, batch, clips)
