@@ -118,14 +118,17 @@ def timed_rows(rng: np.random.Generator | None, times: Times, fps: float | None,
         raise AlignmentError(f"a clip spans {wanted}, there are {len(times)} rows over {seconds:.3f} s")
     start = int(starts[rng.integers(len(starts))]) if rng is not None else 0
     rows = start + np.arange(count) if fps is None else nearest(times, times[start] + moments)
-    if (np.diff(rows) < 1).any():
-        raise AlignmentError(f"{fps:g} frames per second were asked for, the rows are {np.median(steps):.4f} s apart")
-    pauses = steps[rows[0] : rows[-1]]
+    last = int(rows[-1])
+    if fps is not None:  # the last moment may lie in a pause, with the nearest row before it
+        last = max(last, min(int(np.searchsorted(times, times[start] + moments[-1] - TIE_SEC)), len(times) - 1))
+    pauses = steps[rows[0] : last]
     if pauses.size and pauses.max() > max_gap:
         row = int(rows[0] + pauses.argmax())
         raise AlignmentError(
             f"{pauses.max():.3f} s pass from row {row} to the next, more than robotics.max_gap_sec={max_gap:g}"
         )
+    if (np.diff(rows) < 1).any():
+        raise AlignmentError(f"{fps:g} frames per second were asked for, the rows are {np.median(steps):.4f} s apart")
     return rows
 
 
