@@ -18,7 +18,8 @@ from vjepa_pipe.config.faults import group_options, groups
 from vjepa_pipe.config.folders import conf_dir
 
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
-NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
+STATES = ["data=synthetic_robot", "data_aug=robotics"]
+NEEDED = {"data=csv": ["data.data_paths=[a.csv]"], "robotics=droid": STATES, "robotics=lerobot": STATES}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_vitg16_256px_8f"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
@@ -26,7 +27,10 @@ OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
 def test_every_option_composes_with_every_experiment(experiment: list[str], choice: str) -> None:
-    found = compose([*experiment, choice, *NEEDED.get(choice, [])])
+    group = choice.partition("=")[0]
+    # States go with robot data and augmentation that keeps them true; other choices do without states.
+    without_states = ["robotics=none"] if group in ("data", "data_aug") else []
+    found = compose([*experiment, choice, *without_states, *NEEDED.get(choice, [])])
     assert isinstance(found, ExperimentConfig)
 
 

@@ -64,7 +64,8 @@ MODES = [
     ("droid", {"fps": None}), ("droid", {"frameskip": 2}), ("droid", {"camera_views": "all"}),
     ("droid", {"stereo": True}), ("droid", {"stereo": True, "camera_views": "all", "alignment": "timestamps"}),
     *[(layout, mode) for layout in LAYOUTS[1:] for mode in (
-        {}, {"alignment": "timestamps"}, {"temporal_sampling": "reference"}, {"camera_views": "all", "fps": None},
+        {}, {"alignment": "timestamps"}, {"temporal_sampling": "reference"},
+        {"temporal_sampling": "reference", "alignment": "timestamps"}, {"camera_views": "all", "fps": None},
     )],
 ]  # fmt: skip
 

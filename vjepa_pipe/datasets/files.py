@@ -42,7 +42,8 @@ def annotation_files(data: DataConfig) -> list[str]:
         if data.layout == "droid":
             return [str(write_synthetic_droid(folder, data.num_episodes))]
         return [str(write_synthetic_lerobot(folder, data.num_episodes, data.lerobot_version))]
-    named = data.data_paths or _from_environment(data.path_variables, file_format(data))
+    suffix = "" if isinstance(data, RobotDataConfig) else ".csv"
+    named = data.data_paths or _from_environment(data.path_variables, file_format(data), suffix)
     return existing_files(named, "data.data_paths", file_format(data))
 
 
@@ -62,13 +63,13 @@ def existing_files(paths: list[str], field: str, content: str = FILE_FORMAT) -> 
     return [str(Path(path).resolve()) for path in paths]
 
 
-def _from_environment(variables: list[str], content: str) -> list[str]:
+def _from_environment(variables: list[str], content: str, suffix: str) -> list[str]:
     if not variables:
         raise ConfigError([f"data.data_paths is empty: name one file for each source; it must be {content}"])
-    names = ", ".join(f"{name}.csv" for name in variables)
+    names = ", ".join(f"{name}{suffix}" for name in variables)
     faults = [
         f"data.data_paths is empty and the environment variable {name} is not set: "
-        f"set {name}=FILE, or data.data_paths=[{names}]; the file must be {content}"
+        f"set {name}=PATH, or data.data_paths=[{names}]; it must be {content}"
         for name in variables
         if not os.environ.get(name)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,24 @@ from vjepa_pipe.sources import CameraTrack, Episode
 from vjepa_pipe.video import VideoReader
 
 Numbers = NDArray[np.int64]
+Times = NDArray[np.float64]
+
+
+class OpenTrack(NamedTuple):
+    """A camera's video during an episode, opened."""
+
+    track: CameraTrack
+    video: VideoReader
+
+
+class Pairing(Protocol):
+    """How rows of an episode are paired with frames of its videos. Rows from `low` to `high - 1` have frames."""
+
+    low: int
+    high: int
+
+    def frames(self, rows: Numbers) -> list[Numbers]:
+        """For each video, the frames that show these rows."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +52,7 @@ class RobotFrames:
     random_start: bool
 
     def choose(
-        self,
-        rng: np.random.Generator,
-        episode: Episode,
-        tracks: Sequence[CameraTrack],
-        videos: Sequence[VideoReader],
-        count: int,
+        self, rng: np.random.Generator, episode: Episode, tracks: Sequence[OpenTrack], count: int
     ) -> tuple[Numbers, list[Numbers]]:
         """Rows `[count]`, and for each video the frames `[count]` that show them.
 
@@ -47,76 +61,93 @@ class RobotFrames:
             EpisodeError: The episode lacks the times that are asked for.
         """
         draw = rng if self.random_start else None
+        kind = ByClock if self.config.alignment == "timestamps" else ByNumber
         try:
-            if self.config.temporal_sampling == "physical" and self.config.alignment == "timestamps":
-                return self._by_time(draw, episode, tracks, videos, count)
-            return self._by_number(draw, episode, tracks, videos, count)
+            pairing: Pairing = kind(self.config, episode, tracks)
+            rows = pairing.low + self._rows(draw, episode, tracks, pairing, count)
+            return rows, pairing.frames(rows)
         except AlignmentError as error:
             raise AlignmentError(f"{episode.path}: {error}") from error
 
-    def _by_number(
+    def _rows(
         self,
         rng: np.random.Generator | None,
         episode: Episode,
-        tracks: Sequence[CameraTrack],
-        videos: Sequence[VideoReader],
+        tracks: Sequence[OpenTrack],
+        pairing: Pairing,
         count: int,
-    ) -> tuple[Numbers, list[Numbers]]:
-        """Row i is shown by frame i, counted from where the episode begins in the video."""
-        firsts = [self._first_frame(*pair) for pair in zip(tracks, videos, strict=True)]
-        frames = [video.num_frames - first for video, first in zip(videos, firsts, strict=True)]
-        usable = min(episode.num_rows, *frames)
+    ) -> Numbers:
+        """Rows of a clip, counted from the first row that has a frame."""
+        length = pairing.high - pairing.low
         if self.config.temporal_sampling == "reference":
-            rows = reference_rows(rng, usable, videos[0].fps, self.fps, count)
-        else:
-            for track, have in zip(tracks, frames, strict=True):
-                self._check_length(track, episode.num_rows, min(have, episode.num_rows) if track.shared else have)
-            rows = physical_rows(rng, usable, episode.row_rate or self.row_fps, self.fps, count)
-        return rows, [first + rows for first in firsts]
+            return reference_rows(rng, length, tracks[0].video.fps, self.fps, count)
+        if isinstance(pairing, ByClock):
+            clock = pairing.row_clocks[0][pairing.low : pairing.high]
+            return timed_rows(rng, clock, self.fps, count, self.config.max_gap_sec)
+        return physical_rows(rng, length, episode.row_rate or self.row_fps, self.fps, count)
 
-    def _by_time(
-        self,
-        rng: np.random.Generator | None,
-        episode: Episode,
-        tracks: Sequence[CameraTrack],
-        videos: Sequence[VideoReader],
-        count: int,
-    ) -> tuple[Numbers, list[Numbers]]:
-        """Rows and frames are paired by when they were recorded."""
-        tolerance = self.config.time_tolerance_sec
-        row_clocks = [episode.row_times(track) for track in tracks]
-        frame_clocks = [self._frame_clock(episode, *pair) for pair in zip(tracks, videos, strict=True)]
-        low, high = 0, episode.num_rows
-        for track, rows, frames in zip(tracks, row_clocks, frame_clocks, strict=True):
-            first = int(np.searchsorted(rows, frames[0] - tolerance))
-            last = int(np.searchsorted(rows, frames[-1] + tolerance, side="right"))
-            self._check_length(track, episode.num_rows, last - first)
-            low, high = max(low, first), min(high, last)
-        chosen = low + timed_rows(rng, row_clocks[0][low:high], self.fps, count, self.config.max_gap_sec)
-        return chosen, [
-            frames_at(frames, chosen, rows[chosen], tolerance)
-            for rows, frames in zip(row_clocks, frame_clocks, strict=True)
-        ]
 
-    def _frame_clock(self, episode: Episode, track: CameraTrack, video: VideoReader) -> NDArray[np.float64]:
-        recorded = episode.frame_times(track)
-        if recorded is None:
-            return video.frame_times - track.start
-        if len(recorded) != video.num_frames:
-            raise AlignmentError(
-                f"{track.name} has {video.num_frames} frames and {len(recorded)} times beside the video"
-            )
-        return recorded
+class ByNumber:
+    """Row i is shown by frame i, counted from where the episode begins in the video."""
 
-    def _first_frame(self, track: CameraTrack, video: VideoReader) -> int:
-        if not track.shared:
-            return 0
-        start = np.array([track.start])
-        return int(frames_at(video.frame_times, np.zeros(1, np.int64), start, self.config.time_tolerance_sec)[0])
+    def __init__(self, config: RoboticsConfig, episode: Episode, tracks: Sequence[OpenTrack]) -> None:
+        self.firsts = [_first_frame(config, *opened) for opened in tracks]
+        self.low, self.high = 0, episode.num_rows
+        for (track, video), first in zip(tracks, self.firsts, strict=True):
+            frames = video.num_frames - first
+            self.high = min(self.high, frames)
+            if config.temporal_sampling == "physical":  # the published code does not look
+                own = min(frames, episode.num_rows) if track.shared else frames
+                _check_length(config, track, episode.num_rows, own)
 
-    def _check_length(self, track: CameraTrack, rows: int, frames: int) -> None:
-        if abs(rows - frames) > self.config.max_missing_frames:
-            raise AlignmentError(
-                f"{rows} rows, but {track.name} shows {frames} frames of them; they may differ by "
-                f"robotics.max_missing_frames={self.config.max_missing_frames}"
-            )
+    def frames(self, rows: Numbers) -> list[Numbers]:
+        """See `Pairing`."""
+        return [first + rows for first in self.firsts]
+
+
+class ByClock:
+    """Rows and frames are paired by when they were recorded."""
+
+    def __init__(self, config: RoboticsConfig, episode: Episode, tracks: Sequence[OpenTrack]) -> None:
+        self._tolerance = config.time_tolerance_sec
+        self.row_clocks = [episode.row_times(track) for track, _ in tracks]
+        self.frame_clocks = [_frame_clock(episode, *opened) for opened in tracks]
+        self.low, self.high = 0, episode.num_rows
+        for (track, _), rows, frames in zip(tracks, self.row_clocks, self.frame_clocks, strict=True):
+            first = int(np.searchsorted(rows, frames[0] - self._tolerance))
+            last = int(np.searchsorted(rows, frames[-1] + self._tolerance, side="right"))
+            _check_length(config, track, episode.num_rows, last - first)
+            self.low, self.high = max(self.low, first), min(self.high, last)
+
+    def frames(self, rows: Numbers) -> list[Numbers]:
+        """See `Pairing`.
+
+        Raises:
+            AlignmentError: A frame is further off its row than allowed.
+        """
+        clocks = zip(self.row_clocks, self.frame_clocks, strict=True)
+        return [frames_at(frames, rows, times[rows], self._tolerance) for times, frames in clocks]
+
+
+def _frame_clock(episode: Episode, track: CameraTrack, video: VideoReader) -> Times:
+    recorded = episode.frame_times(track)
+    if recorded is None:
+        return video.frame_times - track.start
+    if len(recorded) != video.num_frames:
+        raise AlignmentError(f"{track.name} has {video.num_frames} frames and {len(recorded)} times beside the video")
+    return recorded
+
+
+def _first_frame(config: RoboticsConfig, track: CameraTrack, video: VideoReader) -> int:
+    if not track.shared:
+        return 0
+    start = np.array([track.start])
+    return int(frames_at(video.frame_times, np.zeros(1, np.int64), start, config.time_tolerance_sec)[0])
+
+
+def _check_length(config: RoboticsConfig, track: CameraTrack, rows: int, frames: int) -> None:
+    if abs(rows - frames) > config.max_missing_frames:
+        raise AlignmentError(
+            f"{rows} rows, but {track.name} shows {frames} frames of them; they may differ by "
+            f"robotics.max_missing_frames={config.max_missing_frames}"
+        )
