@@ -35,7 +35,7 @@ class RoboticsConfig:
     )
     temporal_sampling: str = setting(
         "physical",
-        "which rows: physical goes by when they were recorded; reference trusts the mp4 header's rate, as the published "
+        "which rows: physical goes by when they were recorded; reference trusts the mp4 header, as the published "
         "loader does (60 in raw DROID for a 15 Hz capture, so clips span four times as long)",
         choices=TEMPORAL_SAMPLING,
     )
