@@ -10,6 +10,7 @@ from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
+from companions import companions
 from omegaconf import OmegaConf
 
 from vjepa_pipe import ConfigError, compose
@@ -18,8 +19,7 @@ from vjepa_pipe.config.faults import group_options, groups
 from vjepa_pipe.config.folders import conf_dir
 
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
-STATES = ["data=synthetic_robot", "data_aug=robotics"]
-NEEDED = {"data=csv": ["data.data_paths=[a.csv]"], "robotics=droid": STATES, "robotics=lerobot": STATES}
+NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_vitg16_256px_8f"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
@@ -27,10 +27,7 @@ OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
 def test_every_option_composes_with_every_experiment(experiment: list[str], choice: str) -> None:
-    group = choice.partition("=")[0]
-    # States go with robot data and augmentation that keeps them true; other choices do without states.
-    without_states = ["robotics=none"] if group in ("data", "data_aug") else []
-    found = compose([*experiment, choice, *without_states, *NEEDED.get(choice, [])])
+    found = compose([*experiment, choice, *companions(choice), *NEEDED.get(choice, [])])
     assert isinstance(found, ExperimentConfig)
 
 
