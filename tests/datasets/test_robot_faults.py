@@ -154,6 +154,12 @@ def test_replacement_of_robot_episodes_is_bounded(droid: Path) -> None:
         open_droid(droid, "replace")[0]
 
 
+def test_large_files_are_refused_as_for_videos(droid: Path) -> None:
+    config = RobotDataConfig(data_paths=[str(droid)], max_file_bytes=1000)
+    with pytest.raises(SampleError, match=r"20000001.mp4: \d+ bytes, more than max_file_bytes=1000"):
+        RobotDataset(config, on_bad_sample="raise")[0]
+
+
 def test_metadata_is_found_by_name_among_other_json_files(droid: Path) -> None:
     episode = droid / "success" / "episode_000"
     (episode / "aaa_calibration.json").write_text("not json")
@@ -347,7 +353,6 @@ def test_stereo_of_lerobot_is_refused(lerobot: Path) -> None:
     (["data=kinetics", "robotics=droid", "data_aug=robotics"], "robotics.enabled needs data with robot states"),
     (["data=droid", "robotics=droid"], "data_aug.horizontal_flip must be false for robot data"),
     (["data=droid", "data.clip_mode=duration"], r"data.clip_mode must be fps for robot data, .* \(got duration\)"),
-    (["data=droid", "data.convention=reference"], "set robotics.temporal_sampling=reference"),
     (["data=droid", "data.short_videos=repeat_last"], "data.short_videos must be one of drop"),
     (["data=lerobot", "robotics=lerobot", "data_aug=robotics", "robotics.stereo=true"], "needs data.layout=droid"),
     (["data=droid", "robotics=droid", "data_aug=robotics", "data.extrinsics_key=''", "robotics.camera_frame=true"],

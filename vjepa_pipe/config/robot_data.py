@@ -14,7 +14,10 @@ LEROBOT_VERSIONS = ("v2.1", "v3.0")
 
 @dataclass
 class RobotDataConfig(DataConfig):
-    """Episodes of a robot: videos with a row of numbers for each frame."""
+    """Episodes of a robot: videos with a row of numbers for each frame.
+
+    `convention` is for videos alone; what it decides there, `robotics.temporal_sampling` decides here.
+    """
 
     data_paths: list[str] = setting(
         [], "droid: files that list trajectory folders, or folders to look for them in; lerobot: datasets", path=True

@@ -8,9 +8,7 @@ from typing import Any
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
 
-ROBOT_CLIPS = {
-    "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_file_bytes": None, "max_duration_sec": None,
-}  # fmt: skip
+ROBOT_CLIPS = {"clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None}
 
 Rule = Callable[[ExperimentConfig], Iterator[str]]
 
@@ -91,8 +89,6 @@ def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
         if getattr(data, name) != only:
             shown = "unset" if only is None else str(only).lower()
             yield f"data.{name} must be {shown} for robot data, which does not read it (got {getattr(data, name)})"
-    if data.convention != "strict":
-        yield "data.convention is not read for robot data: set robotics.temporal_sampling=reference"
     if robotics.stereo and data.layout != "droid":
         yield "robotics.stereo needs data.layout=droid: LeRobot datasets hold no stereo videos"
     if robotics.camera_frame and data.extrinsics_key == "":

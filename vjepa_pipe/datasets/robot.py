@@ -14,6 +14,7 @@ from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.robot_data import RobotDataConfig, with_usual_names
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
+from vjepa_pipe.datasets.limits import check_size
 from vjepa_pipe.datasets.robot_frames import OpenTrack, RobotFrames
 from vjepa_pipe.datasets.robot_statistics import load_statistics
 from vjepa_pipe.robotics.encoding import encode
@@ -144,6 +145,8 @@ class RobotDataset(KeyedDataset):
         """
         with self.sources[key.source].open(key.row) as episode, ExitStack() as opened:
             tracks = self._tracks(episode, generator(key, "camera"))
+            for track in tracks:
+                check_size(track.path, self.config.max_file_bytes)
             videos = [opened.enter_context(self.decoder.open(track.path)) for track in tracks]
             both = [OpenTrack(*pair) for pair in zip(tracks, videos, strict=True)]
             rows, indices = self.frames.choose(generator(key, "clip"), episode, both, self.lengths[key.source])

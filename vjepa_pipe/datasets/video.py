@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
+from vjepa_pipe.datasets.limits import check_size
 from vjepa_pipe.datasets.still import is_image, read_still
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_rows
@@ -146,7 +147,7 @@ class VideoDataset(KeyedDataset):
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
             return Clip(path, still, [np.arange(sampler.frames_per_clip)] * sampler.num_clips, STILL_FPS, 1)
-        self._check_size(path)
+        check_size(path, self.max_file_bytes)
         with self.decoder.open(path) as video:
             if self.max_duration_sec is not None and video.num_frames > self.max_duration_sec * video.fps:
                 raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
@@ -166,16 +167,6 @@ class VideoDataset(KeyedDataset):
             "source": rows.name,
             "row": key.row,
         }
-
-    def _check_size(self, path: str) -> None:
-        if self.max_file_bytes is None:
-            return
-        try:
-            size = Path(path).stat().st_size
-        except OSError as error:
-            raise VideoError(path, error.strerror or str(error)) from error
-        if size > self.max_file_bytes:
-            raise VideoError(path, f"{size} bytes, more than max_file_bytes={self.max_file_bytes}")
 
 
 def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:
