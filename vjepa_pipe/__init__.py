@@ -25,6 +25,7 @@ _HOME = {
     "AugConfig": "vjepa_pipe.config",
     "MaskConfig": "vjepa_pipe.config",
     "VideoDataset": "vjepa_pipe.datasets",
+    "RobotDataset": "vjepa_pipe.datasets",
     "VideoTransformPipeline": "vjepa_pipe.transforms",
     "DataManager": "vjepa_pipe.loader",
     "MaskCollator": "vjepa_pipe.loader",
@@ -41,6 +42,7 @@ __all__ = [
     "ExperimentConfig",
     "MaskCollator",
     "MaskConfig",
+    "RobotDataset",
     "VideoDataset",
     "VideoTransformPipeline",
     "allow_targets",
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
         allow_targets,
         compose,
     )
-    from vjepa_pipe.datasets import VideoDataset
+    from vjepa_pipe.datasets import RobotDataset, VideoDataset
     from vjepa_pipe.loader import DataManager, MaskCollator
     from vjepa_pipe.sampling import ConcatIndices, DistributedWeightedSampler
     from vjepa_pipe.transforms import VideoTransformPipeline

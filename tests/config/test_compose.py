@@ -10,6 +10,7 @@ from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
+from companions import companions
 from omegaconf import OmegaConf
 
 from vjepa_pipe import ConfigError, compose
@@ -26,7 +27,7 @@ OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
 def test_every_option_composes_with_every_experiment(experiment: list[str], choice: str) -> None:
-    found = compose([*experiment, choice, *NEEDED.get(choice, [])])
+    found = compose([*experiment, choice, *companions(choice), *NEEDED.get(choice, [])])
     assert isinstance(found, ExperimentConfig)
 
 

@@ -6,10 +6,13 @@ import itertools
 from pathlib import Path
 
 import pytest
+from companions import companions
 
 from vjepa_pipe import DataManager, compose
+from vjepa_pipe.config import RobotDataConfig
 from vjepa_pipe.config.faults import group_options
 from vjepa_pipe.config.targets import locate
+from vjepa_pipe.sources import write_synthetic_droid, write_synthetic_lerobot
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]
@@ -25,8 +28,14 @@ SMALL = [
 
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
-def test_option_builds(videos_csv: Path, experiment: list[str], choice: str) -> None:
-    composed = compose([*experiment, choice, f"data.data_paths=[{videos_csv}]", *SMALL])
+def test_option_builds(cache: Path, videos_csv: Path, experiment: list[str], choice: str) -> None:
+    wanted = [*experiment, choice, *companions(choice), *SMALL]
+    data = compose([*wanted, "data.data_paths=[unread]"]).data
+    path = str(videos_csv)
+    if isinstance(data, RobotDataConfig):  # four episodes, twice
+        write = write_synthetic_droid if data.layout == "droid" else write_synthetic_lerobot
+        path = f"{write(cache, 4)},{write(cache, 4)}"
+    composed = compose([*wanted, f"data.data_paths=[{path}]"])
     assert callable(locate(composed.task._target_))
     manager = DataManager(composed)
     assert len(manager.build_train_loader()) == 4

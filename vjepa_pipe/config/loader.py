@@ -1,4 +1,4 @@
-"""What an experiment may say about decoding and loading: groups `decoder/`, `loader/` and `robotics/`."""
+"""What an experiment may say about decoding and loading: groups `decoder/` and `loader/`."""
 
 from __future__ import annotations
 
@@ -80,10 +80,3 @@ class LoaderConfig:
     )
     sampler: SamplerConfig = setting(SamplerConfig(), "which sample comes when")
     monitor: MonitorConfig = setting(MonitorConfig(), "resource log of the workers")
-
-
-@dataclass
-class RoboticsConfig:
-    """Robot states and actions beside the frames; this base has none."""
-
-    enabled: bool = setting(False, "samples carry robot states and actions")

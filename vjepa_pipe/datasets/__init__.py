@@ -3,6 +3,7 @@
 from vjepa_pipe.datasets.bad import BadSample, SampleSkipped, TooManyBadSamples
 from vjepa_pipe.datasets.files import annotation_files
 from vjepa_pipe.datasets.keyed import KeyedDataset, Source
+from vjepa_pipe.datasets.robot import RobotClip, RobotDataset
 from vjepa_pipe.datasets.stats import SampleStats
 from vjepa_pipe.datasets.video import Clip, VideoDataset
 
@@ -10,6 +11,8 @@ __all__ = [
     "BadSample",
     "Clip",
     "KeyedDataset",
+    "RobotClip",
+    "RobotDataset",
     "SampleSkipped",
     "SampleStats",
     "Source",

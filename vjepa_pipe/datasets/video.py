@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
+from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.datasets.still import is_image, read_still
 from vjepa_pipe.sampling import SampleKey, generator
@@ -19,7 +19,6 @@ from vjepa_pipe.sources import Rows, read_rows
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError
 
 STILL_FPS = 1.0
-KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
 
 
 class Clip(NamedTuple):
@@ -155,7 +154,7 @@ class VideoDataset(KeyedDataset):
         """
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
         laps = Laps()
-        self._check_file(path)
+        check_file(path, self.max_file_bytes)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
             same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
@@ -187,17 +186,6 @@ class VideoDataset(KeyedDataset):
             "row": key.row,
             "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
-
-    def _check_file(self, path: str) -> None:
-        """Refuse what must not even be opened; a fifo, for one, would block for ever."""
-        try:
-            found = Path(path).stat()
-        except (OSError, ValueError) as error:
-            raise VideoError(path, getattr(error, "strerror", None) or str(error)) from error
-        if not stat.S_ISREG(found.st_mode):
-            raise VideoError(path, f"not a file but a {KINDS.get(stat.S_IFMT(found.st_mode), 'device')}")
-        if self.max_file_bytes is not None and found.st_size > self.max_file_bytes:
-            raise VideoError(path, f"{found.st_size} bytes, more than max_file_bytes={self.max_file_bytes}")
 
 
 def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:

@@ -12,7 +12,7 @@ from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
 from vjepa_pipe.datasets import KeyedDataset, annotation_files
-from vjepa_pipe.datasets.files import existing_files
+from vjepa_pipe.datasets.files import existing_files, file_format
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
 from vjepa_pipe.loader.identity import made_of
@@ -102,7 +102,11 @@ class DataManager:
     def build_eval_dataset(self) -> KeyedDataset:
         """The dataset behind the eval loader: clips start at fixed places."""
         named = self.config.data.eval_data_paths
-        paths = existing_files(named, "data.eval_data_paths") if named else annotation_files(self.config.data)
+        paths = (
+            existing_files(named, "data.eval_data_paths", file_format(self.config.data))
+            if named
+            else annotation_files(self.config.data)
+        )
         return self._dataset(paths, self.build_transforms().get_eval_transform(), "raise", random_clip_sampling=False)
 
     def build_transforms(self) -> Any:
@@ -142,6 +146,7 @@ class DataManager:
             "data",
             data_paths=paths,
             source_names=names,
+            robotics=self.config.robotics,
             transform=transform,
             decoder=instantiate(self.config.decoder, "decoder"),
             seed=self.config.seed,

@@ -56,16 +56,16 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
     for clip in range(clips):
         top = MARGIN + CAPTION + clip * block
         key: SampleKey = batch["key"][clip]
-        pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, _font(14))
+        pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, font(14))
         video = batch["video"][clip]
-        frames = _displayable(video if video.ndim == 4 else video[0], experiment)
+        frames = displayable(video if video.ndim == 4 else video[0], experiment)
         shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
         rows = [("frames", frames)]
         for i, name in enumerate(masks):
             rows.append((name, _masked(frames, batch["masks_enc"][i][clip], batch["masks_pred"][i][clip], experiment)))
         for row, (name, images) in enumerate(rows):
             y = top + CAPTION + row * (TILE + GAP)
-            pen.text((MARGIN, y + TILE // 2 - 9), name, SOFT_INK, _font(14))
+            pen.text((MARGIN, y + TILE // 2 - 9), name, SOFT_INK, font(14))
             for column, frame in enumerate(shown):
                 tile = Image.fromarray(images[frame]).resize((TILE, TILE), Image.Resampling.LANCZOS)
                 picture.paste(tile, (MARGIN + LABEL_WIDTH + column * (TILE + GAP), y))
@@ -75,7 +75,7 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
 def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked: bool) -> None:
     data = experiment.data
     pen.text(
-        (MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, _font(16)
+        (MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, font(16)
     )
     if not masked:
         return
@@ -83,8 +83,8 @@ def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked:
     for text, colour in (("encoder sees", None), ("predictor must predict", PREDICT), ("neither", UNUSED)):
         fill = (255, 255, 255) if colour is None else tuple(int(c) for c in colour)
         pen.rectangle((x, MARGIN - 3, x + 13, MARGIN + 10), fill=fill, outline=INK)
-        pen.text((x + 20, MARGIN - 5), text, SOFT_INK, _font(14))
-        x += 40 + int(pen.textlength(text, _font(14)))
+        pen.text((x + 20, MARGIN - 5), text, SOFT_INK, font(14))
+        x += 40 + int(pen.textlength(text, font(14)))
 
 
 def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
@@ -104,7 +104,7 @@ def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
     return f"{text}   {crop}{', flipped' if params.flip.mirrored else ''}"
 
 
-def _displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
+def displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
     """A normalised clip `[C, T, H, W]` as uint8 `[T, H, W, C]`."""
     frames = video.permute(1, 2, 3, 0)
     if video.dtype != torch.uint8:
@@ -128,5 +128,5 @@ def _masked(frames: Pixels, enc: torch.Tensor, pred: torch.Tensor, experiment: E
     return tinted.astype(np.uint8)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.console import Console
 
 from vjepa_pipe.config.data import CLIP_MODES
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import SampleError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ValidateTaskConfig
-from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.sampling import SampleOrder
-from vjepa_pipe.video import ClipError, VideoError
+from vjepa_pipe.tasks.validate_robot import robot_clips
 
 WORLDS = (1, 2, 4, 7)
 MAX_DRAWS = 20_000
@@ -53,7 +54,7 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         try:
             found = gate(manager)
             passed[name] = True
-        except (GateFailed, VideoError, ClipError) as error:
+        except (GateFailed, SampleError) as error:
             found = str(error)
             passed[name] = False
         mark = "[green]pass[/]" if passed[name] else "[red]FAIL[/]"
@@ -67,6 +68,12 @@ def clips(manager: DataManager) -> str:
     """Gate 1: every clip mode, on the first rows of every source."""
     task = manager.config.task
     assert isinstance(task, ValidateTaskConfig)
+    train = manager.build_train_dataset()
+    if isinstance(train, RobotDataset):
+        train.on_bad_sample = "raise"
+        fault, found = robot_clips(train, task.samples, manager.config.data.img_size)
+        _require(fault is None, str(fault))
+        return found
     read = 0
     for mode in CLIP_MODES:
         data = replace(manager.config.data, clip_mode=mode, clip_duration_sec=None, frame_step=None)
@@ -94,9 +101,7 @@ def transforms(manager: DataManager) -> str:
     """Gate 2: shapes, normalisation, determinism."""
     config, pipeline = manager.config, manager.build_transforms()
     dataset = manager.build_train_dataset()
-    assert isinstance(dataset, VideoDataset)
-    clip = dataset.read(dataset.key_of(0))
-    frames = clip.frames[: len(clip.indices[0])]
+    frames = _first_frames(dataset)
     shape = (3, len(frames), config.data.img_size, config.data.img_size)
     train = pipeline.get_train_transform()(frames, rng=np.random.default_rng(config.seed))
     _require(tuple(train.shape) == shape, f"the train transform gave {list(train.shape)}, not {list(shape)}")
@@ -113,6 +118,15 @@ def transforms(manager: DataManager) -> str:
         bool((grey - expected).abs().max() < 1e-4), "the eval transform does not normalise with the given mean and std"
     )
     return f"train gives {list(shape)} float32; eval gives the same bits twice, normalised with mean {mean.tolist()}"
+
+
+def _first_frames(dataset: KeyedDataset) -> npt.NDArray[np.uint8]:
+    """The frames of the first row's clip, as decoded."""
+    if isinstance(dataset, RobotDataset):
+        return dataset.read(dataset.key_of(0)).frames[0]
+    assert isinstance(dataset, VideoDataset)
+    clip = dataset.read(dataset.key_of(0))
+    return clip.frames[: len(clip.indices[0])]
 
 
 def order(manager: DataManager) -> str:

@@ -57,6 +57,7 @@ class PacketIndex:
         places: Byte at which each packet is stored in the file, -1 if unknown; int64 [packets].
         keys_alone: Decoding that starts at any key packet gives whole pictures at once.
         timed: False for a file without usable times of showing: its frames can only be counted from the start.
+        frame_times: When each frame is shown, in seconds; float64 [frames]. By the average rate where not timed.
         fps: Average frames per second.
     """
 
@@ -68,6 +69,7 @@ class PacketIndex:
     places: NDArray[np.int64]
     keys_alone: bool
     timed: bool
+    frame_times: NDArray[np.float64]
     fps: float
 
     @property
@@ -112,8 +114,14 @@ class PacketIndex:
             yield run
 
 
-def index_of(packets: Sequence[Packet], fps: float) -> PacketIndex:
-    """The index of packets that all carry their time of showing; it has no frames if none can be shown."""
+def index_of(packets: Sequence[Packet], fps: float, tick_sec: float = 1.0) -> PacketIndex:
+    """The index of packets that all carry their time of showing; it has no frames if none can be shown.
+
+    Args:
+        packets: In stored order.
+        fps: Average frames per second.
+        tick_sec: Seconds of one unit of the packets' times.
+    """
     time = np.array([_first_known(packet.pts, packet.dts) for packet in packets])
     keys = np.flatnonzero([packet.key for packet in packets])
     keys = keys if keys.size else np.array([0])
@@ -132,6 +140,7 @@ def index_of(packets: Sequence[Packet], fps: float) -> PacketIndex:
         places=np.array([packet.place for packet in packets]),
         keys_alone=all(packets[n].alone for n in keys),
         timed=True,
+        frame_times=time[packet_of] * tick_sec,
         fps=fps,
     )
 
@@ -147,6 +156,7 @@ def index_counted(num_packets: int, num_frames: int, fps: float) -> PacketIndex:
         places=np.full(num_packets, -1),
         keys_alone=False,
         timed=False,
+        frame_times=np.arange(num_frames) / fps,
         fps=fps,
     )
 

@@ -54,7 +54,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
         raise VideoError(path, f"damaged or cut off: its header lists {listed} packets, it holds {len(packets)}")
 
     if _has_times(packets, avi=container.format.name == "avi", reordered=stream.codec_context.reorder_depth > 0):
-        index = index_of(packets, _average_rate(path, stream, packets))
+        index = index_of(packets, _average_rate(path, stream, packets), float(stream.time_base or 0))
     else:
         index = index_counted(len(packets), _count_frames(path), _average_rate(path, stream, []))
     if not index.num_frames:

@@ -76,6 +76,11 @@ class PyavReader:
         return self._index.fps
 
     @property
+    def frame_times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds; float64 [num_frames]."""
+        return self._index.frame_times
+
+    @property
     def height(self) -> int:
         """Height in pixels, as displayed."""
         return self._displayed_size[0]

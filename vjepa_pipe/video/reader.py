@@ -30,6 +30,10 @@ class VideoReader(Protocol):
         """Average frames per second. With a variable frame rate it stands for the rate."""
 
     @property
+    def frame_times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds on the file's own clock; float64 [num_frames], rising."""
+
+    @property
     def height(self) -> int:
         """Height in pixels, as displayed: a video filmed upright is taller than wide."""
 
