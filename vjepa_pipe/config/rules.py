@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vjepa_pipe.config.caption_rules import CAPTION_RULES
 from vjepa_pipe.config.experiment import ExperimentConfig
 
 Rule = Callable[[ExperimentConfig], Iterator[str]]
@@ -90,4 +91,5 @@ RULES: tuple[Rule, ...] = (
     clips_hold_whole_tokens,
     augmentation_keeps_geometry,
     one_epoch_length,
+    *CAPTION_RULES,
 )

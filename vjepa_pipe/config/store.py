@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.core.config_store import ConfigStore
 
 from vjepa_pipe.config.aug import AugConfig
+from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
@@ -28,6 +29,7 @@ SCHEMAS: dict[str, type] = {
     "video": DataConfig,
     "csv": CsvDataConfig,
     "synthetic": SyntheticDataConfig,
+    "captioned": CaptionedDataConfig,
     "aug": AugConfig,
     "mask": MaskConfig,
     "multiblock3d": MultiBlock3DMaskConfig,
