@@ -53,6 +53,8 @@ class Registry(Generic[T]):
         Raises:
             ValueError: If the name is taken.
         """
+        if override and name in self._built_in:
+            self.get(name)  # imported now, its module does not take the name back later
         offered = self._offered().get(name)
         taken = name in self._loaded or (offered is not None and offered.module != getattr(item, "__module__", None))
         if taken and not override:

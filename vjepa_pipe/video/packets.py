@@ -26,6 +26,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     import av
 
     codec, configuration = stream.codec_context.name, stream.codec_context.extradata
+    mpegts = container.format.name == "mpegts"  # which marks whole packets too
     packets = []
     try:
         for packet in container.demux(stream):
@@ -42,6 +43,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
                     key=key,
                     alone=key and stands_alone(codec, configuration, bytes(packet)),
                     shown=not packet.is_discard and not hidden,
+                    whole=mpegts or not packet.is_corrupt,
                 )
             )
     except av.FFmpegError as error:
@@ -50,7 +52,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
         raise VideoError(path, "holds no frames")
 
     if _has_times(packets, avi=container.format.name == "avi", reordered=stream.codec_context.reorder_depth > 0):
-        index = index_of(packets, _average_rate(path, stream, packets))
+        index = index_of(packets, _average_rate(path, stream, packets), float(stream.time_base or 0))
     else:
         index = index_counted(len(packets), _count_frames(path), _average_rate(path, stream, []))
     if not index.num_frames:
