@@ -12,7 +12,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.registry import list_sampling_policies, list_video_datasets
 
 READ = (
-    "frames_per_clip", "img_size", "num_workers", "batch_size", "max_file_bytes", "max_duration_sec", "source_names",
+    "frames_per_clip", "img_size", "num_workers", "batch_size", "max_file_bytes", "max_duration_sec",
     "path_variables", "extra_args", "_target_",
 )  # fmt: skip
 

@@ -45,6 +45,11 @@ class OutputConfig:
     )
 
 
+def is_vlm(data: DataConfig) -> bool:
+    """Whether samples are made for a language model, without augmentation and masks."""
+    return isinstance(data, CaptionedDataConfig) and data.output.layout == "vlm"
+
+
 @dataclass
 class CaptionedDataConfig(VideoFields, DataConfig):
     """Videos with captions, a fixed number of frames from the whole of each."""

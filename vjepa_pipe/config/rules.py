@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
+from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
 
 Rule = Callable[[ExperimentConfig], Iterator[str]]
@@ -52,7 +53,7 @@ def padding_fits_the_convention(experiment: ExperimentConfig) -> Iterator[str]:
 def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
     """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
     masks = getattr(experiment.mask, "masks", None)
-    if not masks:
+    if not masks or is_vlm(experiment.data):
         return
     patch, tubelet, size = experiment.mask.patch_size, experiment.mask.tubelet_size, experiment.data.img_size
     if patch >= 1 and size % patch:

@@ -1,6 +1,17 @@
 """One key to one sample: the row, the clip and the tensor, joined."""
 
+from vjepa_pipe.datasets.caption_tokens import CaptionTokens
+from vjepa_pipe.datasets.captioned import CaptionedDataset, build_video_dataset
 from vjepa_pipe.datasets.files import annotation_files
 from vjepa_pipe.datasets.video import BadSample, Clip, TooManyBadSamples, VideoDataset
 
-__all__ = ["BadSample", "Clip", "TooManyBadSamples", "VideoDataset", "annotation_files"]
+__all__ = [
+    "BadSample",
+    "CaptionTokens",
+    "CaptionedDataset",
+    "Clip",
+    "TooManyBadSamples",
+    "VideoDataset",
+    "annotation_files",
+    "build_video_dataset",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,7 @@ class VideoDataset(Dataset[dict[str, Any]]):
     - `replaced`: the `BadSample`s that stood in its place, normally empty.
 
     Args:
-        data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`).
+        data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`), or its rows.
         clip_mode: `fps` (uses `target_fps`), `duration` (`clip_duration_sec`) or `frame_step` (`frame_step`).
         frames_per_clip: T.
         target_fps: Frames per second of the clip.
@@ -97,9 +97,11 @@ class VideoDataset(Dataset[dict[str, Any]]):
         ValueError: If an argument is out of range.
     """
 
+    bad_sample_policies: ClassVar[tuple[str, ...]] = ("replace", "raise")
+
     def __init__(
         self,
-        data_paths: str | Path | Sequence[str | Path],
+        data_paths: str | Path | Sequence[str | Path | Rows],
         clip_mode: str = "fps",
         frames_per_clip: int = 16,
         target_fps: float = 10,
@@ -129,9 +131,11 @@ class VideoDataset(Dataset[dict[str, Any]]):
                 raise ValueError(
                     f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
                 )
-        if on_bad_sample not in ("replace", "raise"):
-            raise ValueError(f"on_bad_sample must be replace or raise (got {on_bad_sample!r})")
-        self.sources: list[Rows] = [read_rows(path, name) for path, name in zip(paths, names, strict=True)]
+        if on_bad_sample not in self.bad_sample_policies:
+            raise ValueError(f"on_bad_sample must be {' or '.join(self.bad_sample_policies)} (got {on_bad_sample!r})")
+        self.sources: list[Rows] = [
+            path if isinstance(path, Rows) else read_rows(path, name) for path, name in zip(paths, names, strict=True)
+        ]
         self.clip_samplers = [
             ClipSampler(
                 clip_mode=clip_mode,
@@ -171,6 +175,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
                 bad.append(BadSample(rows.name, key.row, rows.path(key.row), str(error)))
                 if self.on_bad_sample == "raise":
                     raise
+                if self.on_bad_sample == "zero_masked":
+                    return self._blank_sample(asked, bad)
         reasons = "; ".join(dict.fromkeys(sample.reason for sample in bad[:3]))
         raise TooManyBadSamples(
             f"source {self.sources[asked.source].name}: {len(bad)} samples in a row could not be read, "
@@ -224,6 +230,10 @@ class VideoDataset(Dataset[dict[str, Any]]):
             "key": key,
             "replaced": bad,
         }
+
+    def _blank_sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
+        """The sample of a row that cannot be read, for samples that can say so."""
+        raise NotImplementedError
 
     def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> torch.Tensor:
         if self._takes_rng:

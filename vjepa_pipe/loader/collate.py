@@ -80,7 +80,7 @@ class MaskCollator:
         return {name: self._generator(name, config, grid) for name, config in self._masks.items()}
 
     def _collate(self, samples: Sequence[Mapping[str, Any]], keys: Sequence[SampleKey], step: int) -> Batch:
-        batch = {name: _stack([sample[name] for sample in samples]) for name in samples[0]}
+        batch = {name: stack([sample[name] for sample in samples]) for name in samples[0]}
         if self._masks:
             batch["masks_enc"], batch["masks_pred"] = self.draw_masks(batch["video"].shape, keys, step)
         return batch
@@ -126,7 +126,8 @@ class MaskCollator:
         return [SampleKey(self.seed, 0, first + i, 0, first + i) for i in range(len(samples))]
 
 
-def _stack(values: list[Any]) -> Any:
+def stack(values: list[Any]) -> Any:
+    """Values of one kind as one: tensors stacked, whole numbers int64, everything else a list."""
     if isinstance(values[0], torch.Tensor):
         return default_collate(values)
     if all(isinstance(value, int) and not isinstance(value, bool) for value in values):

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.compose import check
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
-from vjepa_pipe.datasets import VideoDataset, annotation_files
+from vjepa_pipe.datasets import CaptionedDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files
+from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
@@ -70,7 +72,7 @@ class DataManager:
             epoch_size=epoch_size,
             seed=self.config.seed,
         )
-        return self._loader(dataset, order, epoch_size, mask_collator or self.build_mask_collator())
+        return self._loader(dataset, order, epoch_size, mask_collator or self._collator(dataset))
 
     def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
@@ -87,8 +89,7 @@ class DataManager:
         """
         dataset = self.build_eval_dataset()
         order = SequentialOrder([len(rows) for rows in dataset.sources], seed=self.config.seed)
-        plain = MaskCollator(None, self._lengths(), seed=self.config.seed)
-        return self._loader(dataset, order, len(dataset), mask_collator or plain)
+        return self._loader(dataset, order, len(dataset), mask_collator or self._collator(dataset, masked=False))
 
     def build_train_dataset(self) -> VideoDataset:
         """The dataset behind the train loader."""
@@ -145,6 +146,11 @@ class DataManager:
             **changes,
         )
         return dataset
+
+    def _collator(self, dataset: VideoDataset, masked: bool = True) -> Collate:
+        if isinstance(dataset, CaptionedDataset) and is_vlm(self.config.data):
+            return VideoCollator(*dataset.text_padding)
+        return self.build_mask_collator() if masked else MaskCollator(None, self._lengths(), seed=self.config.seed)
 
     def _loader(self, dataset: VideoDataset, order: Order, epoch_size: int, collate: Collate) -> ClipLoader:
         data, monitor = self.config.data, self.config.loader.monitor

@@ -11,6 +11,7 @@ from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.synthetic import DIRECTIONS, write_synthetic_videos
+from vjepa_pipe.sources.webvid import read_webvid, read_webvid_original
 
 __all__ = [
     "DIRECTIONS",
@@ -20,5 +21,7 @@ __all__ = [
     "SourceError",
     "cache_dir",
     "read_rows",
+    "read_webvid",
+    "read_webvid_original",
     "write_synthetic_videos",
 ]

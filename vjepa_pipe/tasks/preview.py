@@ -38,27 +38,28 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
     Args:
         manager: Knows the experiment.
         dataset: The dataset that the batch came from.
-        batch: A collated batch with `video` `[B, C, T, H, W]` (or `[B, N, C, T, H, W]`: the first of N).
+        batch: A collated batch with `video` `[B, C, T, H, W]` (or `[B, N, C, T, H, W]`: the first of N), or with
+            `pixel_values` `[B, T, C, H, W]`.
         clips: How many clips to draw at most.
 
     Returns:
         An RGB image.
     """
     experiment = manager.config
-    clips = min(clips, len(batch["source"]))
+    whole = batch.get("decode_ok", torch.ones(len(batch["source"]), dtype=torch.bool))
+    chosen = torch.nonzero(whole).flatten().tolist()[:clips]
     masks = list(getattr(experiment.mask, "masks", {})) if "masks_enc" in batch else []
     block = CAPTION + (1 + len(masks)) * (TILE + GAP) + MARGIN
-    columns = min(FRAMES, batch["video"].shape[-3])
-    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + clips * block)
+    columns = min(FRAMES, len(_displayable(batch, 0, experiment)))
+    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     _draw_legend(pen, experiment, bool(masks))
-    for clip in range(clips):
-        top = MARGIN + CAPTION + clip * block
+    for place, clip in enumerate(chosen):
+        top = MARGIN + CAPTION + place * block
         key: SampleKey = batch["key"][clip]
         pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, _font(14))
-        video = batch["video"][clip]
-        frames = _displayable(video if video.ndim == 4 else video[0], experiment)
+        frames = _displayable(batch, clip, experiment)
         shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
         rows = [("frames", frames)]
         for i, name in enumerate(masks):
@@ -104,11 +105,16 @@ def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
     return f"{text}   {crop}{', flipped' if params.flip.mirrored else ''}"
 
 
-def _displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
-    """A normalised clip `[C, T, H, W]` as uint8 `[T, H, W, C]`."""
-    frames = video.permute(1, 2, 3, 0)
-    if video.dtype != torch.uint8:
-        mean, std = torch.tensor(experiment.data_aug.normalize_mean), torch.tensor(experiment.data_aug.normalize_std)
+def _displayable(batch: Batch, clip: int, experiment: ExperimentConfig) -> Pixels:
+    """A normalised clip of the batch as uint8 `[T, H, W, C]`."""
+    aug = experiment.data_aug
+    mean, std = torch.tensor(aug.normalize_mean), torch.tensor(aug.normalize_std)
+    if "pixel_values" in batch:  # [T, C, H, W] from -1 to 1
+        frames, mean, std = batch["pixel_values"][clip].permute(0, 2, 3, 1), torch.tensor(0.5), torch.tensor(0.5)
+    else:
+        video = batch["video"][clip]
+        frames = (video if video.ndim == 4 else video[0]).permute(1, 2, 3, 0)
+    if frames.dtype != torch.uint8:
         frames = ((frames * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(frames.numpy())
 

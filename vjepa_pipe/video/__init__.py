@@ -6,7 +6,7 @@ from vjepa_pipe.video.clips import ClipSampler
 from vjepa_pipe.video.decord import DecordDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
 from vjepa_pipe.video.frame_times import FrameTimes
-from vjepa_pipe.video.policies import PolicyError, choose_frames
+from vjepa_pipe.video.policies import FrameSampler, PolicyError
 from vjepa_pipe.video.pyav import PyavDecoder
 from vjepa_pipe.video.reader import Decoder, VideoReader
 
@@ -16,10 +16,10 @@ __all__ = [
     "ClipTooShort",
     "Decoder",
     "DecordDecoder",
+    "FrameSampler",
     "FrameTimes",
     "PolicyError",
     "PyavDecoder",
     "VideoError",
     "VideoReader",
-    "choose_frames",
 ]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.registry import frame_rule_of, get_sampling_policy, register_sampling_policy
+from vjepa_pipe.config.registry import SamplingPolicy, frame_rule_of, get_sampling_policy, register_sampling_policy
 from vjepa_pipe.video.frame_times import SLACK, FrameTimes
 
 
@@ -56,7 +57,7 @@ def molmo2_timestamps(duration_s: float, fps: float, min_frames: int, max_frames
     if duration_s <= 0:
         return [0.0]
     if (max_frames - 1) / fps < duration_s:
-        return np.linspace(0, duration_s, max_frames).tolist()
+        return [float(moment) for moment in np.linspace(0, duration_s, max_frames)]
     return [*np.arange(0, duration_s, 1 / fps).tolist(), duration_s]
 
 
@@ -81,30 +82,49 @@ def duration_timestamps(duration_s: float, fps: float, min_frames: int, max_fram
     return [i * duration_s / max_frames for i in range(max_frames)] if duration_s > 0 else [0.0]
 
 
-def choose_frames(
-    policy: str, times: FrameTimes, fps: float, min_frames: int, max_frames: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The frames that a policy looks at, each once: a short video gives fewer frames than moments.
+@dataclass(frozen=True)
+class FrameSampler:
+    """Chooses the frames that a policy looks at.
 
-    Args:
-        policy: A name of `list_sampling_policies()`.
-        times: When the frames of the video are on show.
-        fps: Moments per second.
-        min_frames: Fewest moments.
+    It holds the policy itself and not its name alone, so a worker process needs no registration of its own.
+
+    Attributes:
+        name: The policy's name, for messages.
+        policy: The policy.
+        frame_rule: Which frame stands for a moment: the first `at_or_after` it, or the one `on_show`.
+        fps: Moments per second, > 0.
+        min_frames: Fewest moments, in [1, max_frames].
         max_frames: Most moments.
-
-    Returns:
-        Rising frame numbers, int64 [n] with 1 <= n <= max_frames, and when each appears in seconds from the start
-        of the video, float64 [n].
-
-    Raises:
-        PolicyError: If the policy gives no times, too many, or times that fall or lie outside the video.
     """
-    moments = get_sampling_policy(policy)(times.duration, fps, min_frames, max_frames)
-    _check_moments(policy, moments, times.duration, max_frames)
-    on_show = frame_rule_of(policy) == "on_show"
-    frames = np.unique(times.on_show_at(moments) if on_show else times.first_at_or_after(moments))
-    return frames, times.starts[frames]
+
+    name: str
+    policy: SamplingPolicy
+    frame_rule: str
+    fps: float = 2.0
+    min_frames: int = 4
+    max_frames: int = 16
+
+    @classmethod
+    def named(cls, name: str, fps: float = 2.0, min_frames: int = 4, max_frames: int = 16) -> FrameSampler:
+        """The sampler of a registered policy; errors as for `get_sampling_policy`."""
+        return cls(name, get_sampling_policy(name), frame_rule_of(name), fps, min_frames, max_frames)
+
+    def frames(self, times: FrameTimes) -> NDArray[np.int64]:
+        """The frames to look at, each once: a short video gives fewer frames than moments.
+
+        Args:
+            times: When the frames of the video are on show.
+
+        Returns:
+            Rising frame numbers, int64 [n] with 1 <= n <= max_frames.
+
+        Raises:
+            PolicyError: If the policy gives no times, too many, or times that fall or lie outside the video.
+        """
+        moments = self.policy(times.duration, self.fps, self.min_frames, self.max_frames)
+        _check_moments(self.name, moments, times.duration, self.max_frames)
+        on_show = self.frame_rule == "on_show"
+        return np.unique(times.on_show_at(moments) if on_show else times.first_at_or_after(moments))
 
 
 def _check(duration_s: float, fps: float, min_frames: int, max_frames: int) -> None:
