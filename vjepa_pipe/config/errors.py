@@ -10,6 +10,10 @@ class UserError(Exception):
     """Something outside the program is wrong: a setting, a file. Printed as one message."""
 
 
+class SampleError(UserError):
+    """One sample cannot be read: `loader.on_bad_sample` says whether another takes its place."""
+
+
 class ConfigError(UserError, ValueError):
     """Everything that is wrong with an experiment's configuration, at once.
 

@@ -3,13 +3,15 @@
 from vjepa_pipe.datasets.caption_tokens import CaptionTokens
 from vjepa_pipe.datasets.captioned import CaptionedDataset, build_video_dataset
 from vjepa_pipe.datasets.files import annotation_files
-from vjepa_pipe.datasets.video import BadSample, Clip, TooManyBadSamples, VideoDataset
+from vjepa_pipe.datasets.keyed import BadSample, KeyedDataset, TooManyBadSamples
+from vjepa_pipe.datasets.video import Clip, VideoDataset
 
 __all__ = [
     "BadSample",
     "CaptionTokens",
     "CaptionedDataset",
     "Clip",
+    "KeyedDataset",
     "TooManyBadSamples",
     "VideoDataset",
     "annotation_files",

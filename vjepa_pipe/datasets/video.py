@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.still import is_image, read_still
-from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
+from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_rows
-from vjepa_pipe.video import ClipError, ClipSampler, Decoder, PyavDecoder, VideoError
+from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError
 
 STILL_FPS = 1.0
-
-
-class BadSample(NamedTuple):
-    """A row that could not be read, and why."""
-
-    source: str
-    row: int
-    path: str
-    reason: str
-
-
-class TooManyBadSamples(UserError):
-    """No readable sample was found in a source within the tries allowed."""
 
 
 class Clip(NamedTuple):
@@ -52,7 +37,7 @@ class Clip(NamedTuple):
     num_frames: int
 
 
-class VideoDataset(Dataset[dict[str, Any]]):
+class VideoDataset(KeyedDataset):
     """Clips of the videos (and images) that annotation files list.
 
     `dataset[i]` takes a row number, or a `SampleKey` from a sampler. The sample is a pure function of
@@ -97,15 +82,13 @@ class VideoDataset(Dataset[dict[str, Any]]):
         ValueError: If an argument is out of range.
     """
 
-    bad_sample_policies: ClassVar[tuple[str, ...]] = ("replace", "raise")
-
     def __init__(
         self,
         data_paths: str | Path | Sequence[str | Path | Rows],
         clip_mode: str = "fps",
         frames_per_clip: int = 16,
         target_fps: float = 10,
-        transform: Callable[..., torch.Tensor] | None = None,
+        transform: Transform | None = None,
         *,
         clip_duration_sec: float | None = None,
         frame_step: int | None = None,
@@ -131,11 +114,10 @@ class VideoDataset(Dataset[dict[str, Any]]):
                 raise ValueError(
                     f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
                 )
-        if on_bad_sample not in self.bad_sample_policies:
-            raise ValueError(f"on_bad_sample must be {' or '.join(self.bad_sample_policies)} (got {on_bad_sample!r})")
         self.sources: list[Rows] = [
             path if isinstance(path, Rows) else read_rows(path, name) for path, name in zip(paths, names, strict=True)
         ]
+        super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.clip_samplers = [
             ClipSampler(
                 clip_mode=clip_mode,
@@ -151,42 +133,9 @@ class VideoDataset(Dataset[dict[str, Any]]):
             )
             for length in lengths
         ]
-        self.transform = transform
         self.max_file_bytes = max_file_bytes
         self.max_duration_sec = max_duration_sec
         self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
-        self.seed = seed
-        self.on_bad_sample = on_bad_sample
-        self.max_replacements = max_replacements
-        self.index = ConcatIndices([len(rows) for rows in self.sources])
-        self._takes_rng = transform is not None and "rng" in inspect.signature(transform).parameters
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, index: int | SampleKey) -> dict[str, Any]:
-        asked = self.key_of(index) if not isinstance(index, SampleKey) else index
-        bad: list[BadSample] = []
-        for key in self._candidates(asked):
-            try:
-                return self._sample(key, bad)
-            except (VideoError, ClipError) as error:
-                rows = self.sources[key.source]
-                bad.append(BadSample(rows.name, key.row, rows.path(key.row), str(error)))
-                if self.on_bad_sample == "raise":
-                    raise
-                if self.on_bad_sample == "zero_masked":
-                    return self._blank_sample(asked, bad)
-        reasons = "; ".join(dict.fromkeys(sample.reason for sample in bad[:3]))
-        raise TooManyBadSamples(
-            f"source {self.sources[asked.source].name}: {len(bad)} samples in a row could not be read, "
-            f"the first: {reasons}"
-        )
-
-    def key_of(self, index: int) -> SampleKey:
-        """The key that `dataset[index]` uses for a plain row number."""
-        source, row = self.index[range(len(self))[index]]
-        return SampleKey(self.seed, 0, int(index) % len(self), source, row)
 
     def read(self, key: SampleKey) -> Clip:
         """The decoded frames of a key, before any transform.
@@ -206,17 +155,8 @@ class VideoDataset(Dataset[dict[str, Any]]):
             indices = sampler.draw(generator(key, "clip"), video.num_frames, video.fps)
             return Clip(path, video.read(np.concatenate(indices)), indices, video.fps, video.num_frames)
 
-    def augmentation_rng(self, key: SampleKey, clip: int = 0) -> np.random.Generator:
-        """The generator that a key's augmentation draws from."""
-        return generator(key, f"augment/{clip}")
-
-    def _candidates(self, key: SampleKey) -> Iterator[SampleKey]:
-        """The key itself, then rows of the same source to read in its place, all following from the key."""
-        yield key
-        for row in generator(key, "replacement").integers(len(self.sources[key.source]), size=self.max_replacements):
-            yield key._replace(row=int(row))
-
-    def _sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
+    def sample(self, key: SampleKey) -> dict[str, Any]:
+        """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
         rows, clip = self.sources[key.source], self.read(key)
         frames = np.split(clip.frames, len(clip.indices))
         videos = [self._transformed(part, key, i) for i, part in enumerate(frames)]
@@ -227,20 +167,7 @@ class VideoDataset(Dataset[dict[str, Any]]):
             "clip_indices": indices[0] if len(indices) == 1 else torch.stack(indices),
             "source": rows.name,
             "row": key.row,
-            "key": key,
-            "replaced": bad,
         }
-
-    def _blank_sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
-        """The sample of a row that cannot be read, for samples that can say so."""
-        raise NotImplementedError
-
-    def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> torch.Tensor:
-        if self._takes_rng:
-            return self.transform(frames, rng=self.augmentation_rng(key, clip))  # type: ignore[misc]
-        if self.transform is not None:
-            return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2))
-        return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)
 
     def _check_size(self, path: str) -> None:
         if self.max_file_bytes is None:

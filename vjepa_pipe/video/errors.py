@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import SampleError
 
 
-class VideoError(UserError, RuntimeError):
+class VideoError(SampleError, RuntimeError):
     """A video file that cannot give the frames asked of it.
 
     Every reader raises this one error for everything that is wrong with a file, whatever library found it, so a
@@ -25,7 +25,7 @@ class VideoError(UserError, RuntimeError):
         return f"{self.path}: {self.reason}"
 
 
-class ClipError(UserError, ValueError):
+class ClipError(SampleError, ValueError):
     """Clips that cannot be chosen from a video of this length and rate."""
 
 
