@@ -16,7 +16,7 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.registry import get_video_dataset
 from vjepa_pipe.config.video import VideoFields
 from vjepa_pipe.datasets.caption_tokens import CaptionTokens, load_tokenizer
-from vjepa_pipe.datasets.video import BadSample, Clip, VideoDataset
+from vjepa_pipe.datasets.video import Clip, VideoDataset
 from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.transforms import SqueezeToSquare
@@ -111,19 +111,21 @@ class CaptionedDataset(VideoDataset):
             clip = Clip(path, video.read(frames), [frames], video.fps, video.num_frames)
             return clip, torch.from_numpy(video.times.starts[frames])
 
-    def _sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
+    def sample(self, key: SampleKey) -> dict[str, Any]:
+        """The sample of a key, without `key` and `replaced`; errors as for `read`."""
         clip, times = self._read_timed(key)
-        return self._packed(key, bad, self._transformed(clip.frames, key, 0), times, torch.from_numpy(clip.indices[0]))
+        return self._packed(key, self._transformed(clip.frames, key, 0), times, torch.from_numpy(clip.indices[0]))
 
-    def _blank_sample(self, key: SampleKey, bad: list[BadSample]) -> dict[str, Any]:
+    def blank_sample(self, key: SampleKey) -> dict[str, Any]:
+        """Zeros in place of frames, none of them real, and no label to train on."""
         shape = (0, 3, self.frame_size, self.frame_size)
         nothing = torch.zeros(shape if self.layout == "vlm" else (shape[1], shape[0], *shape[2:]))
-        sample = self._packed(key, bad, nothing, torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+        sample = self._packed(key, nothing, torch.zeros(0), torch.zeros(0, dtype=torch.int64))
         untrained = self.tokens.untrained(sample["caption"]) if self.tokens else {}
         return sample | untrained | {"decode_ok": torch.tensor(False)}
 
     def _packed(
-        self, key: SampleKey, bad: list[BadSample], frames: torch.Tensor, times: torch.Tensor, indices: torch.Tensor
+        self, key: SampleKey, frames: torch.Tensor, times: torch.Tensor, indices: torch.Tensor
     ) -> dict[str, Any]:
         """A sample, filled up to F frames."""
         rows, missing = self.sources[key.source], self.frame_sampler.max_frames - len(times)
@@ -141,8 +143,6 @@ class CaptionedDataset(VideoDataset):
             **(self.tokens(caption) if self.tokens else {}),
             "source": rows.name,
             "row": key.row,
-            "key": key,
-            "replaced": bad,
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,10 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         max_replacements: Rows tried in place of a bad one.
 
     Raises:
-        ValueError: If `on_bad_sample` is neither.
+        ValueError: If `on_bad_sample` is none of `bad_sample_policies`.
     """
+
+    bad_sample_policies: ClassVar[tuple[str, ...]] = ("replace", "raise")
 
     def __init__(
         self,
@@ -71,8 +73,8 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         on_bad_sample: str,
         max_replacements: int,
     ) -> None:
-        if on_bad_sample not in ("replace", "raise"):
-            raise ValueError(f"on_bad_sample must be replace or raise (got {on_bad_sample!r})")
+        if on_bad_sample not in self.bad_sample_policies:
+            raise ValueError(f"on_bad_sample must be {' or '.join(self.bad_sample_policies)} (got {on_bad_sample!r})")
         self.sources = sources
         self.transform = transform
         self.seed = seed
@@ -95,6 +97,8 @@ class KeyedDataset(Dataset[dict[str, Any]]):
                 bad.append(BadSample(rows.name, key.row, rows.path(key.row), str(error)))
                 if self.on_bad_sample == "raise":
                     raise
+                if self.on_bad_sample == "zero_masked":
+                    return {**self.blank_sample(asked), "key": asked, "replaced": bad}
         reasons = "; ".join(dict.fromkeys(sample.reason for sample in bad[:3]))
         raise TooManyBadSamples(
             f"source {self.sources[asked.source].name}: {len(bad)} samples in a row could not be read, "
@@ -108,6 +112,10 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         Raises:
             SampleError: If the row cannot be read.
         """
+
+    def blank_sample(self, key: SampleKey) -> dict[str, Any]:
+        """What stands for a row that cannot be read, in datasets with the policy `zero_masked`."""
+        raise NotImplementedError(f"{type(self).__name__} has no blank sample for {key}")
 
     def key_of(self, index: int) -> SampleKey:
         """The key that `dataset[index]` uses for a plain row number."""
