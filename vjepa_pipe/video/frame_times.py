@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 SLACK = 1e-3
-"""Seconds by which a time may miss a frame: containers round times, some to whole milliseconds."""
+"""Seconds by which a frame may come before its time: containers round times, some to whole milliseconds."""
+
+ROUNDING = 1e-6
+"""Seconds lost in the arithmetic of times."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class FrameTimes:
 
     def on_show_at(self, times: Sequence[float]) -> NDArray[np.int64]:
         """For each time the frame that is on show; int64 [times]."""
-        found = np.searchsorted(self.starts, np.asarray(times) + SLACK, side="right") - 1
+        found = np.searchsorted(self.starts, np.asarray(times) + ROUNDING, side="right") - 1
         return np.maximum(found, 0)
 
 

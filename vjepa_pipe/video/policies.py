@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.registry import SamplingPolicy, frame_rule_of, get_sampling_policy, register_sampling_policy
-from vjepa_pipe.video.frame_times import SLACK, FrameTimes
+from vjepa_pipe.video.frame_times import ROUNDING, SLACK, FrameTimes
 
 
 class PolicyError(UserError, ValueError):
@@ -68,7 +68,7 @@ def fps_timestamps(duration_s: float, fps: float, min_frames: int, max_frames: i
     `min_frames` is not used. Arguments and errors as for `sample_timestamps`.
     """
     _check(duration_s, fps, min_frames, max_frames)
-    fits = math.ceil(duration_s * fps - SLACK)  # a moment at the very end shows nothing new
+    fits = math.ceil((duration_s - ROUNDING) * fps)  # a moment at the very end shows nothing new
     return [i / fps for i in range(max(1, min(fits, max_frames)))]
 
 
