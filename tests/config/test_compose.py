@@ -89,6 +89,11 @@ BAD_COMMAND_LINES = {
     "target behind an alias": ["data_aug.extra_transforms=[{_target_:subprocess.run}]"],
     "two epoch lengths": ["loader.samples_per_epoch=10", "loader.iterations_per_epoch=1"],
     "nested value": ["mask.masks.short.num_blocks=0"],
+    "captions: names that are not registered": ["data=webvid", "data.dataset_type=w", "data.sampling_policy=unifrom"],
+    "captions: frames": ["data=webvid", "data.min_frames=20", "data.frames_per_clip=8", "data.img_size=100"],
+    "captions: settings of clips": ["data=webvid", "data.data_paths=[a.csv]", "data.clip_mode=duration"],
+    "captions: half a budget": ["data=webvid", "data.text.max_seq_len=256", "data.text.max_text_len=1"],
+    "captions: no mask": ["loader.on_bad_sample=zero_masked"],
     "many at once": ["data=kinetcs", "data.nam=1", "data.target_fps=0", "data_aug.crop_scale=[2,1]", "+x=1"],
 }
 

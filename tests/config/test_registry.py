@@ -56,7 +56,7 @@ def test_decorators_return_what_they_register() -> None:
 def test_a_taken_name_is_refused() -> None:
     registry_of_tests: Registry[int] = Registry("a", "vjepa_pipe.tests", {})
     registry_of_tests.register("n", 1)
-    with pytest.raises(ValueError, match="^a/n is already registered$"):
+    with pytest.raises(ValueError, match=r"^a/n is already registered$"):
         registry_of_tests.register("n", 2)
     assert registry_of_tests.register("n", 2, override=True) == registry_of_tests.get("n") == 2
 
@@ -130,11 +130,11 @@ def test_an_entry_point_that_cannot_be_imported(tmp_path: Path, monkeypatch: pyt
 
 def test_an_entry_point_that_names_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(tmp_path, monkeypatch, "empty_one", "gone = empty_one:policy")
-    with pytest.raises(BrokenEntryPoint, match="empty_one:policy of empty_one 1.2 cannot be imported: AttributeError"):
+    with pytest.raises(BrokenEntryPoint, match=r"empty_one:policy of empty_one 1.2 cannot be imported: Attr"):
         get_sampling_policy("gone")
 
 
 def test_two_offers_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(tmp_path, monkeypatch, "second_uniform", "uniform = second_uniform:policy")
-    with pytest.raises(BrokenEntryPoint, match="offered twice .*policies:sample_timestamps and second_uniform:policy"):
+    with pytest.raises(BrokenEntryPoint, match=r"offered twice .*sample_timestamps and second_uniform:policy"):
         list_sampling_policies()

@@ -116,5 +116,5 @@ def test_token_budget_of_49_tokens_a_frame(frames: int, fits: bool) -> None:
     if fits:
         compose(overrides)
     else:
-        with pytest.raises(ConfigError, match="= 603; lower data.max_frames to 10"):
+        with pytest.raises(ConfigError, match=r"= 603; lower data\.max_frames to 10"):
             compose(overrides)

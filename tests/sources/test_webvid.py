@@ -97,7 +97,7 @@ def test_no_partitions(tmp_path: Path) -> None:
     )
     assert isinstance(error.value, SourceError)
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
-    with pytest.raises(FileNotFoundError, match="results_10M_val.csv, or metadata/results_10M_val.csv"):
+    with pytest.raises(FileNotFoundError, match=r"results_10M_val\.csv, or metadata/results_10M_val\.csv"):
         read_webvid_original(tmp_path, split="validation")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_every_policy_rises_within_the_video(name: str, duration: float, fps: fl
     moments = get_sampling_policy(name)(duration, fps, fewest, most)
     assert 1 <= len(moments) <= most
     assert moments[0] == 0
-    assert all(a < b for a, b in zip(moments, moments[1:], strict=False))
+    assert all(a < b for a, b in pairwise(moments))
     assert moments[-1] <= duration * (1 + 1e-12)
     if name == "uniform":
         assert len(moments) >= fewest
