@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from captioned import CAPTIONS, Letters, save_tokenizer, video_path, write_webvid
-from footage import read_counter, truncated, write_video
+from footage import read_counter, truncated, write_audio, write_video
 
 from vjepa_pipe import AugConfig, CaptionedDataset, VideoConfig, VideoTransformPipeline, register_sampling_policy
 from vjepa_pipe.config import CaptionedDataConfig, ConfigError, OutputConfig, TextConfig, UserError, registry
@@ -120,11 +120,17 @@ def test_a_bad_video_is_replaced_with_its_caption(root: Path) -> None:
         dataset(root, on_bad_sample="raise")[4]
 
 
-@pytest.mark.parametrize("damage", ["text", "empty", "folder"])
+@pytest.mark.parametrize("damage", ["text", "empty", "folder", "sound"])
 def test_what_is_no_video(damage: str, tmp_path: Path) -> None:
     path = video_path(write_webvid(tmp_path), "007")
     path.unlink()
-    path.mkdir() if damage == "folder" else path.write_text("no video" if damage == "text" else "")
+    match damage:
+        case "folder":
+            path.mkdir()
+        case "sound":
+            write_audio(path)
+        case _:
+            path.write_text("no video" if damage == "text" else "")
     assert not dataset(tmp_path, on_bad_sample="zero_masked")[1]["decode_ok"]
     with pytest.raises(VideoError, match=r"007\.mp4"):
         dataset(tmp_path, on_bad_sample="raise")[1]

@@ -1,4 +1,4 @@
-"""Captioned video from the command line, with a data set and a policy that another package brings."""
+"""Captioned video from the command line, with the data set and the policy that docs/captioned_video.md shows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,24 +17,9 @@ from vjepa_pipe.config.folders import conf_dir
 LAUNCH = str(conf_dir().parent / "launch.py")
 SMALL = ["data=webvid", "data.max_frames=4", "data.frame_size=32", "data.batch_size=2", "data.num_workers=0"]
 
-MINE = '''
-from pathlib import Path
-
-from vjepa_pipe import CaptionedDataset, register_sampling_policy
-from vjepa_pipe.sources import Rows
-
-
-def build(config, tokenizer_path, max_text_len, shout=False, **settings):
-    """Every video of a folder; its caption is its name."""
-    paths = sorted(map(str, Path(config.data_root).rglob("*.mp4")))
-    captions = [Path(path).stem + "!" * shout for path in paths]
-    return CaptionedDataset(Rows.from_lists("mine", paths, captions), config, **settings)
-
-
-@register_sampling_policy("ends", frame_rule="on_show")
-def ends(duration_s, fps, min_frames, max_frames):
-    return [0.0, duration_s]
-'''
+PAGE = (conf_dir().parent / "docs" / "captioned_video.md").read_text()
+MINE = PAGE.split("```python\n")[1].split("```")[0]
+POINTS = PAGE.split("```toml\n")[1].split("```")[0]
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +33,10 @@ def installed(tmp_path: Path) -> str:
     info = tmp_path / "site" / "mine-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[vjepa_pipe.video_datasets]\nmine = mine:build\nbroken = no_such_module:build\n"
-        "[vjepa_pipe.sampling_policies]\nends = mine:ends\n"
-    )
+    points = tomllib.loads(POINTS)["project"]["entry-points"]
+    points["vjepa_pipe.video_datasets"]["broken"] = "no_such_module:build"
+    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in names.items()) for group, names in points.items()]
+    (info / "entry_points.txt").write_text("\n".join(lines))
     (tmp_path / "site" / "mine.py").write_text(MINE)
     return str(tmp_path / "site")
 
