@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from captioned import CAPTIONS, Letters, save_tokenizer, video_path, write_webvid
+from captioned import CAPTIONS, Letters, save_tokenizer, video_path, write_csv, write_webvid
 from footage import read_counter, truncated, write_audio, write_video
 
 from vjepa_pipe import AugConfig, CaptionedDataset, VideoConfig, VideoTransformPipeline, register_sampling_policy
@@ -48,6 +48,7 @@ def test_a_full_sample(root: Path) -> None:
     assert sample["clip_indices"].tolist() == [0, 9, 18, 26, 35, 43, 52, 59]
     assert sample["input_ids"].shape == sample["labels"].shape == (8,)
     assert (sample["caption"], sample["video_id"], bool(sample["decode_ok"])) == ("NA", "8469580", True)
+    assert sample["label"] == sample["caption"]
     assert (sample["source"], sample["row"], sample["replaced"]) == ("webvid-10M", 2, [])
 
 
@@ -167,6 +168,23 @@ def test_build_from_a_video_config(root: Path, tmp_path: Path) -> None:
     assert isinstance(samples, KeyedDataset)
     assert (len(samples), samples.layout, samples[0]["input_ids"].shape) == (5, "vlm", (12,))
     assert "input_ids" not in build_video_dataset(config(root))[0]
+
+
+@pytest.mark.parametrize("kind", ["webvid", "webvid_original"])
+def test_every_setting_reaches_the_dataset(kind: str, tmp_path: Path) -> None:
+    rows = [("1", "one", "p"), ("2", "two", "p")]
+    header = ("videoid", "name", "page_dir")
+    write_csv(tmp_path / "results_2M_val.csv", rows, header)
+    write_csv(tmp_path / "raw" / "webvid-2M" / "data" / "val" / "partitions" / "a.csv", rows, header)
+    video = VideoConfig(str(tmp_path), kind, "webvid-2M", "molmo2", "validation", 1, 9, 3, 5.0, 24, "Say:")
+    samples = build_video_dataset(video, save_tokenizer(tmp_path / "tokenizer"), 12)
+    sampler = samples.frame_sampler
+    assert (sampler.name, sampler.frame_rule) == ("molmo2", "on_show")
+    assert (sampler.fps, sampler.min_frames, sampler.max_frames) == (5.0, 3, 9)
+    assert (len(samples), samples.sources[0].name, samples.sources[0].label(0)) == (1, "webvid-2M", "one")
+    assert samples.transform.size == 24
+    assert samples.tokens("x")["labels"].tolist()[:3] == [-100] * 3
+    assert samples.tokens("x")["labels"][3] >= 0
 
 
 def test_build_from_the_data_of_an_experiment(root: Path, tmp_path: Path) -> None:
