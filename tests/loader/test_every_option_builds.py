@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from captioned import partition
 
 from vjepa_pipe import DataManager, compose
 from vjepa_pipe.config.faults import group_options
@@ -25,8 +26,12 @@ SMALL = [
 
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
-def test_option_builds(videos_csv: Path, experiment: list[str], choice: str) -> None:
-    composed = compose([*experiment, choice, f"data.data_paths=[{videos_csv}]", *SMALL])
+def test_option_builds(videos_csv: Path, tmp_path: Path, experiment: list[str], choice: str) -> None:
+    files = f"data.data_paths=[{videos_csv}]"
+    if choice == "data=webvid":
+        partition(tmp_path, "a.csv", [(str(video), "a caption") for video in range(8)])
+        files = f"data.data_root={tmp_path}"
+    composed = compose([*experiment, choice, files, *SMALL])
     assert callable(locate(composed.task._target_))
     manager = DataManager(composed)
     assert len(manager.build_train_loader()) == 4
