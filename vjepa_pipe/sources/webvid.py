@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vjepa_pipe.sources.cache import cache_dir, entry_of, keep, load_table
+from vjepa_pipe.config.folders import cache_dir
+from vjepa_pipe.sources.cache import entry_of, keep, load_table
 from vjepa_pipe.sources.columns import Table, TextBuilder, table_from_arrays
 from vjepa_pipe.sources.delimited import csv_lines
 from vjepa_pipe.sources.errors import SourceError
