@@ -1,6 +1,7 @@
 """What an experiment may say: schemas, checks, composition. Imports neither torch nor a decoder."""
 
 from vjepa_pipe.config.aug import AugConfig
+from vjepa_pipe.config.captioned import CaptionedDataConfig, OutputConfig, TextConfig
 from vjepa_pipe.config.compose import check, compose, experiment_from
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError, UserError
@@ -11,9 +12,11 @@ from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConf
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.targets import allow_targets, instantiate
 from vjepa_pipe.config.task import StatisticsTaskConfig, StreamTaskConfig, TaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.video import VideoConfig
 
 __all__ = [
     "AugConfig",
+    "CaptionedDataConfig",
     "ConfigError",
     "DataConfig",
     "DecoderConfig",
@@ -23,6 +26,7 @@ __all__ = [
     "MonitorConfig",
     "MultiBlock3DMaskConfig",
     "MultiBlockConfig",
+    "OutputConfig",
     "RobotDataConfig",
     "RoboticsConfig",
     "SamplerConfig",
@@ -31,10 +35,12 @@ __all__ = [
     "SyntheticDataConfig",
     "SyntheticRobotDataConfig",
     "TaskConfig",
+    "TextConfig",
     "TubeConfig",
     "TubeMaskConfig",
     "UserError",
     "ValidateTaskConfig",
+    "VideoConfig",
     "allow_targets",
     "check",
     "compose",

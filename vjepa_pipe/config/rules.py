@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vjepa_pipe.config.caption_rules import CAPTION_RULES
+from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
 
@@ -54,7 +56,7 @@ def padding_fits_the_convention(experiment: ExperimentConfig) -> Iterator[str]:
 def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
     """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
     masks = getattr(experiment.mask, "masks", None)
-    if not masks:
+    if not masks or is_vlm(experiment.data):
         return
     patch, tubelet, size = experiment.mask.patch_size, experiment.mask.tubelet_size, experiment.data.img_size
     if patch >= 1 and size % patch:
@@ -121,4 +123,5 @@ RULES: tuple[Rule, ...] = (
     robot_clips,
     one_crop,
     one_epoch_length,
+    *CAPTION_RULES,
 )

@@ -6,6 +6,7 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
 from vjepa_pipe.config.aug import AugConfig
+from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig
@@ -32,6 +33,7 @@ SCHEMAS: dict[str, type] = {
     "video": DataConfig,
     "csv": CsvDataConfig,
     "synthetic": SyntheticDataConfig,
+    "captioned": CaptionedDataConfig,
     "aug": AugConfig,
     "mask": MaskConfig,
     "multiblock3d": MultiBlock3DMaskConfig,

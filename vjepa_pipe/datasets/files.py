@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
@@ -29,11 +30,14 @@ def annotation_files(data: DataConfig) -> list[str]:
     """The annotation file of each source, as absolute paths.
 
     They come from `data.data_paths`, else from the environment variables named by
-    `data.path_variables`. The synthetic videos are written here on first use.
+    `data.path_variables`. Captioned video has one folder instead, `data.data_root`. The synthetic
+    videos are written here on first use.
 
     Raises:
         ConfigError: Naming every source without a file, how to set it and what it must hold.
     """
+    if isinstance(data, CaptionedDataConfig):
+        return [_captioned_root(data)]
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
         return [str(write_synthetic_videos(folder, data.num_videos))]
@@ -61,6 +65,17 @@ def existing_files(paths: list[str], field: str, content: str = FILE_FORMAT) -> 
     if faults:
         raise ConfigError(faults)
     return [str(Path(path).resolve()) for path in paths]
+
+
+def _captioned_root(data: CaptionedDataConfig) -> str:
+    """The folder of a captioned data set, from `data.data_root` or else the environment."""
+    root = data.data_root or next((os.environ[name] for name in data.path_variables if os.environ.get(name)), "")
+    names = " or ".join(f"the environment variable {name}" for name in data.path_variables)
+    if not root:
+        raise ConfigError([f"data.data_root is empty: set it{f', or {names},' * bool(names)} to the data set's folder"])
+    if not Path(root).expanduser().is_dir():
+        raise ConfigError([f"data.data_root: {root} is not a folder"])
+    return str(Path(root).expanduser().resolve())
 
 
 def _from_environment(variables: list[str], content: str, suffix: str) -> list[str]:

@@ -64,7 +64,7 @@ class VideoDataset(KeyedDataset):
     - `stats`: `SampleStats`, what reading it cost. Batches do not hold it: the loader adds it up.
 
     Args:
-        data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`).
+        data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`), or its rows.
         clip_mode: `fps` (uses `target_fps`), `duration` (`clip_duration_sec`) or `frame_step` (`frame_step`).
         frames_per_clip: T.
         target_fps: Frames per second of the clip.
@@ -94,7 +94,7 @@ class VideoDataset(KeyedDataset):
 
     def __init__(
         self,
-        data_paths: str | Path | Sequence[str | Path],
+        data_paths: str | Path | Sequence[str | Path | Rows],
         clip_mode: str = "fps",
         frames_per_clip: int = 16,
         target_fps: float = 10,
@@ -124,7 +124,9 @@ class VideoDataset(KeyedDataset):
                 raise ValueError(
                     f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
                 )
-        self.sources: list[Rows] = [read_rows(path, name) for path, name in zip(paths, names, strict=True)]
+        self.sources: list[Rows] = [
+            path if isinstance(path, Rows) else read_rows(path, name) for path, name in zip(paths, names, strict=True)
+        ]
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.clip_samplers = [
             ClipSampler(

@@ -17,6 +17,7 @@ from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.synthetic import DIRECTIONS, write_synthetic_videos
 from vjepa_pipe.sources.synthetic_lerobot import write_synthetic_lerobot
 from vjepa_pipe.sources.synthetic_robot import write_synthetic_droid
+from vjepa_pipe.sources.webvid import read_webvid, read_webvid_original
 
 __all__ = [
     "DIRECTIONS",
@@ -33,6 +34,8 @@ __all__ = [
     "SourceError",
     "cache_dir",
     "read_rows",
+    "read_webvid",
+    "read_webvid_original",
     "write_synthetic_droid",
     "write_synthetic_lerobot",
     "write_synthetic_videos",

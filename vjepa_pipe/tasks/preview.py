@@ -38,27 +38,28 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
     Args:
         manager: Knows the experiment.
         dataset: The dataset that the batch came from.
-        batch: A collated batch with `video` `[B, C, T, H, W]` (or `[B, N, C, T, H, W]`: the first of N).
+        batch: A collated batch with `video` `[B, C, T, H, W]` (or `[B, N, C, T, H, W]`: the first of N), or with
+            `pixel_values` `[B, T, C, H, W]`.
         clips: How many clips to draw at most.
 
     Returns:
         An RGB image.
     """
     experiment = manager.config
-    clips = min(clips, len(batch["source"]))
+    whole = batch.get("decode_ok", torch.ones(len(batch["source"]), dtype=torch.bool))
+    chosen = torch.nonzero(whole).flatten().tolist()[:clips]
     masks = list(getattr(experiment.mask, "masks", {})) if "masks_enc" in batch else []
     block = CAPTION + (1 + len(masks)) * (TILE + GAP) + MARGIN
-    columns = min(FRAMES, batch["video"].shape[-3])
-    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + clips * block)
+    columns = min(FRAMES, len(_frames_of(batch, 0, experiment)))
+    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     _draw_legend(pen, experiment, bool(masks))
-    for clip in range(clips):
-        top = MARGIN + CAPTION + clip * block
+    for place, clip in enumerate(chosen):
+        top = MARGIN + CAPTION + place * block
         key: SampleKey = batch["key"][clip]
         pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, font(14))
-        video = batch["video"][clip]
-        frames = displayable(video if video.ndim == 4 else video[0], experiment)
+        frames = _frames_of(batch, clip, experiment)
         shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
         rows = [("frames", frames)]
         for i, name in enumerate(masks):
@@ -109,8 +110,20 @@ def displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
     frames = video.permute(1, 2, 3, 0)
     if video.dtype != torch.uint8:
         mean, std = torch.tensor(experiment.data_aug.normalize_mean), torch.tensor(experiment.data_aug.normalize_std)
-        frames = ((frames * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)
+        frames = _as_pixels(frames * std + mean)
     return np.ascontiguousarray(frames.numpy())
+
+
+def _frames_of(batch: Batch, clip: int, experiment: ExperimentConfig) -> Pixels:
+    """One clip of a batch, in either layout, as uint8 `[T, H, W, C]`."""
+    if "pixel_values" in batch:  # [T, C, H, W] from -1 to 1
+        return np.ascontiguousarray(_as_pixels(batch["pixel_values"][clip].permute(0, 2, 3, 1) / 2 + 0.5).numpy())
+    video = batch["video"][clip]
+    return displayable(video if video.ndim == 4 else video[0], experiment)
+
+
+def _as_pixels(frames: torch.Tensor) -> torch.Tensor:
+    return (frames.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def _masked(frames: Pixels, enc: torch.Tensor, pred: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
