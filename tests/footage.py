@@ -70,7 +70,7 @@ def write_video(
     pts: Sequence[int] | None = None,
     time_base: Fraction | None = None,
     rotation: int = 0,
-    audio: bool = False,
+    audio: bool | float = False,
     colorspace: int | None = None,
     color_range: int | None = None,
     container_options: dict[str, str] | None = None,
@@ -89,7 +89,7 @@ def write_video(
         time_base: Unit of `pts`; None: 1 / fps.
         rotation: Degrees counterclockwise that a player must turn the frames; stored frames are turned the other way,
             so that a reader which honours it returns them upright.
-        audio: Add a silent AAC track.
+        audio: Add a silent AAC track as long as the video, or of so many seconds.
         colorspace: `AVColorSpace` written into the stream.
         color_range: `AVColorRange` written into the stream.
         container_options: Options of the muxer.
@@ -121,7 +121,7 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
-            _write_silence(container, sound, float(num_frames / Fraction(fps)))
+            _write_silence(container, sound, float(num_frames / Fraction(fps)) if audio is True else audio)
     return path
 
 

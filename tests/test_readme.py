@@ -14,6 +14,7 @@ import pytest
 from published_files import write_file
 
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.sources import write_synthetic_droid, write_synthetic_lerobot
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
@@ -34,7 +35,7 @@ def test_there_are_commands() -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path, cache: Path) -> Path:
     """A working folder with the files that README's commands name."""
     folder = tmp_path_factory.mktemp("readme")
     rows = [line.rsplit(" ", 1) for line in videos_csv.read_text().splitlines()]
@@ -43,6 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path) -> Path:
         (folder / name).write_text(text)
     write_file(folder, "vjepa", "pretrain", data__datasets=["a.csv", "b.csv"])
     shutil.copy(ROOT / "launch.py", folder)
+    (folder / "droid").symlink_to(write_synthetic_droid(cache, 4))
+    (folder / "my_dataset").symlink_to(write_synthetic_lerobot(cache, 4))
     block = next(part for part in README.split("\n\n") if "# my_experiments/" in part)
     lines = [line.removeprefix("    ") for line in block.splitlines()]
     file = folder / lines[0].removeprefix("# ").strip()
@@ -62,14 +65,16 @@ def test_command(command: str, folder: Path) -> None:
     ours = words[0] == "vjepa-pipe"
     arguments = [match for word in words[1 if ours else 2 :] for match in expanded(word, folder)]
     only_prints = {"--help", "--cfg", "--shell-completion"} & set(arguments)
-    streams = (
-        not ours and not only_prints and "sweep.resume=erasing" not in arguments and "task=validate" not in arguments
-    )
+    other_task = any(argument.startswith("task=") for argument in arguments)
+    streams = not ours and not only_prints and "sweep.resume=erasing" not in arguments and not other_task
+    few = ["data.num_episodes=4"] if "data=synthetic_robot" in arguments else []
     csv = str(folder / "a.csv")
     result = subprocess.run(
-        [sys.executable, str(folder / "launch.py"), *arguments, *(SMALL if streams else [])],
+        [sys.executable, str(folder / "launch.py"), *arguments, *few, *(SMALL if streams else [])],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "KINETICS_CSV": csv, "SSV2_CSV": csv},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "KINETICS_CSV": csv, "SSV2_CSV": csv}
+        | {"DROID_TRAJECTORIES": str(folder / "droid")},
         capture_output=True,
         text=True,
         timeout=300,

@@ -24,15 +24,22 @@ _HOME = {
     "DataConfig": "vjepa_pipe.config",
     "AugConfig": "vjepa_pipe.config",
     "MaskConfig": "vjepa_pipe.config",
+    "VideoConfig": "vjepa_pipe.config",
+    "register_sampling_policy": "vjepa_pipe.config.registry",
+    "register_video_dataset": "vjepa_pipe.config.registry",
     "VideoDataset": "vjepa_pipe.datasets",
+    "RobotDataset": "vjepa_pipe.datasets",
     "VideoTransformPipeline": "vjepa_pipe.transforms",
+    "CaptionedDataset": "vjepa_pipe.datasets",
     "DataManager": "vjepa_pipe.loader",
     "MaskCollator": "vjepa_pipe.loader",
+    "VideoCollator": "vjepa_pipe.loader",
     "DistributedWeightedSampler": "vjepa_pipe.sampling",
     "ConcatIndices": "vjepa_pipe.sampling",
 }
 __all__ = [
     "AugConfig",
+    "CaptionedDataset",
     "ConcatIndices",
     "ConfigError",
     "DataConfig",
@@ -41,10 +48,15 @@ __all__ = [
     "ExperimentConfig",
     "MaskCollator",
     "MaskConfig",
+    "RobotDataset",
+    "VideoCollator",
+    "VideoConfig",
     "VideoDataset",
     "VideoTransformPipeline",
     "allow_targets",
     "compose",
+    "register_sampling_policy",
+    "register_video_dataset",
 ]
 
 if TYPE_CHECKING:
@@ -54,11 +66,13 @@ if TYPE_CHECKING:
         DataConfig,
         ExperimentConfig,
         MaskConfig,
+        VideoConfig,
         allow_targets,
         compose,
     )
-    from vjepa_pipe.datasets import VideoDataset
-    from vjepa_pipe.loader import DataManager, MaskCollator
+    from vjepa_pipe.config.registry import register_sampling_policy, register_video_dataset
+    from vjepa_pipe.datasets import CaptionedDataset, RobotDataset, VideoDataset
+    from vjepa_pipe.loader import DataManager, MaskCollator, VideoCollator
     from vjepa_pipe.sampling import ConcatIndices, DistributedWeightedSampler
     from vjepa_pipe.transforms import VideoTransformPipeline
 

@@ -10,6 +10,7 @@ from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
+from companions import companions
 from omegaconf import OmegaConf
 
 from vjepa_pipe import ConfigError, compose
@@ -22,12 +23,19 @@ NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_vitg16_256px_8f"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
+ROBOT_CLIPS = (["experiment=vjepa2_ac_vitg16_256px_8f"], "data=webvid")  # sets clips that captioned video has not
+PAIRS = [pair for pair in itertools.product(EXPERIMENTS, OPTIONS) if pair != ROBOT_CLIPS]
 
 
-@pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
+@pytest.mark.parametrize(("experiment", "choice"), PAIRS, ids=str)
 def test_every_option_composes_with_every_experiment(experiment: list[str], choice: str) -> None:
-    found = compose([*experiment, choice, *NEEDED.get(choice, [])])
+    found = compose([*experiment, choice, *companions(choice), *NEEDED.get(choice, [])])
     assert isinstance(found, ExperimentConfig)
+
+
+def test_an_experiment_that_sets_clips_refuses_captioned_video() -> None:
+    with pytest.raises(ConfigError, match=r"data\.target_fps=4\.0 is not read for captioned video"):
+        compose([*ROBOT_CLIPS[0], ROBOT_CLIPS[1]])
 
 
 @pytest.mark.parametrize("name", group_options("experiment"))
@@ -89,6 +97,11 @@ BAD_COMMAND_LINES = {
     "target behind an alias": ["data_aug.extra_transforms=[{_target_:subprocess.run}]"],
     "two epoch lengths": ["loader.samples_per_epoch=10", "loader.iterations_per_epoch=1"],
     "nested value": ["mask.masks.short.num_blocks=0"],
+    "captions: names that are not registered": ["data=webvid", "data.dataset_type=w", "data.sampling_policy=unifrom"],
+    "captions: frames": ["data=webvid", "data.min_frames=20", "data.frames_per_clip=8", "data.img_size=100"],
+    "captions: settings of clips": ["data=webvid", "data.data_paths=[a.csv]", "data.clip_mode=duration"],
+    "captions: half a budget": ["data=webvid", "data.text.max_seq_len=256", "data.text.max_text_len=1"],
+    "captions: no mask": ["loader.on_bad_sample=zero_masked"],
     "many at once": ["data=kinetcs", "data.nam=1", "data.target_fps=0", "data_aug.crop_scale=[2,1]", "+x=1"],
 }
 

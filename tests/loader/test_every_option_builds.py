@@ -6,10 +6,14 @@ import itertools
 from pathlib import Path
 
 import pytest
+from captioned import partition
+from companions import companions
 
 from vjepa_pipe import DataManager, compose
+from vjepa_pipe.config import DataConfig, RobotDataConfig
 from vjepa_pipe.config.faults import group_options
 from vjepa_pipe.config.targets import locate
+from vjepa_pipe.sources import write_synthetic_droid, write_synthetic_lerobot
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]
@@ -25,9 +29,24 @@ SMALL = [
 
 
 @pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
-def test_option_builds(videos_csv: Path, experiment: list[str], choice: str) -> None:
-    composed = compose([*experiment, choice, f"data.data_paths=[{videos_csv}]", *SMALL])
+def test_option_builds(cache: Path, videos_csv: Path, tmp_path: Path, experiment: list[str], choice: str) -> None:
+    wanted = [*experiment, choice, *companions(choice), *SMALL]
+    if choice == "data=webvid":
+        partition(tmp_path, "a.csv", [(str(video), "a caption") for video in range(8)])
+        files = f"data.data_root={tmp_path}"
+    else:
+        files = files_for(compose([*wanted, "data.data_paths=[unread]"]).data, cache, videos_csv)
+    composed = compose([*wanted, files])
     assert callable(locate(composed.task._target_))
     manager = DataManager(composed)
     assert len(manager.build_train_loader()) == 4
     assert len(manager.build_eval_loader()) == 4
+
+
+def files_for(data: DataConfig, cache: Path, videos_csv: Path) -> str:
+    """The override that names files of the kind that this data is read from: eight rows."""
+    path = str(videos_csv)
+    if isinstance(data, RobotDataConfig):  # four episodes, twice
+        write = write_synthetic_droid if data.layout == "droid" else write_synthetic_lerobot
+        path = f"{write(cache, 4)},{write(cache, 4)}"
+    return f"data.data_paths=[{path}]"

@@ -167,3 +167,11 @@ def test_frames_of_one_group_are_read_in_one_pass(video: Find, monkeypatch: pyte
 def test_importing_the_package_loads_no_decoder() -> None:
     code = "import sys, vjepa_pipe.video; print([name for name in ('av', 'decord', 'torch') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("decoder", [PYAV, DECORD], ids=lambda decoder: decoder.name)
+def test_frame_times_are_those_the_file_was_written_with(decoder: Decoder, tmp_path: Path) -> None:
+    pts = [0, 3, 4, 9, 10, 20]
+    path = write_video(tmp_path / "uneven.mp4", 6, pts=pts, time_base=Fraction(1, 100), options={"bf": "2"})
+    with decoder.open(str(path)) as reader:
+        assert reader.frame_times == pytest.approx(np.array(pts) / 100)

@@ -1,17 +1,22 @@
 """What an experiment may say: schemas, checks, composition. Imports neither torch nor a decoder."""
 
 from vjepa_pipe.config.aug import AugConfig
+from vjepa_pipe.config.captioned import CaptionedDataConfig, OutputConfig, TextConfig
 from vjepa_pipe.config.compose import check, compose, experiment_from
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, MonitorConfig, RoboticsConfig, SamplerConfig
+from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, MonitorConfig, SamplerConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, MultiBlockConfig, TubeConfig, TubeMaskConfig
+from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
+from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.targets import allow_targets, instantiate
-from vjepa_pipe.config.task import StreamTaskConfig, TaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import StatisticsTaskConfig, StreamTaskConfig, TaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.video import VideoConfig
 
 __all__ = [
     "AugConfig",
+    "CaptionedDataConfig",
     "ConfigError",
     "DataConfig",
     "DecoderConfig",
@@ -21,15 +26,21 @@ __all__ = [
     "MonitorConfig",
     "MultiBlock3DMaskConfig",
     "MultiBlockConfig",
+    "OutputConfig",
+    "RobotDataConfig",
     "RoboticsConfig",
     "SamplerConfig",
+    "StatisticsTaskConfig",
     "StreamTaskConfig",
     "SyntheticDataConfig",
+    "SyntheticRobotDataConfig",
     "TaskConfig",
+    "TextConfig",
     "TubeConfig",
     "TubeMaskConfig",
     "UserError",
     "ValidateTaskConfig",
+    "VideoConfig",
     "allow_targets",
     "check",
     "compose",

@@ -34,6 +34,9 @@ class AugConfig:
     normalize_std: tuple[float, float, float] = setting(
         IMAGENET_STD, "standard deviation of each colour, for pixels from 0 to 1", gt=0
     )
+    center_crop_ratio: Optional[float] = setting(
+        None, "train on the largest centre crop of this width / height, instead of a random crop", gt=0
+    )
     rand_augment: Optional[str] = setting(
         None, "the published policy string, such as rand-m7-n4-mstd0.5-inc1; replaces rand_augment_n and _m"
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.fields import setting
-from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
+from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
+from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.task import TaskConfig
 from vjepa_pipe.config.training.base import TrainingConfig
 

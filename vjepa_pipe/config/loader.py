@@ -1,4 +1,4 @@
-"""What an experiment may say about decoding and loading: groups `decoder/`, `loader/` and `robotics/`."""
+"""What an experiment may say about decoding and loading: groups `decoder/` and `loader/`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Optional
 from vjepa_pipe.config.fields import setting
 
 START_METHODS = ("fork", "spawn", "forkserver")
-BAD_SAMPLE_POLICIES = ("replace", "raise", "skip")
+BAD_SAMPLE_POLICIES = ("replace", "raise", "skip", "zero_masked")
 ON_CHANGE = ("refuse", "continue")
 
 
@@ -58,7 +58,8 @@ class LoaderConfig:
     )
     on_bad_sample: str = setting(
         "replace",
-        "a sample that cannot be read is replaced by another of its source, raised, or left out of its batch (skip)",
+        "a sample that cannot be read is replaced by another of its source, raised, left out of its batch (skip) or, "
+        "in captioned video, zeros with an all-false mask",
         choices=BAD_SAMPLE_POLICIES,
     )
     max_replacements: int = setting(10, "samples tried in place of a bad one before giving up", ge=1)
@@ -80,10 +81,3 @@ class LoaderConfig:
     )
     sampler: SamplerConfig = setting(SamplerConfig(), "which sample comes when")
     monitor: MonitorConfig = setting(MonitorConfig(), "resource log of the workers")
-
-
-@dataclass
-class RoboticsConfig:
-    """Robot states and actions beside the frames; this base has none."""
-
-    enabled: bool = setting(False, "samples carry robot states and actions")

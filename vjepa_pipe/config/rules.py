@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vjepa_pipe.config.caption_rules import CAPTION_RULES
+from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.robot_data import RobotDataConfig
+
+ROBOT_CLIPS = {"clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None}
 
 Rule = Callable[[ExperimentConfig], Iterator[str]]
 
@@ -51,7 +56,7 @@ def padding_fits_the_convention(experiment: ExperimentConfig) -> Iterator[str]:
 def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
     """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
     masks = getattr(experiment.mask, "masks", None)
-    if not masks:
+    if not masks or is_vlm(experiment.data):
         return
     patch, tubelet, size = experiment.mask.patch_size, experiment.mask.tubelet_size, experiment.data.img_size
     if patch >= 1 and size % patch:
@@ -75,6 +80,32 @@ def augmentation_keeps_geometry(experiment: ExperimentConfig) -> Iterator[str]:
         yield "data_aug.auto_augment must be false for robot data: RandAugment rotates, shears and shifts the pixels"
 
 
+def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
+    """States need robot data, and robot data has one way to choose a clip."""
+    data, robotics = experiment.data, experiment.robotics
+    if not isinstance(data, RobotDataConfig):
+        if robotics.enabled:
+            yield "robotics.enabled needs data with robot states: data=droid, data=lerobot or data=synthetic_robot"
+        return
+    for name, only in ROBOT_CLIPS.items():
+        if getattr(data, name) != only:
+            shown = "unset" if only is None else str(only).lower()
+            yield f"data.{name} must be {shown} for robot data, which does not read it (got {getattr(data, name)})"
+    if robotics.stereo and data.layout != "droid":
+        yield "robotics.stereo needs data.layout=droid: LeRobot datasets hold no stereo videos"
+    if robotics.camera_frame and data.extrinsics_key == "":
+        yield "robotics.camera_frame needs data.extrinsics_key: where the camera's pose is"
+    if robotics.statistics is not None and robotics.normalization == "none":
+        yield "robotics.statistics is not read with robotics.normalization=none"
+
+
+def one_crop(experiment: ExperimentConfig) -> Iterator[str]:
+    """A fixed crop does not move."""
+    aug = experiment.data_aug
+    if aug.center_crop_ratio is not None and aug.motion_shift:
+        yield "data_aug.motion_shift must be false with data_aug.center_crop_ratio: a fixed crop does not move"
+
+
 def one_epoch_length(experiment: ExperimentConfig) -> Iterator[str]:
     """An epoch is measured in clips or in batches."""
     loader = experiment.loader
@@ -89,5 +120,8 @@ RULES: tuple[Rule, ...] = (
     padding_fits_the_convention,
     clips_hold_whole_tokens,
     augmentation_keeps_geometry,
+    robot_clips,
+    one_crop,
     one_epoch_length,
+    *CAPTION_RULES,
 )

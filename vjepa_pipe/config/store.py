@@ -6,12 +6,15 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
 from vjepa_pipe.config.aug import AugConfig
+from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
+from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
+from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
+from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.sweep import SweepConfig
-from vjepa_pipe.config.task import ExternalTaskConfig, StreamTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import ExternalTaskConfig, StatisticsTaskConfig, StreamTaskConfig, ValidateTaskConfig
 from vjepa_pipe.config.training import (
     AnticipationTraining,
     DroidTraining,
@@ -30,14 +33,18 @@ SCHEMAS: dict[str, type] = {
     "video": DataConfig,
     "csv": CsvDataConfig,
     "synthetic": SyntheticDataConfig,
+    "captioned": CaptionedDataConfig,
     "aug": AugConfig,
     "mask": MaskConfig,
     "multiblock3d": MultiBlock3DMaskConfig,
     "tube": TubeMaskConfig,
+    "robot": RobotDataConfig,
+    "synthetic_robot": SyntheticRobotDataConfig,
     "robotics": RoboticsConfig,
     "decoder": DecoderConfig,
     "loader": LoaderConfig,
     "stream": StreamTaskConfig,
+    "statistics": StatisticsTaskConfig,
     "validate": ValidateTaskConfig,
     "external": ExternalTaskConfig,
     "training_none": TrainingConfig,

@@ -53,3 +53,12 @@ class ExternalTaskConfig(TaskConfig):
     entry: str = setting("", "what is called, as module:function, such as app.vjepa.train:main")
     path: Optional[str] = setting(None, "folder of the checkout that holds it", path=True)
     _target_: str = setting("vjepa_pipe.tasks.external.external", "what runs")
+
+
+@dataclass
+class StatisticsTaskConfig(TaskConfig):
+    """Mean, spread and range of the states and actions that this experiment draws."""
+
+    clips_per_episode: int = setting(4, "clips drawn from each episode", ge=1)
+    max_episodes: Optional[int] = setting(None, "stop after this many episodes, spread evenly; unset: all", ge=1)
+    _target_: str = setting("vjepa_pipe.tasks.statistics.statistics", "what runs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ import torch
 from torch.utils.data import Dataset
 
 from vjepa_pipe.config.errors import SampleError
-from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
 from vjepa_pipe.datasets.bad import QUARANTINED, BadSample, SampleSkipped, none_readable, replacements
 from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
 
@@ -50,13 +49,15 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         max_replacements: Rows tried in place of a bad one.
 
     Raises:
-        ValueError: If `on_bad_sample` is none of these.
+        ValueError: If `on_bad_sample` is none of `bad_sample_policies`.
 
     Attributes:
         quarantine: Rows that count as bad without being opened: pairs of source and row.
         on_read: Called with the key of each row before it is opened; lets a loader know what a worker that
             never comes back was reading.
     """
+
+    bad_sample_policies: ClassVar[tuple[str, ...]] = ("replace", "raise", "skip")
 
     def __init__(
         self,
@@ -66,8 +67,9 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         on_bad_sample: str,
         max_replacements: int,
     ) -> None:
-        if on_bad_sample not in BAD_SAMPLE_POLICIES:
-            raise ValueError(f"on_bad_sample must be one of {', '.join(BAD_SAMPLE_POLICIES)} (got {on_bad_sample!r})")
+        known = self.bad_sample_policies
+        if on_bad_sample not in known:
+            raise ValueError(f"on_bad_sample must be one of {', '.join(known)} (got {on_bad_sample!r})")
         self.sources = sources
         self.transform = transform
         self.seed = seed
@@ -96,6 +98,8 @@ class KeyedDataset(Dataset[dict[str, Any]]):
                 bad.append(self.describe_bad(key.source, key.row, type(error).__name__, str(error)))
                 if self.on_bad_sample == "skip":
                     raise SampleSkipped(bad[0]) from error
+                if self.on_bad_sample == "zero_masked":
+                    return {**self.blank_sample(asked), "key": asked, "replaced": bad}
         raise none_readable(self.sources[asked.source].name, bad)
 
     @abstractmethod
@@ -105,6 +109,10 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         Raises:
             SampleError: If the row cannot be read.
         """
+
+    def blank_sample(self, key: SampleKey) -> dict[str, Any]:
+        """What stands for a row that cannot be read, in datasets with the policy `zero_masked`."""
+        raise NotImplementedError(f"{type(self).__name__} has no blank sample for {key}")
 
     def key_of(self, index: int) -> SampleKey:
         """The key that `dataset[index]` uses for a plain row number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
+from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.datasets.still import is_image, read_still
 from vjepa_pipe.sampling import SampleKey, generator
@@ -19,7 +19,6 @@ from vjepa_pipe.sources import Rows, read_rows
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError
 
 STILL_FPS = 1.0
-KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
 
 
 class Clip(NamedTuple):
@@ -65,7 +64,7 @@ class VideoDataset(KeyedDataset):
     - `stats`: `SampleStats`, what reading it cost. Batches do not hold it: the loader adds it up.
 
     Args:
-        data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`).
+        data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`), or its rows.
         clip_mode: `fps` (uses `target_fps`), `duration` (`clip_duration_sec`) or `frame_step` (`frame_step`).
         frames_per_clip: T.
         target_fps: Frames per second of the clip.
@@ -95,7 +94,7 @@ class VideoDataset(KeyedDataset):
 
     def __init__(
         self,
-        data_paths: str | Path | Sequence[str | Path],
+        data_paths: str | Path | Sequence[str | Path | Rows],
         clip_mode: str = "fps",
         frames_per_clip: int = 16,
         target_fps: float = 10,
@@ -125,7 +124,9 @@ class VideoDataset(KeyedDataset):
                 raise ValueError(
                     f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
                 )
-        self.sources: list[Rows] = [read_rows(path, name) for path, name in zip(paths, names, strict=True)]
+        self.sources: list[Rows] = [
+            path if isinstance(path, Rows) else read_rows(path, name) for path, name in zip(paths, names, strict=True)
+        ]
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.clip_samplers = [
             ClipSampler(
@@ -155,7 +156,7 @@ class VideoDataset(KeyedDataset):
         """
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
         laps = Laps()
-        self._check_file(path)
+        check_file(path, self.max_file_bytes)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
             same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
@@ -187,17 +188,6 @@ class VideoDataset(KeyedDataset):
             "row": key.row,
             "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
-
-    def _check_file(self, path: str) -> None:
-        """Refuse what must not even be opened; a fifo, for one, would block for ever."""
-        try:
-            found = Path(path).stat()
-        except (OSError, ValueError) as error:
-            raise VideoError(path, getattr(error, "strerror", None) or str(error)) from error
-        if not stat.S_ISREG(found.st_mode):
-            raise VideoError(path, f"not a file but a {KINDS.get(stat.S_IFMT(found.st_mode), 'device')}")
-        if self.max_file_bytes is not None and found.st_size > self.max_file_bytes:
-            raise VideoError(path, f"{found.st_size} bytes, more than max_file_bytes={self.max_file_bytes}")
 
 
 def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:

@@ -115,7 +115,7 @@ class MaskCollator:
         places: IntArray,
         cut: IntArray,
     ) -> Batch:
-        batch = {name: _stack([sample[name] for sample in samples]) for name in samples[0]}
+        batch = {name: stack([sample[name] for sample in samples]) for name in samples[0]}
         if self._masks:
             drawn = self.draw_masks(batch["video"].shape, keys, whole, places, cut)
             batch["masks_enc"], batch["masks_pred"] = drawn
@@ -190,7 +190,8 @@ class MaskCollator:
         return [SampleKey(self.seed, 0, first + i, 0, first + i) for i in range(len(samples))]
 
 
-def _stack(values: list[Any]) -> Any:
+def stack(values: list[Any]) -> Any:
+    """Values of one kind as one: tensors stacked, whole numbers int64, everything else a list."""
     if isinstance(values[0], torch.Tensor):
         return default_collate(values)
     if all(isinstance(value, int) and not isinstance(value, bool) for value in values):

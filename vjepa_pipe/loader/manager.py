@@ -6,13 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.compose import check
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
-from vjepa_pipe.datasets import KeyedDataset, annotation_files
-from vjepa_pipe.datasets.files import existing_files
+from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, annotation_files
+from vjepa_pipe.datasets.files import existing_files, file_format
+from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
 from vjepa_pipe.loader.identity import made_of
@@ -71,7 +73,7 @@ class DataManager:
             seed=self.config.seed,
         )
         schedule = self._schedule(order, epoch_size)
-        return self._loader(dataset, schedule, mask_collator or self.build_mask_collator(schedule))
+        return self._loader(dataset, schedule, mask_collator or self._collator(dataset, schedule))
 
     def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
@@ -88,8 +90,8 @@ class DataManager:
         """
         dataset = self.build_eval_dataset()
         order = SequentialOrder([len(rows) for rows in dataset.sources], seed=self.config.seed)
-        plain = MaskCollator(None, self._lengths(), seed=self.config.seed)
-        return self._loader(dataset, self._schedule(order, len(dataset)), mask_collator or plain)
+        schedule = self._schedule(order, len(dataset))
+        return self._loader(dataset, schedule, mask_collator or self._collator(dataset, schedule, masked=False))
 
     def build_train_dataset(self) -> KeyedDataset:
         """The dataset behind the train loader."""
@@ -102,7 +104,11 @@ class DataManager:
     def build_eval_dataset(self) -> KeyedDataset:
         """The dataset behind the eval loader: clips start at fixed places."""
         named = self.config.data.eval_data_paths
-        paths = existing_files(named, "data.eval_data_paths") if named else annotation_files(self.config.data)
+        paths = (
+            existing_files(named, "data.eval_data_paths", file_format(self.config.data))
+            if named
+            else annotation_files(self.config.data)
+        )
         return self._dataset(paths, self.build_transforms().get_eval_transform(), "raise", random_clip_sampling=False)
 
     def build_transforms(self) -> Any:
@@ -142,6 +148,7 @@ class DataManager:
             "data",
             data_paths=paths,
             source_names=names,
+            robotics=self.config.robotics,
             transform=transform,
             decoder=instantiate(self.config.decoder, "decoder"),
             seed=self.config.seed,
@@ -152,6 +159,13 @@ class DataManager:
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
+
+    def _collator(self, dataset: KeyedDataset, schedule: BatchSchedule, masked: bool = True) -> Collate:
+        if isinstance(dataset, CaptionedDataset) and is_vlm(self.config.data):
+            return VideoCollator(*dataset.text_padding)
+        if masked:
+            return self.build_mask_collator(schedule)
+        return MaskCollator(None, self._lengths(), seed=self.config.seed)
 
     def _schedule(self, order: Order, epoch_size: int) -> BatchSchedule:
         return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size)

@@ -45,25 +45,30 @@ def split_csv(path: Path, chunks: Iterable[Chunk], columns: Sequence[str]) -> It
     """
     at_path = _column(path, columns, PATH_COLUMNS, "path")
     at_label = _column(path, columns, LABEL_COLUMNS + TEXT_COLUMNS, "label")
+    for line, cells in islice(csv_lines(path, chunks), 1, None):
+        if len(cells) != len(columns):
+            wanted = f"{len(columns)} columns, as the header"
+            raise SourceError(path, f"line {line} must have {wanted} (got {len(cells)})")
+        row = Row(line, cells[at_path].strip(_BLANKS), cells[at_label].strip(_BLANKS))
+        if not row.path or not row.label:
+            empty = columns[at_label if row.path else at_path]
+            raise SourceError(path, f"line {line}: column {empty!r} is empty")
+        yield row
+
+
+def csv_lines(path: Path, chunks: Iterable[Chunk]) -> Iterator[tuple[int, list[str]]]:
+    """Number, from 1, and cells of each CSV line that is not blank, the header first; quoted cells may span lines.
+
+    Raises:
+        SourceError: A line is not CSV.
+    """
     reader = csv.reader((line for chunk in chunks for line in _with_feeds(chunk)), strict=True)
     try:
-        header_seen = False
         end = 0
         for cells in reader:
             line, end = end + 1, reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not header_seen:
-                header_seen = True
-                continue
-            if len(cells) != len(columns):
-                wanted = f"{len(columns)} columns, as the header"
-                raise SourceError(path, f"line {line} must have {wanted} (got {len(cells)})")
-            row = Row(line, cells[at_path].strip(_BLANKS), cells[at_label].strip(_BLANKS))
-            if not row.path or not row.label:
-                empty = columns[at_label if row.path else at_path]
-                raise SourceError(path, f"line {line}: column {empty!r} is empty")
-            yield row
+            if any(cell.strip() for cell in cells):
+                yield line, cells
     except csv.Error as error:
         raise SourceError(path, f"line {reader.line_num} is not CSV: {error}") from error
 

@@ -1,10 +1,10 @@
-"""The one error of this folder."""
+"""The errors of this folder: a source that cannot be used, an episode that cannot be read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import SampleError, UserError
 
 
 class SourceError(UserError, ValueError):
@@ -17,6 +17,23 @@ class SourceError(UserError, ValueError):
 
     def __init__(self, path: str | Path, reason: str) -> None:
         # Both arguments stay in `args`, so that the error survives the way back from a worker.
+        super().__init__(str(path), reason)
+        self.path = str(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class EpisodeError(SampleError, ValueError):
+    """A robot episode that cannot be read as recorded; the text is `PATH: reason`, on one line.
+
+    Args:
+        path: The episode's folder or file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(str(path), reason)
         self.path = str(path)
         self.reason = reason

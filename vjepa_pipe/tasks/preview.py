@@ -38,34 +38,35 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
     Args:
         manager: Knows the experiment.
         dataset: The dataset that the batch came from.
-        batch: A collated batch with `video` `[B, C, T, H, W]` (or `[B, N, C, T, H, W]`: the first of N).
+        batch: A collated batch with `video` `[B, C, T, H, W]` (or `[B, N, C, T, H, W]`: the first of N), or with
+            `pixel_values` `[B, T, C, H, W]`.
         clips: How many clips to draw at most.
 
     Returns:
         An RGB image.
     """
     experiment = manager.config
-    clips = min(clips, len(batch["source"]))
+    whole = batch.get("decode_ok", torch.ones(len(batch["source"]), dtype=torch.bool))
+    chosen = torch.nonzero(whole).flatten().tolist()[:clips]
     masks = list(getattr(experiment.mask, "masks", {})) if "masks_enc" in batch else []
     block = CAPTION + (1 + len(masks)) * (TILE + GAP) + MARGIN
-    columns = min(FRAMES, batch["video"].shape[-3])
-    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + clips * block)
+    columns = min(FRAMES, len(_frames_of(batch, 0, experiment)))
+    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     _draw_legend(pen, experiment, bool(masks))
-    for clip in range(clips):
-        top = MARGIN + CAPTION + clip * block
+    for place, clip in enumerate(chosen):
+        top = MARGIN + CAPTION + place * block
         key: SampleKey = batch["key"][clip]
-        pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, _font(14))
-        video = batch["video"][clip]
-        frames = _displayable(video if video.ndim == 4 else video[0], experiment)
+        pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, font(14))
+        frames = _frames_of(batch, clip, experiment)
         shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
         rows = [("frames", frames)]
         for i, name in enumerate(masks):
             rows.append((name, _masked(frames, batch["masks_enc"][i][clip], batch["masks_pred"][i][clip], experiment)))
         for row, (name, images) in enumerate(rows):
             y = top + CAPTION + row * (TILE + GAP)
-            pen.text((MARGIN, y + TILE // 2 - 9), name, SOFT_INK, _font(14))
+            pen.text((MARGIN, y + TILE // 2 - 9), name, SOFT_INK, font(14))
             for column, frame in enumerate(shown):
                 tile = Image.fromarray(images[frame]).resize((TILE, TILE), Image.Resampling.LANCZOS)
                 picture.paste(tile, (MARGIN + LABEL_WIDTH + column * (TILE + GAP), y))
@@ -75,7 +76,7 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
 def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked: bool) -> None:
     data = experiment.data
     pen.text(
-        (MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, _font(16)
+        (MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, font(16)
     )
     if not masked:
         return
@@ -83,8 +84,8 @@ def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked:
     for text, colour in (("encoder sees", None), ("predictor must predict", PREDICT), ("neither", UNUSED)):
         fill = (255, 255, 255) if colour is None else tuple(int(c) for c in colour)
         pen.rectangle((x, MARGIN - 3, x + 13, MARGIN + 10), fill=fill, outline=INK)
-        pen.text((x + 20, MARGIN - 5), text, SOFT_INK, _font(14))
-        x += 40 + int(pen.textlength(text, _font(14)))
+        pen.text((x + 20, MARGIN - 5), text, SOFT_INK, font(14))
+        x += 40 + int(pen.textlength(text, font(14)))
 
 
 def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
@@ -104,13 +105,25 @@ def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
     return f"{text}   {crop}{', flipped' if params.flip.mirrored else ''}"
 
 
-def _displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
+def displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
     """A normalised clip `[C, T, H, W]` as uint8 `[T, H, W, C]`."""
     frames = video.permute(1, 2, 3, 0)
     if video.dtype != torch.uint8:
         mean, std = torch.tensor(experiment.data_aug.normalize_mean), torch.tensor(experiment.data_aug.normalize_std)
-        frames = ((frames * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)
+        frames = _as_pixels(frames * std + mean)
     return np.ascontiguousarray(frames.numpy())
+
+
+def _frames_of(batch: Batch, clip: int, experiment: ExperimentConfig) -> Pixels:
+    """One clip of a batch, in either layout, as uint8 `[T, H, W, C]`."""
+    if "pixel_values" in batch:  # [T, C, H, W] from -1 to 1
+        return np.ascontiguousarray(_as_pixels(batch["pixel_values"][clip].permute(0, 2, 3, 1) / 2 + 0.5).numpy())
+    video = batch["video"][clip]
+    return displayable(video if video.ndim == 4 else video[0], experiment)
+
+
+def _as_pixels(frames: torch.Tensor) -> torch.Tensor:
+    return (frames.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def _masked(frames: Pixels, enc: torch.Tensor, pred: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
@@ -128,5 +141,5 @@ def _masked(frames: Pixels, enc: torch.Tensor, pred: torch.Tensor, experiment: E
     return tinted.astype(np.uint8)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)

@@ -6,15 +6,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StreamTaskConfig
-from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.tasks.preview import draw_preview
 from vjepa_pipe.tasks.progress import StreamProgress
+from vjepa_pipe.tasks.robot_preview import draw_robot_preview
 from vjepa_pipe.tasks.stopping import STATE, STOPPED, Sigterm, read_state, save_state
 from vjepa_pipe.tasks.summary import Summary
 
@@ -57,8 +59,10 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         if manager.rank == 0:
             save_state(output_dir / STATE, loader.state_dict())
     if manager.rank == 0:
-        if first is not None and task.preview_clips and not stopped and isinstance(loader.dataset, VideoDataset):
-            draw_preview(manager, loader.dataset, first, task.preview_clips).save(output_dir / PREVIEW, optimize=True)
+        if first is not None and task.preview_clips and not stopped:
+            picture = _preview(manager, loader.dataset, first, task.preview_clips)
+            if picture is not None:
+                picture.save(output_dir / PREVIEW, optimize=True)
         console.print(summary.line(), highlight=False)
         console.print(f"results in {output_dir}", highlight=False, soft_wrap=True)
         if stopped:
@@ -94,3 +98,10 @@ def _stream(
                 if sigterm.received:
                     return first
     return first
+
+
+def _preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clips: int) -> Image.Image | None:
+    """The picture of a batch; None for a dataset that nobody has drawn yet."""
+    if isinstance(dataset, RobotDataset):
+        return draw_robot_preview(manager, dataset, batch, clips)
+    return draw_preview(manager, dataset, batch, clips) if isinstance(dataset, VideoDataset) else None

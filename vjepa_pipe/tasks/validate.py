@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.console import Console
 
+from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CLIP_MODES
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import SampleError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ValidateTaskConfig
-from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.sampling import SampleOrder
-from vjepa_pipe.video import ClipError, VideoError
+from vjepa_pipe.tasks.gates import GateFailed, require
+from vjepa_pipe.tasks.validate_captions import captions
+from vjepa_pipe.tasks.validate_robot import robot_clips
 
 WORLDS = (1, 2, 4, 7)
 MAX_DRAWS = 20_000
 GREY = 128
-
-
-class GateFailed(UserError):
-    """What a gate found."""
 
 
 def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
@@ -48,12 +48,16 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     console = Console(stderr=True)
     manager = DataManager(experiment, rank=0, world_size=1, output_dir=output_dir)
     gates: dict[str, Callable[[DataManager], str]] = {"clips": clips, "transforms": transforms, "order": order}
+    if isinstance(experiment.data, CaptionedDataConfig):
+        gates["clips"] = captions
+    if is_vlm(experiment.data):
+        del gates["transforms"]  # data_aug is not used
     passed: dict[str, Any] = {}
     for name, gate in gates.items():
         try:
             found = gate(manager)
             passed[name] = True
-        except (GateFailed, VideoError, ClipError) as error:
+        except (GateFailed, SampleError) as error:
             found = str(error)
             passed[name] = False
         mark = "[green]pass[/]" if passed[name] else "[red]FAIL[/]"
@@ -67,6 +71,12 @@ def clips(manager: DataManager) -> str:
     """Gate 1: every clip mode, on the first rows of every source."""
     task = manager.config.task
     assert isinstance(task, ValidateTaskConfig)
+    train = manager.build_train_dataset()
+    if isinstance(train, RobotDataset):
+        train.on_bad_sample = "raise"
+        fault, found = robot_clips(train, task.samples, manager.config.data.img_size)
+        require(fault is None, str(fault))
+        return found
     read = 0
     for mode in CLIP_MODES:
         data = replace(manager.config.data, clip_mode=mode, clip_duration_sec=None, frame_step=None)
@@ -79,12 +89,12 @@ def clips(manager: DataManager) -> str:
             for row in range(min(task.samples, len(rows))):
                 clip, sample = dataset.read(dataset.key_of(first_row + row)), dataset[first_row + row]
                 length, side = sampler.frames_per_clip, data.img_size
-                _require(
+                require(
                     tuple(sample["video"].shape[-4:]) == (3, length, side, side),
                     f"{clip.path}: {mode} gave a clip of shape {list(sample['video'].shape)}",
                 )
                 inside = all(((part >= 0) & (part < clip.num_frames)).all() for part in clip.indices)
-                _require(inside, f"{clip.path}: {mode} asked for frames outside the file's {clip.num_frames}")
+                require(inside, f"{clip.path}: {mode} asked for frames outside the file's {clip.num_frames}")
                 read += 1
             first_row += len(rows)
     return f"{read} clips in {len(CLIP_MODES)} clip modes are [C, T, H, W] with frame numbers inside their files"
@@ -94,25 +104,32 @@ def transforms(manager: DataManager) -> str:
     """Gate 2: shapes, normalisation, determinism."""
     config, pipeline = manager.config, manager.build_transforms()
     dataset = manager.build_train_dataset()
-    assert isinstance(dataset, VideoDataset)
-    clip = dataset.read(dataset.key_of(0))
-    frames = clip.frames[: len(clip.indices[0])]
+    frames = _first_frames(dataset)
     shape = (3, len(frames), config.data.img_size, config.data.img_size)
     train = pipeline.get_train_transform()(frames, rng=np.random.default_rng(config.seed))
-    _require(tuple(train.shape) == shape, f"the train transform gave {list(train.shape)}, not {list(shape)}")
-    _require(
+    require(tuple(train.shape) == shape, f"the train transform gave {list(train.shape)}, not {list(shape)}")
+    require(
         train.dtype == torch.float32 and bool(train.isfinite().all()),
         "the train transform gave values that are not finite float32",
     )
     evaluate = pipeline.get_eval_transform()
-    _require(torch.equal(evaluate(frames), evaluate(frames)), "the eval transform gave two results for one clip")
+    require(torch.equal(evaluate(frames), evaluate(frames)), "the eval transform gave two results for one clip")
     grey = evaluate(np.full_like(frames, GREY))
     mean, std = torch.tensor(config.data_aug.normalize_mean), torch.tensor(config.data_aug.normalize_std)
     expected = ((GREY / 255 - mean) / std).view(3, 1, 1, 1)
-    _require(
+    require(
         bool((grey - expected).abs().max() < 1e-4), "the eval transform does not normalise with the given mean and std"
     )
     return f"train gives {list(shape)} float32; eval gives the same bits twice, normalised with mean {mean.tolist()}"
+
+
+def _first_frames(dataset: KeyedDataset) -> npt.NDArray[np.uint8]:
+    """The frames of the first row's clip, as decoded."""
+    if isinstance(dataset, RobotDataset):
+        return dataset.read(dataset.key_of(0)).frames[0]
+    assert isinstance(dataset, VideoDataset)
+    clip = dataset.read(dataset.key_of(0))
+    return clip.frames[: len(clip.indices[0])]
 
 
 def order(manager: DataManager) -> str:
@@ -127,21 +144,16 @@ def order(manager: DataManager) -> str:
         schedules = [BatchSchedule(samples, draws, 1, rank, world) for rank in range(world)]
         drawn = [[key for batch in schedule.batches(0) for key in batch] for schedule in schedules]
         keys = sorted((key for rank in drawn for key in rank), key=lambda key: key.position)
-        _require([key.position for key in keys] == list(range(draws)), f"{world} ranks do not cover an epoch once")
+        require([key.position for key in keys] == list(range(draws)), f"{world} ranks do not cover an epoch once")
         reference = reference or keys
-        _require(keys == reference, f"{world} ranks draw other samples than 1 rank")
+        require(keys == reference, f"{world} ranks draw other samples than 1 rank")
     counts = Counter(key.source for key in reference or [])
     for source, weight in enumerate(weights):
         expected = draws * weight / sum(weights)
-        _require(
+        require(
             abs(counts[source] - expected) < 1,
             f"source {source} was drawn {counts[source]} times, expected {expected:.1f}",
         )
     shares = ", ".join(f"{counts[source]}/{draws}" for source in range(len(sizes)))
     worlds = ", ".join(map(str, WORLDS))
     return f"draws per source {shares}; each position on one rank, the same samples for {worlds} ranks"
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise GateFailed(otherwise)

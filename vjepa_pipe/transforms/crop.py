@@ -54,6 +54,7 @@ class RandomResizedCrop:
         scale: Smallest and largest share of the frame's area.
         ratio: Smallest and largest width / height.
         motion_shift: Draw a second box, and move from the first to it during the clip.
+        center_ratio: Take the largest centred box of this width / height, and draw nothing.
 
     Raises:
         ValueError: A bound is not positive, or a pair is not in order.
@@ -63,6 +64,7 @@ class RandomResizedCrop:
     scale: tuple[float, float] = (0.3, 1.0)
     ratio: tuple[float, float] = (0.75, 1.33)
     motion_shift: bool = False
+    center_ratio: float | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -79,6 +81,8 @@ class RandomResizedCrop:
             shape: Shape of the frames, `[T, H, W, C]`.
         """
         _, height, width, _ = check_shape(shape)
+        if self.center_ratio is not None:
+            return CropParams(largest_centred(height, width, self.center_ratio, self.center_ratio))
         start = self._draw_box(rng, height, width)
         return CropParams(start, self._draw_box(rng, height, width) if self.motion_shift else None)
 
@@ -114,15 +118,16 @@ class RandomResizedCrop:
             box_width, box_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if 0 < box_width <= width and 0 < box_height <= height:
                 return place(rng, box_height, box_width, height, width)
-        return self._centre_box(height, width)
-
-    def _centre_box(self, height: int, width: int) -> Box:
         # vjepa2's DROID recipe lives here: scale 1.777 never fits, so each 1280x720 frame gives (0, 154, 720, 972).
-        low, high = self.ratio
-        if width / height < low:
-            box_height, box_width = max(1, round(width / low)), width
-        elif width / height > high:
-            box_height, box_width = height, max(1, round(height * high))
-        else:
-            box_height, box_width = height, width
-        return Box((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
+        return largest_centred(height, width, *self.ratio)
+
+
+def largest_centred(height: int, width: int, low: float, high: float) -> Box:
+    """The largest centred box of a frame whose width / height is from `low` to `high`."""
+    if width / height < low:
+        box_height, box_width = max(1, round(width / low)), width
+    elif width / height > high:
+        box_height, box_width = height, max(1, round(height * high))
+    else:
+        box_height, box_width = height, width
+    return Box((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)

@@ -40,7 +40,9 @@ class VideoTransformPipeline:
         policy = _checked_policy(config)
         normalize = Normalize(config.normalize_mean, config.normalize_std)
         self._train = TrainTransform(
-            crop=RandomResizedCrop(img_size, config.crop_scale, config.crop_ratio, config.motion_shift),
+            crop=RandomResizedCrop(
+                img_size, config.crop_scale, config.crop_ratio, config.motion_shift, config.center_crop_ratio
+            ),
             flip=HorizontalFlip(0.5 if config.horizontal_flip else 0.0),
             rand_augment=policy if config.auto_augment else None,
             rand_augment_first=config.rand_augment_order == "before_crop",

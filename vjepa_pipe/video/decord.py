@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.frame_times import FrameTimes
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
@@ -72,6 +73,11 @@ class DecordReader:
     def fps(self) -> float:
         """Average frames per second."""
         return self._index.fps
+
+    @property
+    def times(self) -> FrameTimes:
+        """When each frame is on show."""
+        return self._index.times
 
     @property
     def height(self) -> int:

@@ -28,6 +28,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     codec, configuration = stream.codec_context.name, stream.codec_context.extradata
     # An MP4 file lists its packets in its header; older PyAV does not show the list.
     listed = len(getattr(stream, "index_entries", ())) if container.format.name.startswith("mov") else 0
+    mpegts = container.format.name == "mpegts"  # which marks whole packets too
     packets = []
     try:
         for packet in container.demux(stream):
@@ -44,6 +45,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
                     key=key,
                     alone=key and stands_alone(codec, configuration, bytes(packet)),
                     shown=not packet.is_discard and not hidden,
+                    whole=mpegts or not packet.is_corrupt,
                 )
             )
     except av.FFmpegError as error:
@@ -54,7 +56,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
         raise VideoError(path, f"damaged or cut off: its header lists {listed} packets, it holds {len(packets)}")
 
     if _has_times(packets, avi=container.format.name == "avi", reordered=stream.codec_context.reorder_depth > 0):
-        index = index_of(packets, _average_rate(path, stream, packets))
+        index = index_of(packets, _average_rate(path, stream, packets), float(stream.time_base or 0))
     else:
         index = index_counted(len(packets), _count_frames(path), _average_rate(path, stream, []))
     if not index.num_frames:

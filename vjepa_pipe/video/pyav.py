@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.frame_times import FrameTimes
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packet_index import Run
 from vjepa_pipe.video.packets import index_packets
@@ -74,6 +75,11 @@ class PyavReader:
     def fps(self) -> float:
         """Average frames per second."""
         return self._index.fps
+
+    @property
+    def times(self) -> FrameTimes:
+        """When each frame is on show."""
+        return self._index.times
 
     @property
     def height(self) -> int:

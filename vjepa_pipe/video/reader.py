@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.frame_times import FrameTimes
 
 Indices = Sequence[int] | NDArray[np.integer]
 
@@ -28,6 +29,10 @@ class VideoReader(Protocol):
     @property
     def fps(self) -> float:
         """Average frames per second. With a variable frame rate it stands for the rate."""
+
+    @property
+    def times(self) -> FrameTimes:
+        """When each frame is on show."""
 
     @property
     def height(self) -> int:

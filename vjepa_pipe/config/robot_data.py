@@ -1,0 +1,88 @@
+"""What an experiment may say about robot data: the options of group `data/` with episodes instead of videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from vjepa_pipe.config.data import DataConfig
+from vjepa_pipe.config.fields import setting
+
+LAYOUTS = ("droid", "lerobot")
+LEROBOT_VERSIONS = ("v2.1", "v3.0")
+
+
+@dataclass
+class RobotDataConfig(DataConfig):
+    """Episodes of a robot: videos with a row of numbers for each frame.
+
+    `convention` is for videos alone; what it decides there, `robotics.temporal_sampling` decides here.
+    """
+
+    data_paths: list[str] = setting(
+        [], "droid: files that list trajectory folders, or folders to look for them in; lerobot: datasets", path=True
+    )
+    frames_per_clip: int = setting(8, "frames in a clip", ge=1)
+    target_fps: float = setting(4, "frames per second of a clip", gt=0)
+    img_size: int = setting(256, "side of the square the clip is cropped and resized to, in pixels", ge=1)
+    batch_size: int = setting(8, "clips per batch and rank", ge=1)
+    short_videos: str = setting("drop", "episodes shorter than a clip are treated as bad", choices=("drop",))
+    layout: str = setting("droid", "how the data lies on disk", choices=LAYOUTS)
+    cameras: list[str] = setting(
+        [], "cameras to choose from: keys of DROID's metadata or LeRobot features; empty: the layout's usual ones"
+    )
+    state_keys: list[str] = setting(
+        [], "columns that make up a state, side by side: pose, then gripper; empty: the layout's usual ones"
+    )
+    action_keys: list[str] = setting(
+        [], "columns of the dataset's own action, for robotics.action=dataset; empty: the layout's usual ones"
+    )
+    extrinsics_key: Optional[str] = setting(
+        None, "column of a camera's pose, {camera} and {eye} filled in; unset: the layout's usual; empty text: none"
+    )
+    row_fps: float = setting(15, "rows per second of raw DROID; LeRobot datasets say it themselves", gt=0)
+    focal_length: Optional[float] = setting(
+        None, "of the cameras, in picture widths; unset: preview.png draws no path into the frames", gt=0
+    )
+    _target_: str = setting("vjepa_pipe.datasets.RobotDataset", "what is built from this group")
+
+
+@dataclass
+class SyntheticRobotDataConfig(RobotDataConfig):
+    """A gripper-like marker moved by known states, written on first use."""
+
+    num_episodes: int = setting(8, "episodes to write", ge=1)
+    lerobot_version: str = setting("v3.0", "version to write, with layout=lerobot", choices=LEROBOT_VERSIONS)
+    cache_dir: Optional[str] = setting(
+        None, "where the episodes are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe", path=True
+    )
+
+
+USUAL = {
+    "droid": RobotDataConfig(
+        cameras=["left_mp4_path"],
+        state_keys=["observation/robot_state/cartesian_position", "observation/robot_state/gripper_position"],
+        action_keys=["action/cartesian_velocity", "action/gripper_velocity"],
+        extrinsics_key="observation/camera_extrinsics/{camera}_{eye}",
+    ),
+    "lerobot": RobotDataConfig(
+        layout="lerobot",
+        cameras=["observation.images.exterior_1_left"],
+        state_keys=["observation.state.cartesian_position", "observation.state.gripper_position"],
+        action_keys=["action"],
+        extrinsics_key="camera_extrinsics.{camera}",
+    ),
+}
+"""The names that raw DROID and its LeRobot port (`lerobot/droid_1.0.1`) use."""
+
+
+def with_usual_names(data: RobotDataConfig) -> RobotDataConfig:
+    """The same config with the layout's usual names where none were given."""
+    usual = USUAL[data.layout]
+    return replace(
+        data,
+        cameras=data.cameras or usual.cameras,
+        state_keys=data.state_keys or usual.state_keys,
+        action_keys=data.action_keys or usual.action_keys,
+        extrinsics_key=usual.extrinsics_key if data.extrinsics_key is None else data.extrinsics_key,
+    )

@@ -1,0 +1,263 @@
+"""RobotDataset: a key to a clip with the robot's states and actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.robot_data import RobotDataConfig, with_usual_names
+from vjepa_pipe.config.robotics import RoboticsConfig
+from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
+from vjepa_pipe.datasets.limits import check_file
+from vjepa_pipe.datasets.robot_frames import OpenTrack, RobotFrames
+from vjepa_pipe.datasets.robot_statistics import load_statistics
+from vjepa_pipe.robotics.encoding import encode
+from vjepa_pipe.sampling import SampleKey, generator
+from vjepa_pipe.sources import EYES, CameraTrack, DroidSource, Episode, EpisodeError, LeRobotSource, RobotSource
+from vjepa_pipe.transforms import Box
+from vjepa_pipe.video import Decoder, PyavDecoder
+
+Array = NDArray[np.float64]
+POSE = 6
+
+
+class View(NamedTuple):
+    """What one camera, or one eye of it, shows."""
+
+    track: CameraTrack
+    eye: str
+
+    @property
+    def name(self) -> str:
+        """Names the view in a sample."""
+        return self.track.name if self.eye == EYES[0] else f"{self.track.name}/{self.eye}"
+
+
+class RobotClip(NamedTuple):
+    """One clip as recorded, before augmentation and before states are written as the config asks.
+
+    Attributes:
+        path: The episode.
+        task: What the robot was told to do.
+        views: What each view shows.
+        rows: Rows of the episode; int64 `[T]`.
+        indices: For each view, frame numbers in its video; int64 `[V, T]`.
+        frames: For each view, uint8 RGB `[T, H, W, 3]`; empty when only the numbers were read.
+        states: Of every `frameskip`-th row; float64 `[S, D]`.
+        recorded: The dataset's own actions; float64 `[S - 1, K]`, or None when they are not asked for.
+        extrinsics: For each view, the camera's pose; float64 `[V, S, 6]`, or None when the data has none.
+        fps: What the first video's header says.
+    """
+
+    path: str
+    task: str
+    views: list[View]
+    rows: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    frames: list[NDArray[np.uint8]]
+    states: Array
+    recorded: Array | None
+    extrinsics: Array | None
+    fps: float
+
+
+class RobotDataset(KeyedDataset):
+    """Clips of robot episodes with states and actions that line up with the frames.
+
+    A sample is a dict; with several views V per sample, the entries marked * have V in front:
+
+    - `video`*: float32 `[C, T, H, W]` after the transform (uint8 without one);
+    - `states`*: float64 `[S, 7]` and `actions`*: `[S - 1, 7]`, S = T for a frameskip of 1 (other widths for other forms
+      of rotation, see `vjepa_pipe.robotics.encoding`); with V in front only in the cameras' frames;
+    - `extrinsics`*: float64 `[S, 6]`, where the data has them;
+    - `indices`: int64 `[T]`, rows of the episode;
+    - `clip_indices`*: int64 `[T]`, frame numbers in the video file;
+    - `label`: str, what the robot was told to do; `camera`: names of the views;
+    - `source`, `row`, `key`, `replaced`: as in `VideoDataset`.
+
+    Without `robotics.enabled` there are no states, actions and extrinsics.
+
+    Args:
+        config: Which data.
+        robotics: Which states and actions.
+        data_paths: Path of each source; unset: those of `config`.
+        source_names: Name of each source; unset: the path's.
+        transform: As for `VideoDataset`.
+        decoder: Opens the videos; unset: `PyavDecoder()`.
+        seed: Seed of the keys made for plain row numbers.
+        on_bad_sample: `replace` an episode that cannot be read by another of the same source, or `raise`.
+        max_replacements: Episodes tried in place of a bad one.
+        random_clip_sampling: Draw where clips start; unset: as `config` says.
+
+    Raises:
+        SourceError: If a source cannot be read, or lacks a camera or column.
+        ConfigError: If statistics are asked for that were never computed.
+    """
+
+    def __init__(
+        self,
+        config: RobotDataConfig,
+        robotics: RoboticsConfig | None = None,
+        *,
+        data_paths: Sequence[str] | None = None,
+        source_names: Sequence[str] | None = None,
+        transform: Transform | None = None,
+        decoder: Decoder | None = None,
+        seed: int = 0,
+        on_bad_sample: str = "replace",
+        max_replacements: int = 10,
+        random_clip_sampling: bool | None = None,
+    ) -> None:
+        self.config = with_usual_names(config)
+        self.robotics = robotics if robotics is not None else RoboticsConfig()
+        paths = list(config.data_paths if data_paths is None else data_paths)
+        given = source_names or config.source_names
+        names: Sequence[str | None] = given if given is not None else [None] * len(paths)
+        self.sources: list[RobotSource] = [self._source(*pair) for pair in zip(paths, names, strict=True)]
+        super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
+        self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
+        self.lengths = config.frames_per_clip_by_source or [config.frames_per_clip] * len(paths)
+        self.frames = RobotFrames(
+            self.robotics,
+            fps=self.robotics.fps if self.robotics.enabled else config.target_fps,
+            row_fps=config.row_fps,
+            random_start=config.random_clip_sampling if random_clip_sampling is None else random_clip_sampling,
+        )
+        self.statistics = (
+            load_statistics(self.config, self.robotics, paths) if self.robotics.normalization != "none" else None
+        )
+
+    def read(self, key: SampleKey, decode: bool = True) -> RobotClip:
+        """The clip of a key as recorded.
+
+        Args:
+            key: Which sample.
+            decode: False reads the numbers only; videos are opened, as they say how many frames there are.
+
+        Raises:
+            SampleError: If the episode cannot be read, or no clip fits into it.
+        """
+        with self.sources[key.source].open(key.row) as episode, ExitStack() as opened:
+            tracks = self._tracks(episode, generator(key, "camera"))
+            for track in tracks:
+                check_file(track.path, self.config.max_file_bytes)
+            videos = [opened.enter_context(self.decoder.open(track.path)) for track in tracks]
+            both = [OpenTrack(*pair) for pair in zip(tracks, videos, strict=True)]
+            rows, indices = self.frames.choose(generator(key, "clip"), episode, both, self.lengths[key.source])
+            eyes = EYES if self.robotics.stereo else EYES[:1]
+            views = [View(track, eye) for track in tracks for eye in eyes]
+            kept = rows[:: self.robotics.frameskip]
+            own = self.config.action_keys if self.robotics.action == "dataset" else None
+            return RobotClip(
+                path=episode.path,
+                task=episode.task,
+                views=views,
+                rows=rows,
+                indices=np.repeat(np.stack(indices), len(eyes), axis=0),
+                frames=self._decode(tracks, videos, indices) if decode else [],
+                states=episode.read(self.config.state_keys, kept),
+                recorded=None if own is None else episode.read(own, kept[:-1]),
+                extrinsics=self._extrinsics(episode, views, kept),
+                fps=videos[0].fps,
+            )
+
+    def motion(self, clip: RobotClip, normalized: bool = True) -> tuple[Array, Array]:
+        """States and actions of a clip as the config asks; `[S, D]` and `[S - 1, A]`, V in front in cameras' frames.
+
+        Args:
+            clip: What `read` gave.
+            normalized: Put them on the scale that `robotics.normalization` names.
+        """
+        poses = list(clip.extrinsics) if clip.extrinsics is not None else [None]
+        per_view = poses if self.robotics.camera_frame else poses[:1]
+        encoded = [encode(clip.states, pose, clip.recorded, self.robotics) for pose in per_view]
+        states, actions = (np.stack(part) if len(encoded) > 1 else part[0] for part in zip(*encoded, strict=True))
+        if normalized and self.statistics is not None:
+            states = self.statistics["states"].normalize(states, self.robotics.normalization)
+            actions = self.statistics["actions"].normalize(actions, self.robotics.normalization)
+        return states, actions
+
+    def crop_box(self, key: SampleKey, clip: RobotClip, view: int) -> Box:
+        """Where the transform crops the first frame of a view; the whole frame for transforms that do not say."""
+        shape = clip.frames[view].shape
+        draw = getattr(self.transform, "draw", None)
+        if draw is None:
+            return Box(0, 0, shape[1], shape[2])
+        box: Box = draw(self.augmentation_rng(key, self._crop_of(view)), shape).crop.start
+        return box
+
+    def sample(self, key: SampleKey) -> dict[str, Any]:
+        """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
+        clip = self.read(key)
+        videos = [self._transformed(part, key, self._crop_of(view)) for view, part in enumerate(clip.frames)]
+        found: dict[str, Any] = {
+            "video": _one_or_stacked(videos),
+            "indices": torch.from_numpy(clip.rows),
+            "clip_indices": _one_or_stacked(list(torch.from_numpy(clip.indices))),
+            "label": clip.task,
+            "camera": [view.name for view in clip.views],
+            "source": self.sources[key.source].name,
+            "row": key.row,
+        }
+        if self.robotics.enabled:
+            found["states"], found["actions"] = (torch.from_numpy(part.copy()) for part in self.motion(clip))
+            if clip.extrinsics is not None:
+                found["extrinsics"] = _one_or_stacked(list(torch.from_numpy(clip.extrinsics)))
+        return found
+
+    def decoder_of(self, path: str) -> str:  # noqa: ARG002 (every episode is read alike)
+        """See `KeyedDataset.decoder_of`."""
+        return self.decoder.name
+
+    def _crop_of(self, view: int) -> int:
+        """Views that share a crop draw from one generator."""
+        return 0 if self.robotics.shared_crop else view
+
+    def _source(self, path: str, name: str | None) -> RobotSource:
+        data, robotics = self.config, self.robotics
+        if data.layout == "droid":
+            return DroidSource(path, name, columns=data.state_keys)
+        columns = [*data.state_keys, *(data.action_keys if robotics.action == "dataset" else [])]
+        if data.extrinsics_key:
+            columns += [data.extrinsics_key.format(camera=c.rpartition(".")[2], eye="left") for c in data.cameras]
+        return LeRobotSource(path, name, data.cameras, columns)
+
+    def _tracks(self, episode: Episode, rng: np.random.Generator) -> list[CameraTrack]:
+        names = self.config.cameras
+        if self.robotics.camera_views == "first":
+            names = names[:1]
+        elif self.robotics.camera_views == "random":
+            names = [names[rng.integers(len(names))]]
+        return [episode.camera(name, self.robotics.stereo) for name in names]
+
+    def _decode(self, tracks: list[CameraTrack], videos: list[Any], indices: Any) -> list[NDArray[np.uint8]]:
+        """The frames of each view; a stereo video shows the left eye's picture left of the right eye's."""
+        frames: list[NDArray[np.uint8]] = []
+        for track, video, numbers in zip(tracks, videos, indices, strict=True):
+            pictures = video.read(numbers)
+            if not self.robotics.stereo:
+                frames.append(pictures)
+                continue
+            if pictures.shape[2] % 2:
+                raise EpisodeError(track.path, f"{pictures.shape[2]} pixels wide, which two eyes cannot share")
+            frames += np.split(pictures, 2, axis=2)
+        return frames
+
+    def _extrinsics(self, episode: Episode, views: list[View], rows: NDArray[np.int64]) -> Array | None:
+        key = self.config.extrinsics_key
+        if not key or not self.robotics.enabled:
+            return None
+        poses = [episode.read([key.format(camera=view.track.id, eye=view.eye)], rows) for view in views]
+        if poses[0].shape[1] != POSE:
+            raise ConfigError([f"data.extrinsics_key={key} must hold {POSE} numbers per row (got {poses[0].shape[1]})"])
+        return np.stack(poses)
+
+
+def _one_or_stacked(parts: list[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(parts)

@@ -1,0 +1,36 @@
+"""The gate of task=validate for captioned video."""
+
+from __future__ import annotations
+
+import torch
+
+from vjepa_pipe.config.captioned import CaptionedDataConfig
+from vjepa_pipe.config.task import ValidateTaskConfig
+from vjepa_pipe.loader import DataManager
+from vjepa_pipe.tasks.gates import require
+
+
+def captions(manager: DataManager) -> str:
+    """Shapes, masks, times and text of the first rows; each read twice with equal bits."""
+    data, task = manager.config.data, manager.config.task
+    assert isinstance(data, CaptionedDataConfig) and isinstance(task, ValidateTaskConfig)
+    dataset = manager.build_train_dataset()
+    dataset.on_bad_sample = "raise"
+    frames, side = data.max_frames, data.frame_size
+    vlm = data.output.layout == "vlm"
+    name, shape = ("pixel_values", (frames, 3, side, side)) if vlm else ("video", (3, frames, side, side))
+    count, real, empty = min(task.samples, len(dataset)), 0, 0
+    for row in range(count):
+        sample, again = dataset[row], dataset[row]
+        path, pixels, mask = dataset.sources[0].path(row), sample[name], sample["frame_mask"]
+        require(tuple(pixels.shape) == shape, f"{path}: {name} is {list(pixels.shape)}, not {list(shape)}")
+        require(torch.equal(pixels, again[name]), f"{path}: two readings gave two results")
+        times = sample["frame_times"][mask]
+        require(bool((times.diff() > 0).all()), f"{path}: frame times do not rise: {times.tolist()}")
+        trained = "labels" not in sample or bool((sample["labels"] >= 0).any())
+        require(trained or not sample["caption"], f"{path}: no token of its caption is trained on")
+        real += int(mask.sum())
+        empty += not sample["caption"]
+    return (
+        f"{count} samples hold {name} {list(shape)}, {real / count:.1f} real frames on average, {empty} without caption"
+    )
