@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-FAILS, DIES, NAN = 13, 14, 3
+FAILS, DIES, STOPS, NAN = 13, 14, 16, 3
 TARGET = "task._target_=toy_task.run"
 
 
@@ -22,6 +22,9 @@ def run(experiment: Any, folder: Path) -> dict[str, Any]:
         raise ValueError("thirteen is unlucky")
     if experiment.seed == DIES and "TOY_MENDED" not in os.environ:
         os.kill(os.getpid(), signal.SIGKILL)
+    if experiment.seed == STOPS and experiment.task.resume is None:
+        (folder / "state.json").write_text("{}")
+        raise KeyboardInterrupt
     Image.new("RGB", (64, 32), (experiment.seed * 10 % 256, 90, 160)).save(folder / "preview.png")
     loss = float("nan") if experiment.seed == NAN else experiment.seed / 10
     return {"loss": loss, "fps": experiment.data.target_fps, "note": "</script><b>"}

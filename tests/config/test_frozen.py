@@ -13,7 +13,9 @@ from vjepa_pipe.config.frozen import freeze, is_frozen, thaw
 from vjepa_pipe.config.identity import full_identity, identity
 from vjepa_pipe.config.options import group_options, groups
 
-CHOICES = [f"{group}={option}" for group in groups() if "/" not in group for option in group_options(group)]
+# Options of `training` ask for what no default can give; the experiments answer, so they stand for them.
+GROUPS = [group for group in groups() if "/" not in group and group != "training"]
+CHOICES = [f"{group}={option}" for group in GROUPS for option in group_options(group)]
 GIVEN = {"data=csv": ["data.data_paths=[a b.csv,'é:1.csv']"]}
 
 

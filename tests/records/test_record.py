@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 from sweeping import read
+from toy_task import TARGET
 
 from vjepa_pipe import compose
-from vjepa_pipe.config import UserError
+from vjepa_pipe.config import UserError, allow_targets
 from vjepa_pipe.records import Origin, RunRecord, read_run, unclaimed
 from vjepa_pipe.records.environment import code, data_fingerprint
 from vjepa_pipe.records.files import write_whole
 from vjepa_pipe.records.status import GONE_AFTER_SEC, STATUS, state_of
+from vjepa_pipe.tasks import run_task
 
 EXPERIMENT = compose(["seed=3"])
 
@@ -53,6 +55,17 @@ def test_the_same_experiment_may_run_again_in_its_folder_and_no_other(tmp_path: 
         assert read(tmp_path / STATUS)["attempt"] == attempt
     with pytest.raises(UserError, match="holds a run of another experiment"):
         RunRecord(tmp_path, compose(["seed=4"]), Origin()).__enter__()
+
+
+def test_an_attempt_that_was_cut_short_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    allow_targets("toy_task.*")
+    experiment = compose([TARGET, "seed=16"])
+    with pytest.raises(KeyboardInterrupt):
+        run_task(experiment, tmp_path)
+    assert run_task(experiment, tmp_path)["loss"] == 1.6
+    assert "going on from" in capsys.readouterr().err
+    with pytest.raises(KeyboardInterrupt):  # after it was done, it starts anew
+        run_task(experiment, tmp_path)
 
 
 def test_only_the_first_rank_writes(tmp_path: Path) -> None:

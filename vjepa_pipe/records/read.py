@@ -12,7 +12,7 @@ from vjepa_pipe.config.frozen import leaves, plain, thaw
 from vjepa_pipe.config.provenance import COMMAND_LINE
 from vjepa_pipe.records.files import read_json
 from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG, Origin
-from vjepa_pipe.records.status import read_status
+from vjepa_pipe.records.status import DONE, read_status
 
 
 @dataclasses.dataclass
@@ -50,7 +50,7 @@ def read_run(folder: Path, config: Path | None = None) -> Run:
     origin = read_origin(config.with_suffix(".json") if config is not None else folder / ORIGIN)
     run = run_from(folder, experiment, origin)
     run.status = read_status(folder)
-    if (folder / METRICS).exists():
+    if run.status.get("state") == DONE and (folder / METRICS).exists():  # else they are of an earlier attempt
         run.metrics = read_json(folder / METRICS)
     return run
 

@@ -83,7 +83,6 @@ class RunRecord:
         if diff:
             write_whole(self._folder / DIFF, diff)
         write_json(self._folder / RUN, content | {"git": repositories})
-        (self._folder / METRICS).unlink(missing_ok=True)  # of an earlier attempt
         self._heartbeat = Heartbeat(self._folder, attempt=int(read_status(self._folder).get("attempt", 0)) + 1)
         return self
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import locate
 from vjepa_pipe.records import Origin, RunRecord
+from vjepa_pipe.records.record import METRICS
+from vjepa_pipe.tasks.stopping import STATE
 
 
 def run_task(experiment: ExperimentConfig, output_dir: Path, origin: Origin | None = None) -> dict[str, Any]:
@@ -29,8 +34,22 @@ def run_task(experiment: ExperimentConfig, output_dir: Path, origin: Origin | No
     from vjepa_pipe.sampling import rank_and_world
 
     with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0]) as record:
-        metrics = locate(experiment.task._target_, "task._target_")(experiment, output_dir)
+        metrics = locate(experiment.task._target_, "task._target_")(_going_on(experiment, output_dir), output_dir)
         if not isinstance(metrics, Mapping):
             raise UserError(f"{experiment.task._target_} returned {type(metrics).__name__}, not a dict of metrics")
         record.finish(metrics)
     return dict(metrics)
+
+
+def _going_on(experiment: ExperimentConfig, output_dir: Path) -> ExperimentConfig:
+    """The experiment, going on from the place that an attempt before it left in this folder, as a requeued job must.
+
+    What is asked of the folder does not change while ranks start, so that all of them decide alike.
+    """
+    task: Any = experiment.task
+    left_off = (output_dir / STATE).exists() and not (output_dir / METRICS).exists()
+    if not left_off or getattr(task, "resume", "") is not None:
+        return experiment
+    message = f"an earlier attempt was cut short: going on from {output_dir / STATE}"
+    Console(stderr=True, soft_wrap=True).print(message, highlight=False, markup=False)
+    return replace(experiment, task=replace(task, resume=str(output_dir)))
