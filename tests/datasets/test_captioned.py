@@ -117,7 +117,7 @@ def test_a_bad_video_is_replaced_with_its_caption(root: Path) -> None:
     assert sample["row"] != 4 and sample["decode_ok"] and sample["frame_mask"].any()
     assert sample["caption"] == list(CAPTIONS.values())[sample["row"]]
     assert next(bad.row for bad in sample["replaced"]) == 4
-    with pytest.raises(VideoError, match=r"9999999\.mp4: cannot be opened"):
+    with pytest.raises(VideoError, match=r"9999999\.mp4: No such file"):
         dataset(root, on_bad_sample="raise")[4]
 
 
@@ -151,7 +151,7 @@ def test_limits(root: Path) -> None:
         dataset(root, max_duration_sec=1.5, on_bad_sample="raise")[0]
     with pytest.raises(VideoError, match="more than max_file_bytes=10"):
         dataset(root, max_file_bytes=10, on_bad_sample="raise")[0]
-    with pytest.raises(TooManyBadSamples, match="source webvid-10M: 11 samples in a row"):
+    with pytest.raises(TooManyBadSamples, match="source webvid-10M: 5 samples in a row"):
         dataset(root, max_file_bytes=10)[0]
 
 
@@ -201,7 +201,9 @@ def test_build_from_the_data_of_an_experiment(root: Path, tmp_path: Path) -> Non
 def test_arguments_are_checked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"layout must be one of vlm, vjepa \(got 'vllm'\)"):
         dataset(root, layout="vllm")
-    with pytest.raises(ValueError, match=r"on_bad_sample must be one of replace, raise, skip, zero_masked \(got 'zero'\)"):
+    with pytest.raises(
+        ValueError, match=r"on_bad_sample must be one of replace, raise, skip, zero_masked \(got 'zero'\)"
+    ):
         dataset(root, on_bad_sample="zero")
     monkeypatch.setattr(registry._datasets, "_loaded", dict(registry._datasets._loaded))
     registry.register_video_dataset("no_dataset")(lambda config, tokenizer_path, max_text_len: [1, 2])
