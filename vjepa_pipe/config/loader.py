@@ -8,6 +8,7 @@ from typing import Optional
 from vjepa_pipe.config.fields import setting
 
 START_METHODS = ("fork", "spawn", "forkserver")
+OUTPUTS = ("float32", "uint8")
 BAD_SAMPLE_POLICIES = ("replace", "raise")
 
 
@@ -52,6 +53,11 @@ class LoaderConfig:
     )
     start_method: Optional[str] = setting(
         None, "how workers start; unset: the platform's way", choices=START_METHODS, affects_results=False
+    )
+    output: str = setting(
+        "float32",
+        "float32 gives normalised clips; uint8 gives bytes, a quarter of the memory, to normalise on the device",
+        choices=OUTPUTS,
     )
     on_bad_sample: str = setting(
         "replace",

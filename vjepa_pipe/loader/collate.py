@@ -10,6 +10,7 @@ from torch.utils.data import default_collate
 
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.mask import MaskConfig, MultiBlockConfig, TubeConfig
+from vjepa_pipe.loader.batch_memory import batch_of
 from vjepa_pipe.masks import MaskGenerator, MultiBlock3D, Tube
 from vjepa_pipe.sampling import SampleKey, generator
 
@@ -115,7 +116,8 @@ class MaskCollator:
 
 def _stack(values: list[Any]) -> Any:
     if isinstance(values[0], torch.Tensor):
-        return default_collate(values)
+        batch = batch_of(values)
+        return default_collate(values) if batch is None else batch
     if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         return torch.tensor(values, dtype=torch.int64)
     return values

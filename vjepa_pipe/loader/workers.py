@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import torch
 from torch.utils.data import Dataset
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.loader.batch_memory import BatchMemory
 from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.sampling import SampleKey, seed_worker
+from vjepa_pipe.transforms import next_clip_at
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,25 @@ class Failure:
 
 @dataclass(frozen=True)
 class KeyedSamples(Dataset[Any]):
-    """A dataset whose expected errors come back as `Failure`."""
+    """A dataset whose expected errors come back as `Failure`, and whose clips go straight into their batch."""
 
     dataset: Dataset[Any]
+    memory: BatchMemory = field(default_factory=BatchMemory, compare=False)
 
     def __getitem__(self, key: SampleKey) -> Any:
         try:
             return self.dataset[key]
         except UserError as error:
             return Failure(error)
+
+    def __getitems__(self, keys: list[SampleKey]) -> list[Any]:
+        """The samples of one batch."""
+        samples = []
+        for key, place in zip(keys, self.memory.places(len(keys)), strict=True):
+            with next_clip_at(place):
+                samples.append(self[key])
+        self.memory.learn(samples)
+        return samples
 
 
 @dataclass(frozen=True)
