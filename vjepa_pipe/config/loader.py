@@ -8,6 +8,7 @@ from typing import Optional
 from vjepa_pipe.config.fields import setting
 
 START_METHODS = ("fork", "spawn", "forkserver")
+SEEK_MODES = ("exact", "approximate")
 OUTPUTS = ("float32", "uint8")
 BAD_SAMPLE_POLICIES = ("replace", "raise")
 
@@ -20,6 +21,18 @@ class DecoderConfig:
         1, "decoding threads of each open video; workers already decode in parallel", ge=1, affects_results=False
     )
     _target_: str = setting("vjepa_pipe.video.PyavDecoder", "what opens a video")
+
+
+@dataclass
+class TorchcodecConfig(DecoderConfig):
+    """torchcodec: its own ways to find a frame."""
+
+    seek_mode: str = setting(
+        "exact",
+        "exact finds frames by their times; approximate by the header's rate, right only where that is constant",
+        choices=SEEK_MODES,
+    )
+    _target_: str = setting("vjepa_pipe.video.TorchcodecDecoder", "what opens a video")
 
 
 @dataclass

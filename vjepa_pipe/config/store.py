@@ -7,7 +7,7 @@ from hydra.core.config_store import ConfigStore
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig
+from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
 from vjepa_pipe.config.task import StreamTaskConfig, ValidateTaskConfig
 
@@ -22,6 +22,7 @@ SCHEMAS: dict[str, type] = {
     "tube": TubeMaskConfig,
     "robotics": RoboticsConfig,
     "decoder": DecoderConfig,
+    "torchcodec": TorchcodecConfig,
     "loader": LoaderConfig,
     "stream": StreamTaskConfig,
     "validate": ValidateTaskConfig,

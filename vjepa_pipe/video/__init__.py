@@ -7,6 +7,7 @@ from vjepa_pipe.video.decord import DecordDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
 from vjepa_pipe.video.pyav import PyavDecoder
 from vjepa_pipe.video.reader import Decoder, VideoReader
+from vjepa_pipe.video.torchcodec import TorchcodecDecoder
 
 __all__ = [
     "ClipError",
@@ -15,6 +16,7 @@ __all__ = [
     "Decoder",
     "DecordDecoder",
     "PyavDecoder",
+    "TorchcodecDecoder",
     "VideoError",
     "VideoReader",
 ]

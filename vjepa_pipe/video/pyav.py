@@ -17,12 +17,17 @@ from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packet_index import Run
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
+from vjepa_pipe.video.restarts import stands_alone
 from vjepa_pipe.video.sample_tables import index_from_tables
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+
+# Decoders that leave out a picture when told so with its packet. Others look ahead (libdav1d) or do not say.
+LEAVES_OUT = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v3", "vp8", "vp9", "wmv2"})
 
 
 class _TablesContradicted(VideoError):
@@ -158,7 +163,7 @@ class PyavReader:
             except VideoError:
                 if run.first == start:
                     raise
-                # Some encoders mark as a key frame what only becomes whole some frames later.
+                # What is marked as a key frame may become whole only some frames later.
                 yield from self._decode(run._replace(first=start))
 
     def _decode(self, run: Run) -> Iterator[tuple[int, VideoFrame]]:
@@ -170,6 +175,7 @@ class PyavReader:
         import av
 
         index = self._index
+        start = int(index.key_packets[0])
         last = run.last if index.timed else len(index.frame_of) - 1
         # Pictures shown before the key frame but stored after it need what lies before, and are not wanted here.
         intact_from = int(index.key_frames[np.searchsorted(index.key_packets, run.first)])
@@ -178,13 +184,16 @@ class PyavReader:
         try:
             packets = self._packets_from(run.first)
             context = self._stream.codec_context
+            may_skip = index.timed and context.name in LEAVES_OUT
             context.flush_buffers()
             for number, packet in self._checked(packets) if self._from_tables else packets:
+                if number == run.first != start and not stands_alone(context.name, context.extradata, bytes(packet)):
+                    raise VideoError(self.path, f"frame {min(missing)} needs pictures from before its key frame")
                 packet.pts = frame_of[number]
                 # Transport streams mark whole packets too, beside every joint.
                 if packet.is_corrupt and self._container.format.name != "mpegts":
                     raise VideoError(self.path, f"damaged or cut off near frame {packet.pts}")
-                skip = index.timed and packet.pts not in missing
+                skip = may_skip and packet.pts not in missing
                 if skip != skips:
                     context.skip_frame, skips = "NONREF" if skip else "DEFAULT", skip
                 for picture in context.decode(packet) + (context.decode(None) if number == last else []):
