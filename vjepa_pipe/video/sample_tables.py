@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.packet_index import PacketIndex, index_of_arrays
+from vjepa_pipe.video.restarts import stands_alone
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
 LARGEST_HEAD = 1 << 28  # bytes; a day of 60 fps video needs 1 << 27
+NOTES = 1 << 16  # bytes at the start of a packet in which its first slice is looked for
 RATE_TOLERANCE = 0.04  # below that of the walk, whose measure of the length is a little different
 
 
@@ -35,11 +37,20 @@ class _Entries(NamedTuple):
     discarded: bool
 
 
-def index_from_tables(path: str, container: InputContainer, stream: VideoStream) -> PacketIndex | None:
+def index_from_tables(
+    path: str, container: InputContainer, stream: VideoStream, *, look_at_keys: bool = False
+) -> PacketIndex | None:
     """The index that a walk over the packets would give, or None where the tables do not settle it.
 
     They settle it for whole, unfragmented files that show each of their packets once: no edit beyond a shift of the
     start, no packet past the end of the file, no two frames shown at once, a declared rate that the times bear out.
+
+    Args:
+        path: The file.
+        container: The same, open.
+        stream: Its video.
+        look_at_keys: Find out whether key packets stand alone, from their first bytes; else it is taken that they do
+            not.
     """
     if "mp4" not in container.format.name.split(",") or not stream.frames or not stream.average_rate:
         return None
@@ -64,7 +75,7 @@ def index_from_tables(path: str, container: InputContainer, stream: VideoStream)
         shown=np.ones(count, np.bool_),
         seek_time=entries.decoded_at,
         place=entries.place,
-        alone=np.zeros(count, np.bool_),  # only the packets' bytes would tell
+        alone=_alone(path, stream, entries) if look_at_keys else np.zeros(count, np.bool_),
         fps=rate,
     )
 
@@ -74,6 +85,15 @@ def _entries(stream: VideoStream) -> _Entries:
     columns = np.array(listed, np.int64).reshape(-1, 5).T
     decoded_at, place, size, key, discard = columns
     return _Entries(decoded_at, place, size, key.astype(np.bool_), bool(discard.any()))
+
+
+def _alone(path: str, stream: VideoStream, entries: _Entries) -> NDArray[np.bool_]:
+    alone, context = np.zeros(len(entries.key), np.bool_), stream.codec_context
+    with Path(path).open("rb") as file:
+        for packet in np.flatnonzero(entries.key).tolist():
+            file.seek(int(entries.place[packet]))
+            alone[packet] = stands_alone(context.name, context.extradata, file.read(min(entries.size[packet], NOTES)))
+    return alone
 
 
 def _rate_holds(rate: float, shown_at: NDArray[np.int64], time_base: float) -> bool:

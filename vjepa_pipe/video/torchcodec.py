@@ -24,6 +24,8 @@ from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
 from vjepa_pipe.video.sample_tables import index_from_tables
 
+SEEKS_RIGHT = ("mov", "matroska", "flv")
+
 
 @dataclass(frozen=True)
 class TorchcodecDecoder:
@@ -59,9 +61,11 @@ class TorchcodecReader:
         with container:
             options: dict[str, Any] = {"seek_mode": seek_mode}
             if seek_mode == "exact":
-                index = index_from_tables(path, container, stream) or index_packets(path, container, stream)
-                if not index.timed or stream.time_base is None:
-                    raise VideoError(path, "torchcodec cannot number frames without times of showing; use PyavDecoder")
+                tables = index_from_tables(path, container, stream, look_at_keys=True)
+                index = tables or index_packets(path, container, stream)
+                kind = container.format.name.split(",")[0]
+                if kind not in SEEKS_RIGHT or not index.timed or not index.keys_alone or stream.time_base is None:
+                    raise VideoError(path, f"torchcodec does not find every frame of this {kind} file; use PyavDecoder")
                 options = {"custom_frame_mappings": _frame_mappings(index, stream.time_base)}
             self._video = _open(path, stream_index=stream.index, num_ffmpeg_threads=threads, **options)
         about = self._video.metadata
