@@ -9,7 +9,13 @@ from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfi
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, RoboticsConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
-from vjepa_pipe.config.task import StreamTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import (
+    BenchmarkTaskConfig,
+    IndexTaskConfig,
+    PrepareTaskConfig,
+    StreamTaskConfig,
+    ValidateTaskConfig,
+)
 
 ROOT = "experiment_schema"
 SCHEMAS: dict[str, type] = {
@@ -25,6 +31,9 @@ SCHEMAS: dict[str, type] = {
     "torchcodec": TorchcodecConfig,
     "loader": LoaderConfig,
     "stream": StreamTaskConfig,
+    "benchmark": BenchmarkTaskConfig,
+    "index": IndexTaskConfig,
+    "prepare": PrepareTaskConfig,
     "validate": ValidateTaskConfig,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vjepa_pipe.video.clips import ClipSampler
 from vjepa_pipe.video.decord import DecordDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
+from vjepa_pipe.video.probe import Probe, probe
 from vjepa_pipe.video.pyav import PyavDecoder
 from vjepa_pipe.video.reader import Decoder, VideoReader
 from vjepa_pipe.video.torchcodec import TorchcodecDecoder
@@ -15,8 +16,10 @@ __all__ = [
     "ClipTooShort",
     "Decoder",
     "DecordDecoder",
+    "Probe",
     "PyavDecoder",
     "TorchcodecDecoder",
     "VideoError",
     "VideoReader",
+    "probe",
 ]

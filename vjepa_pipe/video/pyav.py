@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,11 @@ class PyavReader:
     Opening takes the packets from the tables of an MP4 file where they settle everything, else walks over them once.
     Reading then decodes from the key frame before each wanted frame to that frame and no further, leaves out pictures
     that nothing wanted depends on, and converts only wanted ones to RGB.
+
+    Attributes:
+        pictures_decoded: Pictures that decoding has given so far, wanted or not.
+        convert_sec: Time spent so far on turning wanted ones to RGB.
+        rotation: Degrees counterclockwise that the last picture was turned.
     """
 
     def __init__(self, path: str, threads: int = 1) -> None:
@@ -65,6 +71,7 @@ class PyavReader:
         self.path = path
         self._threads = threads
         self._to_rgb = VideoReformatter()
+        self.pictures_decoded, self.convert_sec, self.rotation = 0, 0.0, 0
         self._open()
         try:
             index = index_from_tables(path, self._container, self._stream)
@@ -118,10 +125,12 @@ class PyavReader:
     def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         clip: NDArray[np.uint8] | None = None
         for number, picture in self._pictures(np.unique(numbers).tolist()):
+            started = time.perf_counter()
             image = self._upright_rgb(picture)
             if clip is None:
                 clip = np.empty((len(numbers), *image.shape), np.uint8)
             clip[numbers == number] = image
+            self.convert_sec += time.perf_counter() - started
         return np.empty((0, self.height, self.width, 3), np.uint8) if clip is None else clip
 
     def close(self) -> None:
@@ -149,6 +158,7 @@ class PyavReader:
         A picture that changes size within the video is scaled to the size that the header gives.
         """
         width, height = self._stored_size
+        self.rotation = picture.rotation
         rgb = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1)
         image: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), np.uint8)
         return np.rot90(image, picture.rotation // 90) if picture.rotation % 90 == 0 else image
@@ -199,6 +209,7 @@ class PyavReader:
                 for picture in context.decode(packet) + (context.decode(None) if number == last else []):
                     frame = picture.pts if index.timed else count
                     count += 1
+                    self.pictures_decoded += 1
                     if frame is None or frame < intact_from:
                         continue
                     if picture.is_corrupt:

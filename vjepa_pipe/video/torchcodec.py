@@ -105,7 +105,9 @@ class TorchcodecReader:
         try:
             frames: NDArray[np.uint8] = self._video.get_frames_at(numbers.tolist()).data.numpy()
         except (RuntimeError, IndexError, ValueError) as error:
-            raise VideoError(self.path, f"torchcodec cannot decode every frame asked for ({_one_line(error)})") from error
+            raise VideoError(
+                self.path, f"torchcodec cannot decode every frame asked for ({_one_line(error)})"
+            ) from error
         return frames
 
     def close(self) -> None:
