@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-next lint clean
+.PHONY: demo test test-next lint bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
@@ -24,6 +24,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Loaders in turn on a corpus of csv files; UPSTREAM is a checkout of vjepa2 to compare with (needs pandas, opencv).
+bench: $(VENV)/.installed-dev
+	PYTHONPATH=$(CURDIR) $(BIN)/python bench/compare.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out bench.json
+	PYTHONPATH=$(CURDIR) $(BIN)/python bench/decoders.py $(CORPUS) > decoders.json
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

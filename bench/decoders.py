@@ -49,6 +49,7 @@ def main() -> None:
     torch.set_num_threads(1)  # as in a worker
     paths = [Path(name) for name in sys.argv[1:]]
     files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    files = [file for file in files if file.is_file() and file.suffix not in (".csv", ".json")]
     table = {}
     for file in files:
         costs: dict[str, list[float]] = {name: [] for name in DECODERS}

@@ -59,7 +59,9 @@ class IndexTaskConfig(TaskConfig):
 class PrepareTaskConfig(TaskConfig):
     """Encode copies of the videos that are cheap to read at random places."""
 
-    target_dir: str = setting("???", "where the copies go; the originals stay", path=True)
+    target_dir: Optional[str] = setting(
+        None, "where the copies go; the originals stay; unset: the output folder", path=True
+    )
     short_side: int = setting(320, "pixels of the short side; smaller videos keep their size", ge=16)
     group_length: int = setting(16, "frames from one key frame to the next; 1 makes every frame one", ge=1)
     crf: int = setting(20, "quality: 0 is lossless, 51 worst", ge=0, le=51)

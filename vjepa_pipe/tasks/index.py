@@ -70,6 +70,7 @@ def _probe_shard(rows: Rows, folder: Path, task: IndexTaskConfig, console: Conso
     missing = [path for path in paths if path not in found]
     columns = (TextColumn(rows.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with log.open("a") as file, Progress(*columns, console=console) as progress:
+        file.write("\n" if log.stat().st_size else "")  # closes a line that was cut off
         bar = progress.add_task(rows.name, total=len(paths), completed=len(found))
         for outcome in map_killable(probe, missing, task.workers, task.timeout_sec):
             entry = {"path": outcome.item, "stamp": _stamp(outcome.item), "error": outcome.error}
@@ -115,8 +116,7 @@ def _put_together(rows: Rows, logs: list[Path], folder: Path) -> None:
 
 
 def write_annotations(file: Path, lines: Iterator[tuple[str, int | str]]) -> None:
-    """Write `path label` lines; a path or label with spaces is parted by `::` instead, as the readers understand it."""
-    text = "".join(
-        f"{path}::{label}\n" if " " in path or " " in str(label) else f"{path} {label}\n" for path, label in lines
-    )
-    file.write_text(text)
+    """Write `path label` lines, or `path::label` where a path or label holds a space."""
+    pairs = [(path, str(label)) for path, label in lines]
+    mark = "::" if any(" " in path or " " in label for path, label in pairs) else " "
+    file.write_text("".join(f"{path}{mark}{label}\n" for path, label in pairs))

@@ -27,6 +27,7 @@ class Outcome(Generic[Item, Result]):
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    started: bool = False
     item: Any = None
     deadline: float = float("inf")
 
@@ -83,6 +84,8 @@ def _outcome(worker: _Worker, ready: bool, timeout: float) -> Outcome[Any, Any]:
 
 def _give(worker: _Worker, left: Iterator[Any], timeout: float) -> bool:
     for item in left:
+        if not worker.started:  # importing takes seconds, which are not the item's
+            worker.started = bool(worker.pipe.recv())
         worker.item, worker.deadline = item, time.monotonic() + timeout
         worker.pipe.send(item)
         return True
@@ -99,6 +102,7 @@ def _start(function: Callable[[Any], Any]) -> _Worker:
 
 
 def _serve(function: Callable[[Any], Any], pipe: Connection) -> None:
+    pipe.send("started")
     while True:
         try:
             item = pipe.recv()

@@ -28,7 +28,7 @@ TIMEOUT = 3600.0
 COMPARED = 8  # files whose reading is timed before and after
 
 
-def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:  # noqa: ARG001 (every task's signature)
+def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     """Encode every video once as H.264 without B-frames, verify the copy, and write `NAME.csv` with the copies' paths.
 
     A copy has the frames of its original, upright, at the average rate, without sound. Copies that exist are kept, so
@@ -40,11 +40,12 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:  
     """
     task, console = experiment.task, Console(stderr=True)
     assert isinstance(task, PrepareTaskConfig)
+    target = Path(task.target_dir or output_dir).resolve()
     dataset = DataManager(experiment, rank=0, world_size=1).build_train_dataset()
     before = after = bad = files = 0
     pairs: list[tuple[str, str]] = []
     for rows in dataset.sources:
-        folder = Path(task.target_dir).resolve() / rows.name
+        folder = target / rows.name
         folder.mkdir(parents=True, exist_ok=True)
         copies = {path: str(folder / _name(path, task)) for path in dict.fromkeys(map(rows.path, range(len(rows))))}
         missing = [(path, copy) for path, copy in copies.items() if not Path(copy).exists()]
@@ -63,7 +64,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:  
     speed = float(times[:, 0].sum() / times[:, 1].sum()) if pairs else 1.0
     console.print(
         f"{files} copies, {bad} bad; {after / max(before, 1):.2f} times the size, read {speed:.1f} times as fast; "
-        f"train with data.data_paths=[{Path(task.target_dir).resolve()}/NAME.csv]",
+        f"train with data.data_paths=[{target}/NAME.csv]",
         markup=False,
         highlight=False,
         soft_wrap=True,
