@@ -28,6 +28,7 @@ lint: $(VENV)/.installed-dev
 # Loaders in turn on a corpus of csv files; UPSTREAM is a checkout of vjepa2 to compare with (needs pandas, opencv).
 bench: $(VENV)/.installed-dev
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/compare.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out bench.json
+	$(BIN)/python bench/plot.py bench.json bench.png
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/decoders.py $(CORPUS) > decoders.json
 
 $(BIN)/python:
