@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-next lint soak clean
+.PHONY: demo test test-next lint soak bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
@@ -28,6 +28,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Loaders in turn on a corpus of csv files; UPSTREAM is a checkout of vjepa2 to compare with (needs pandas, opencv).
+bench: $(VENV)/.installed-dev
+	PYTHONPATH=$(CURDIR) $(BIN)/python bench/compare.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out bench.json
+	$(BIN)/python bench/plot.py bench.json bench.png
+	PYTHONPATH=$(CURDIR) $(BIN)/python bench/decoders.py $(CORPUS) > decoders.json
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -14,7 +14,7 @@ import pytest
 from footage import counter_frame, read_counter, write_video
 from footage_kinds import ALL_KINDS, KINDS, shown
 
-from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, VideoError
+from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, TorchcodecDecoder, VideoError
 from vjepa_pipe.video.pyav import PyavReader
 
 PYAV, DECORD = PyavDecoder(), DecordDecoder()
@@ -81,6 +81,53 @@ def test_a_frame_is_the_same_however_it_is_reached(name: str, video: Find) -> No
         spread = reader.read(range(1, reader.num_frames, 5))
     assert np.array_equal(whole, one_by_one[::-1])
     assert np.array_equal(whole[1::5], spread)
+
+
+@pytest.mark.parametrize("name", ALL_KINDS)
+def test_sparse_reading_is_exact(name: str, video: Find) -> None:
+    with PYAV.open(str(video(name))) as reader:
+        whole = reader.read(range(reader.num_frames))
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.permutation(len(whole))[: rng.integers(1, 16)])
+        with PYAV.open(str(video(name))) as reader:
+            assert np.array_equal(reader.read(chosen), whole[chosen])
+
+
+REFUSED_BY_TORCHCODEC = (
+    "refreshed.mp4",
+    *(n for n in ALL_KINDS if n.endswith((".avi", ".asf", ".ts", ".mpg", ".h264"))),
+)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL_KINDS if name not in REFUSED_BY_TORCHCODEC])
+def test_torchcodec_agrees(name: str, video: Find) -> None:
+    path = str(video(name))
+    with PYAV.open(path) as one, TorchcodecDecoder().open(path) as other:
+        assert (one.num_frames, one.fps, one.height, one.width) == (
+            other.num_frames,
+            other.fps,
+            other.height,
+            other.width,
+        )
+        indices = np.random.default_rng(1).integers(0, one.num_frames, 24)
+        difference = np.abs(one.read(indices).astype(int) - other.read(indices))
+    assert 0 < difference.mean() < NEAR[name] if name in NEAR else difference.max() == 0
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_TORCHCODEC)
+def test_torchcodec_refuses_what_it_would_read_wrong(name: str, video: Find) -> None:
+    with pytest.raises(VideoError, match=r"torchcodec does not find every frame of this \w+ file; use PyavDecoder"):
+        TorchcodecDecoder().open(str(video(name)))
+
+
+def test_approximate_seeking_trusts_the_header(video: Find) -> None:
+    path, approximate = str(video("b_frames.mp4")), TorchcodecDecoder(seek_mode="approximate")
+    with PYAV.open(path) as one, approximate.open(path) as other:
+        assert (one.num_frames, one.fps) == (other.num_frames, other.fps)
+        assert np.array_equal(one.read([40, 3]), other.read([40, 3]))
+    with pytest.raises(ValueError, match=r"seek_mode must be one of exact, approximate \(got 'guess'\)"):
+        TorchcodecDecoder(seek_mode="guess")
 
 
 def test_pixels_survive() -> None:

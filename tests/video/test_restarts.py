@@ -25,7 +25,11 @@ def units(*headers: int) -> bytes:
         ("h264", AVCC, units(0x09, 0x67, 0x68, 0x65), True),  # parameters, then an IDR slice
         ("h264", AVCC, units(0x06, 0x41), False),  # a recovery point, then a plain slice
         ("h264", AVCC, units(0x09), False),  # no slice
-        ("h264", None, units(0x65), False),  # not stored with lengths
+        ("h264", None, units(0x65), False),  # no start code where units are not stored with lengths
+        ("h264", None, b"\0\0\0\1\x67\0\0\1\x65\x88", True),
+        ("h264", AVCC, bytes([0, 0, 0, 4, 6, 6, 1, 0xC4, 0, 0, 0, 2, 0x61, 0]), True),  # whole again after 0 frames
+        ("h264", AVCC, bytes([0, 0, 0, 4, 6, 6, 1, 0x44, 0, 0, 0, 2, 0x61, 0]), False),  # after 1
+        ("h264", AVCC, bytes([0, 0, 0, 7, 6, 5, 1, 9, 6, 1, 0xC4, 0, 0, 0, 2, 0x61, 0]), True),  # behind another note
         ("hevc", HVCC, units(32 << 1, 19 << 1), True),
         ("hevc", HVCC, units(21 << 1), True),
         ("hevc", HVCC, units(1 << 1), False),
@@ -38,7 +42,13 @@ def test_first_slice_decides(codec: str, configuration: bytes | None, packet: by
 
 @pytest.mark.parametrize(
     ("name", "alone"),
-    [("b_frames.mp4", [True] * 4), ("h265.mp4", [True] * 4), ("refreshed.mp4", [True, False, False])],
+    [
+        ("b_frames.mp4", [True] * 4),
+        ("open_groups.mp4", [True] * 4),
+        ("h265.mp4", [True] * 4),
+        ("refreshed.mp4", [True, False, False]),
+        ("h264.ts", [True] * 4),
+    ],
 )
 def test_encoded_key_packets(name: str, alone: list[bool], video: Callable[[str], Path]) -> None:
     with av.open(str(video(name))) as container:

@@ -9,6 +9,7 @@ from vjepa_pipe.config.fields import setting
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+PRECISIONS = ("exact", "fast")
 RANDAUGMENT_ORDERS = ("after_crop", "before_crop")
 
 
@@ -44,6 +45,11 @@ class AugConfig:
         "after_crop",
         "after_crop works on the cropped clip; before_crop on whole frames, as the published code does",
         choices=RANDAUGMENT_ORDERS,
+    )
+    precision: str = setting(
+        "exact",
+        "arithmetic of the training crop: exact resizes in float32, as published; fast in uint8, within one grey level",
+        choices=PRECISIONS,
     )
     eval_views: int = setting(1, "crops along the long side of each clip when evaluating; 1: the centre crop", ge=1)
     keep_geometry: bool = setting(False, "refuse what breaks the relation of pixels to robot actions, such as flips")

@@ -10,6 +10,8 @@ from vjepa_pipe.config.fields import setting
 START_METHODS = ("fork", "spawn", "forkserver")
 BAD_SAMPLE_POLICIES = ("replace", "raise", "skip", "zero_masked")
 ON_CHANGE = ("refuse", "continue")
+SEEK_MODES = ("exact", "approximate")
+OUTPUTS = ("float32", "uint8")
 
 
 @dataclass
@@ -20,6 +22,18 @@ class DecoderConfig:
         1, "decoding threads of each open video; workers already decode in parallel", ge=1, affects_results=False
     )
     _target_: str = setting("vjepa_pipe.video.PyavDecoder", "what opens a video")
+
+
+@dataclass
+class TorchcodecConfig(DecoderConfig):
+    """torchcodec: its own ways to find a frame."""
+
+    seek_mode: str = setting(
+        "exact",
+        "exact finds frames by their times; approximate by the header's rate, right only where that is constant",
+        choices=SEEK_MODES,
+    )
+    _target_: str = setting("vjepa_pipe.video.TorchcodecDecoder", "what opens a video")
 
 
 @dataclass
@@ -55,6 +69,11 @@ class LoaderConfig:
     )
     start_method: Optional[str] = setting(
         None, "how workers start; unset: the platform's way", choices=START_METHODS, affects_results=False
+    )
+    output: str = setting(
+        "float32",
+        "float32 gives normalised clips; uint8 gives bytes, a quarter of the memory, to normalise on the device",
+        choices=OUTPUTS,
     )
     on_bad_sample: str = setting(
         "replace",

@@ -113,6 +113,13 @@ def one_epoch_length(experiment: ExperimentConfig) -> Iterator[str]:
         yield "loader.samples_per_epoch and loader.iterations_per_epoch both give the length of an epoch: set one"
 
 
+def bytes_are_not_erased(experiment: ExperimentConfig) -> Iterator[str]:
+    """Erasing puts noise of normalised clips in place of pixels, and 8-bit values cannot hold it."""
+    if experiment.loader.output == "uint8" and experiment.data_aug.random_erasing:
+        share = experiment.data_aug.random_erasing
+        yield f"data_aug.random_erasing must be 0 with loader.output=uint8: its noise has no 8-bit values (got {share})"
+
+
 RULES: tuple[Rule, ...] = (
     one_setting_per_source,
     weights_draw_something,
@@ -124,4 +131,5 @@ RULES: tuple[Rule, ...] = (
     one_crop,
     one_epoch_length,
     *CAPTION_RULES,
+    bytes_are_not_erased,
 )

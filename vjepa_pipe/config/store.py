@@ -9,12 +9,20 @@ from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig
+from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.sweep import SweepConfig
-from vjepa_pipe.config.task import ExternalTaskConfig, StatisticsTaskConfig, StreamTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import (
+    BenchmarkTaskConfig,
+    ExternalTaskConfig,
+    IndexTaskConfig,
+    PrepareTaskConfig,
+    StatisticsTaskConfig,
+    StreamTaskConfig,
+    ValidateTaskConfig,
+)
 from vjepa_pipe.config.training import (
     AnticipationTraining,
     DroidTraining,
@@ -42,9 +50,13 @@ SCHEMAS: dict[str, type] = {
     "synthetic_robot": SyntheticRobotDataConfig,
     "robotics": RoboticsConfig,
     "decoder": DecoderConfig,
+    "torchcodec": TorchcodecConfig,
     "loader": LoaderConfig,
     "stream": StreamTaskConfig,
     "statistics": StatisticsTaskConfig,
+    "benchmark": BenchmarkTaskConfig,
+    "index": IndexTaskConfig,
+    "prepare": PrepareTaskConfig,
     "validate": ValidateTaskConfig,
     "external": ExternalTaskConfig,
     "training_none": TrainingConfig,

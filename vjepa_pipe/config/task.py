@@ -62,3 +62,39 @@ class StatisticsTaskConfig(TaskConfig):
     clips_per_episode: int = setting(4, "clips drawn from each episode", ge=1)
     max_episodes: Optional[int] = setting(None, "stop after this many episodes, spread evenly; unset: all", ge=1)
     _target_: str = setting("vjepa_pipe.tasks.statistics.statistics", "what runs")
+
+
+class BenchmarkTaskConfig(TaskConfig):
+    """Time every stage between a file and a batch, and say what to change first."""
+
+    clips: int = setting(16, "clips timed of each source", ge=1)
+    batches: int = setting(12, "batches timed through the loader", ge=1)
+    tune: bool = setting(False, "also look for a good data.num_workers and loader.prefetch_factor, in under a minute")
+    _target_: str = setting("vjepa_pipe.tasks.benchmark.benchmark", "what runs")
+
+
+@dataclass
+class IndexTaskConfig(TaskConfig):
+    """Probe every file once: what it holds, or what is wrong with it. Interrupted runs go on where they stopped."""
+
+    index_dir: Optional[str] = setting(None, "where the indexes are kept; unset: the output folder", path=True)
+    workers: int = setting(2, "files probed at a time, each in a process that can be killed", ge=1)
+    timeout_sec: float = setting(60.0, "seconds after which a file counts as bad", gt=0)
+    shard: int = setting(0, "which part of the rows this run probes, from 0", ge=0)
+    shards: int = setting(1, "parts that the rows are cut into, one per machine", ge=1)
+    _target_: str = setting("vjepa_pipe.tasks.index.index", "what runs")
+
+
+@dataclass
+class PrepareTaskConfig(TaskConfig):
+    """Encode copies of the videos that are cheap to read at random places."""
+
+    target_dir: Optional[str] = setting(
+        None, "where the copies go; the originals stay; unset: the output folder", path=True
+    )
+    short_side: int = setting(320, "pixels of the short side; smaller videos keep their size", ge=16)
+    group_length: int = setting(16, "frames from one key frame to the next; 1 makes every frame one", ge=1)
+    crf: int = setting(20, "quality: 0 is lossless, 51 worst", ge=0, le=51)
+    preset: str = setting("veryfast", "x264 preset", choices=("ultrafast", "veryfast", "fast", "medium", "slow"))
+    workers: int = setting(2, "files encoded at a time", ge=1)
+    _target_: str = setting("vjepa_pipe.tasks.prepare.prepare", "what runs")

@@ -3,6 +3,7 @@
 from vjepa_pipe.loader.blame import WorkersKeepDying
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
+from vjepa_pipe.loader.device import device_prefetch
 from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.manager import DataManager
 from vjepa_pipe.loader.report import Report, SourceReport, TooManyFailures
@@ -18,4 +19,5 @@ __all__ = [
     "TooManyFailures",
     "VideoCollator",
     "WorkersKeepDying",
+    "device_prefetch",
 ]

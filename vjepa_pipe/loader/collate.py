@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.mask import MaskConfig, MultiBlockConfig, TubeConfig
+from vjepa_pipe.loader.batch_memory import batch_of
 from vjepa_pipe.loader.schedule import BatchSchedule, GlobalBatch
 from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, Tube
 from vjepa_pipe.sampling import SampleKey, generator
@@ -193,7 +194,8 @@ class MaskCollator:
 def stack(values: list[Any]) -> Any:
     """Values of one kind as one: tensors stacked, whole numbers int64, everything else a list."""
     if isinstance(values[0], torch.Tensor):
-        return default_collate(values)
+        batch = batch_of(values)
+        return default_collate(values) if batch is None else batch
     if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         return torch.tensor(values, dtype=torch.int64)
     return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +11,12 @@ import torch
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.datasets import BadSample, KeyedDataset, SampleSkipped, SampleStats, TooManyBadSamples
+from vjepa_pipe.loader.batch_memory import BatchMemory
 from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.loader.pulse import Pulse
 from vjepa_pipe.loader.worker import Failure
 from vjepa_pipe.sampling import SampleKey, seed_worker
+from vjepa_pipe.transforms import next_clip_at
 
 Collate = Callable[[Sequence[Any]], Any]
 
@@ -58,6 +60,7 @@ class FetchBatch:
     dataset: KeyedDataset
     collate: Collate
     pulse: Pulse | None = None
+    memory: BatchMemory = field(default_factory=BatchMemory)
 
     def watch(self, pulse: Pulse) -> None:
         """Tell this pulse which row is being read, from now on."""
@@ -68,12 +71,23 @@ class FetchBatch:
         self.dataset.quarantine.update(task.blamed)
         delivery = Delivery(None, [], [], [])
         try:
-            samples = [sample for key in task.keys if (sample := self._read(key, delivery)) is not None]
+            samples = self.read_all(task.keys, delivery)
             if not samples:
                 raise TooManyBadSamples(f"no sample of a batch could be read, the first: {delivery.bad[0].reason}")
         except UserError as error:
             return Failure(error)
         return delivery._replace(batch=self.collate(samples))
+
+    def read_all(self, keys: Sequence[SampleKey], delivery: Delivery) -> list[Any]:
+        """The samples of one batch, their clips written where the batch will stand; `delivery` is added to."""
+        samples = []
+        for key, place in zip(keys, self.memory.places(len(keys)), strict=True):
+            with next_clip_at(place):
+                sample = self._read(key, delivery)
+            if sample is not None:
+                samples.append(sample)
+        self.memory.learn(samples)
+        return samples
 
     def _read(self, key: SampleKey, delivery: Delivery) -> Any:
         try:

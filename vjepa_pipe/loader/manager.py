@@ -116,7 +116,13 @@ class DataManager:
             instantiate(node, f"data_aug.extra_transforms[{i}]")
             for i, node in enumerate(self.config.data_aug.extra_transforms)
         ]
-        return instantiate(self.config.data_aug, "data_aug", img_size=self.config.data.img_size, extra_transforms=extra)
+        return instantiate(
+            self.config.data_aug,
+            "data_aug",
+            img_size=self.config.data.img_size,
+            extra_transforms=extra,
+            output=self.config.loader.output,
+        )
 
     def build_mask_collator(self, schedule: BatchSchedule | None = None) -> Collate:
         """The collator that `mask` names.

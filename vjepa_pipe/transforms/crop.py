@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vjepa_pipe.config.aug import PRECISIONS
 from vjepa_pipe.transforms.box import Box, draw_log_uniform, place
 from vjepa_pipe.transforms.frames import check_shape
 
@@ -55,6 +56,7 @@ class RandomResizedCrop:
         ratio: Smallest and largest width / height.
         motion_shift: Draw a second box, and move from the first to it during the clip.
         center_ratio: Take the largest centred box of this width / height, and draw nothing.
+        precision: `exact` resizes in float32, as vjepa2 does; `fast` resizes in uint8, within one grey level of it.
 
     Raises:
         ValueError: A bound is not positive, or a pair is not in order.
@@ -65,10 +67,13 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (0.75, 1.33)
     motion_shift: bool = False
     center_ratio: float | None = None
+    precision: str = "exact"
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"img_size must be >= 1 (got {self.size})")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)} (got {self.precision!r})")
         for name, (low, high) in (("crop_scale", self.scale), ("crop_ratio", self.ratio)):
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be two positive numbers, smallest first (got {low}, {high})")
@@ -96,7 +101,7 @@ class RandomResizedCrop:
             params: Where to crop.
 
         Returns:
-            float32 `[C, T, size, size]`, from 0 to 255.
+            `[C, T, size, size]` from 0 to 255: float32, or uint8 with `fast`.
 
         Raises:
             ValueError: A box does not fit the frames.
@@ -105,9 +110,10 @@ class RandomResizedCrop:
         for box in (params.start, params.end or params.start):
             if min(box) < 0 or 0 in box[2:] or box.top + box.height > height or box.left + box.width > width:
                 raise ValueError(f"crop {tuple(box)} (top, left, height, width) is outside a {height}x{width} frame")
-        out = torch.empty((channels, count, self.size, self.size), dtype=torch.float32, device=frames.device)
+        dtype = torch.uint8 if self.precision == "fast" else torch.float32
+        out = torch.empty((channels, count, self.size, self.size), dtype=dtype, device=frames.device)
         for index, (top, left, box_height, box_width) in enumerate(params.boxes(count)):
-            cut = frames[index, top : top + box_height, left : left + box_width].permute(2, 0, 1)[None].float()
+            cut = frames[index, top : top + box_height, left : left + box_width].permute(2, 0, 1)[None].to(dtype)
             out[:, index] = F.interpolate(cut, size=(self.size, self.size), mode="bilinear", align_corners=False)[0]
         return out
 

@@ -20,10 +20,12 @@ class EvalTransform:
     Attributes:
         view: The centre crop, or several crops along the long side.
         normalize: Mean and standard deviation.
+        as_uint8: Give whole 8-bit values, not normalised.
     """
 
     view: ResizeCenterCrop | MultiViewCrop
     normalize: Normalize
+    as_uint8: bool = False
 
     def __call__(self, frames: Frames, rng: np.random.Generator | None = None) -> Tensor:
         """Crop and normalise.
@@ -33,7 +35,7 @@ class EvalTransform:
             rng: Unused; taken so that both transforms are called alike.
 
         Returns:
-            Normalised float32 `[C, T, size, size]`, or `[V, C, T, size, size]` for V > 1 views.
+            Normalised float32 (uint8 with `as_uint8`) `[C, T, size, size]`, or `[V, C, T, size, size]` for V > 1 views.
 
         Raises:
             TypeError: The frames are not uint8.
@@ -42,5 +44,10 @@ class EvalTransform:
         del rng
         seen = self.view.apply(as_frames(frames))
         if isinstance(self.view, MultiViewCrop):
-            return torch.stack([self.normalize.apply(to_float_clip(view)) for view in seen])
-        return self.normalize.apply(to_float_clip(seen))
+            return torch.stack([self._finished(view) for view in seen])
+        return self._finished(seen)
+
+    def _finished(self, frames: Tensor) -> Tensor:
+        if self.as_uint8:
+            return frames.permute(3, 0, 1, 2).contiguous()
+        return self.normalize.apply(to_float_clip(frames))

@@ -66,5 +66,5 @@ def to_float_clip(frames: Tensor) -> Tensor:
 
 
 def to_uint8(clip: Tensor) -> Tensor:
-    """Round a float clip on the 0-255 scale to uint8; layout is kept."""
-    return clip.round().clamp_(0, 255).to(torch.uint8)
+    """Round a float clip on the 0-255 scale to uint8; layout is kept, and so is a clip that is uint8 already."""
+    return clip if clip.dtype == torch.uint8 else clip.round().clamp_(0, 255).to(torch.uint8)

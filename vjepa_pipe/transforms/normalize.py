@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -41,8 +42,12 @@ class Normalize:
         Returns:
             The same tensor.
         """
-        mean, std = (
-            (torch.tensor(values, dtype=clip.dtype, device=clip.device) * 255).view(-1, 1, 1, 1)
-            for values in (self.mean, self.std)
-        )
-        return clip.sub_(mean).div_(std)
+        mean, std = _on_the_255_scale(self.mean, self.std)
+        return clip.sub_(mean.to(clip)).div_(std.to(clip))
+
+
+@cache
+def _on_the_255_scale(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """Both as float32 `[C, 1, 1, 1]`, times 255; made once, for clips are normalised frame by frame."""
+    first, second = ((torch.tensor(values, dtype=torch.float32) * 255).view(-1, 1, 1, 1) for values in (mean, std))
+    return first, second

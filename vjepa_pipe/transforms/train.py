@@ -5,7 +5,7 @@ Order: random resized crop, flip, [extra transforms], [RandAugment], to `[C, T, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ from torch import Tensor
 from vjepa_pipe.transforms.crop import CropParams, RandomResizedCrop
 from vjepa_pipe.transforms.erase import EraseParams, RandomErasing
 from vjepa_pipe.transforms.flip import FlipParams, HorizontalFlip
-from vjepa_pipe.transforms.frames import Frames, as_frames, check_shape, to_float_clip, to_uint8
+from vjepa_pipe.transforms.frames import CHANNELS, Frames, as_frames, check_shape, to_uint8
+from vjepa_pipe.transforms.memory import new_clip
 from vjepa_pipe.transforms.normalize import Normalize
 from vjepa_pipe.transforms.randaugment import RandAugment, RandAugmentParams
 
@@ -51,6 +52,7 @@ class TrainTransform:
         extra_transforms: Further transforms on uint8 `[T, C, H, W]`. What they draw is not part of `ClipParams`.
         normalize: Mean and standard deviation.
         erase: Random erasing.
+        as_uint8: Give whole 8-bit values, neither normalised nor erased.
     """
 
     crop: RandomResizedCrop
@@ -60,6 +62,7 @@ class TrainTransform:
     extra_transforms: tuple[ClipTransform, ...]
     normalize: Normalize
     erase: RandomErasing
+    as_uint8: bool = False
 
     def __call__(self, frames: Frames, rng: np.random.Generator | None = None) -> Tensor:
         """Draw and apply.
@@ -69,7 +72,7 @@ class TrainTransform:
             rng: Source of randomness; None takes a fresh, unseeded one.
 
         Returns:
-            Normalised float32 `[C, T, size, size]`.
+            Normalised float32 `[C, T, size, size]`; with `as_uint8`, uint8 from 0 to 255.
 
         Raises:
             TypeError: The frames are not uint8.
@@ -96,24 +99,38 @@ class TrainTransform:
     def apply(self, frames: Frames, params: ClipParams) -> Tensor:
         """Apply drawn parameters; equal frames and parameters give equal clips.
 
+        Frames go one by one from their pixels to their place in the clip, each while it is in the processor's cache.
+
         Args:
             frames: uint8 `[T, H, W, 3]`, tensor or array; never written to.
             params: What `draw` gave for frames of this shape.
 
         Returns:
-            Normalised float32 `[C, T, size, size]`.
+            As for a call.
         """
         frames = as_frames(frames)
+        out = new_clip(
+            (CHANNELS, len(frames), self.crop.size, self.crop.size), torch.uint8 if self.as_uint8 else torch.float32
+        )
         if self.rand_augment_first:
             frames = self._augment(frames, params)
-        clip = self.flip.apply(self.crop.apply(frames, params.crop), params.flip)
+        pieces = self._cropped(frames, params)
         augment_now = bool(params.rand_augment and params.rand_augment.ops) and not self.rand_augment_first
         if self.extra_transforms or augment_now:
             # These work on whole 8-bit values; a clip that goes through neither keeps its fractions.
-            frames = to_uint8(clip).permute(1, 2, 3, 0).contiguous()
-            frames = self._run_extra(frames)
-            clip = to_float_clip(self._augment(frames, params) if augment_now else frames)
-        return self.erase.apply(self.normalize.apply(clip), params.erase)
+            whole = torch.cat([to_uint8(piece) for piece in pieces], 1).permute(1, 2, 3, 0).contiguous()
+            whole = self._run_extra(whole)
+            whole = self._augment(whole, params) if augment_now else whole
+            pieces = (whole[i : i + 1].permute(3, 0, 1, 2) for i in range(len(whole)))
+        for index, piece in enumerate(pieces):
+            place = out[:, index : index + 1]
+            place.copy_(to_uint8(piece) if self.as_uint8 else self.normalize.apply(piece.float()))
+        return out if self.as_uint8 else self.erase.apply(out, params.erase)
+
+    def _cropped(self, frames: Tensor, params: ClipParams) -> Iterator[Tensor]:
+        """The frames, cropped and flipped, one by one: float32 or uint8 `[C, 1, size, size]`."""
+        for index, box in enumerate(params.crop.boxes(len(frames))):
+            yield self.flip.apply(self.crop.apply(frames[index : index + 1], CropParams(box)), params.flip)
 
     def _augment(self, frames: Tensor, params: ClipParams) -> Tensor:
         if self.rand_augment is None or params.rand_augment is None:

@@ -7,8 +7,10 @@ from vjepa_pipe.video.decord import DecordDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
 from vjepa_pipe.video.frame_times import FrameTimes, times_of
 from vjepa_pipe.video.policies import FrameSampler, PolicyError
+from vjepa_pipe.video.probe import Probe, probe
 from vjepa_pipe.video.pyav import PyavDecoder
 from vjepa_pipe.video.reader import Decoder, VideoReader
+from vjepa_pipe.video.torchcodec import TorchcodecDecoder
 
 __all__ = [
     "ClipError",
@@ -19,8 +21,11 @@ __all__ = [
     "FrameSampler",
     "FrameTimes",
     "PolicyError",
+    "Probe",
     "PyavDecoder",
+    "TorchcodecDecoder",
     "VideoError",
     "VideoReader",
+    "probe",
     "times_of",
 ]

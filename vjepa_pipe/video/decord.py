@@ -22,6 +22,7 @@ from vjepa_pipe.video.errors import VideoError
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
+from vjepa_pipe.video.sample_tables import index_from_tables
 
 SEEKS_RIGHT = ("mov", "matroska", "flv")
 STARTS_RIGHT = (*SEEKS_RIGHT, "avi", "asf")
@@ -56,7 +57,8 @@ class DecordReader:
         self._threads = threads
         container, stream = open_video(path)
         with container:
-            self._index = index_packets(path, container, stream)
+            tables = index_from_tables(path, container, stream, look_at_keys=True)
+            self._index = tables or index_packets(path, container, stream)
             kind = container.format.name.split(",")[0]
         if kind not in STARTS_RIGHT:
             raise VideoError(path, f"decord does not find the first frame of {kind} files; use PyavDecoder")

@@ -53,6 +53,7 @@ class PacketIndex:
         frame_of: Frame that each packet becomes, -1 for one that is never shown; int64 [packets].
         key_packets: Packets at which decoding can start; int64 [keys].
         key_frames: First frame that can be decoded from each of them; int64 [keys], rising.
+        times: When each packet's frame is shown, but for a constant; in the stream's time base, int64 [packets].
         seek_times: Where to seek for each packet, in the stream's time base; int64 [packets].
         places: Byte at which each packet is stored in the file, -1 if unknown; int64 [packets].
         keys_alone: Decoding that starts at any key packet gives whole pictures at once.
@@ -65,6 +66,7 @@ class PacketIndex:
     frame_of: NDArray[np.int64]
     key_packets: NDArray[np.int64]
     key_frames: NDArray[np.int64]
+    times: NDArray[np.int64]
     seek_times: NDArray[np.int64]
     places: NDArray[np.int64]
     keys_alone: bool
@@ -89,8 +91,8 @@ class PacketIndex:
 
         After a seek it tells which packet has been reached: times may be reckoned anew, places are not.
         """
-        known = {int(place): packet for packet, place in enumerate(self.places) if place >= 0}
-        return known if len(known) == len(self.places) else {}
+        known = {place: packet for packet, place in enumerate(self.places.tolist())}
+        return known if len(known) == len(self.places) and -1 not in known else {}
 
     def runs(self, frames: Iterable[int]) -> Iterator[Run]:
         """The packets to decode for some frames: from a key packet to the last packet that holds one of them.
@@ -122,27 +124,62 @@ def index_of(packets: Sequence[Packet], fps: float, tick_sec: float = 1.0) -> Pa
         fps: Average frames per second.
         tick_sec: Seconds of one unit of the packets' times.
     """
-    time = np.array([_first_known(packet.pts, packet.dts) for packet in packets])
-    keys = np.flatnonzero([packet.key for packet in packets])
+    return index_of_arrays(
+        time=np.array([_first_known(packet.pts, packet.dts) for packet in packets], np.int64),
+        key=np.array([packet.key for packet in packets], np.bool_),
+        shown=np.array([packet.shown for packet in packets], np.bool_),
+        seek_time=np.array([_first_known(packet.dts, packet.pts) for packet in packets], np.int64),
+        place=np.array([packet.place for packet in packets], np.int64),
+        alone=np.array([packet.alone for packet in packets], np.bool_),
+        fps=fps,
+        tick_sec=tick_sec,
+    )
+
+
+def index_of_arrays(
+    *,
+    time: NDArray[np.int64],
+    key: NDArray[np.bool_],
+    shown: NDArray[np.bool_],
+    seek_time: NDArray[np.int64],
+    place: NDArray[np.int64],
+    alone: NDArray[np.bool_],
+    fps: float,
+    tick_sec: float,
+    first_sec: float | None = None,
+) -> PacketIndex:
+    """The index of packets given as columns [packets], in stored order; `time` is that of showing.
+
+    `first_sec` is when the first frame is shown, where `time` holds but for a constant.
+    """
+    keys = np.flatnonzero(key)
     keys = keys if keys.size else np.array([0])
     keys = keys[np.maximum.accumulate(time[keys]) == time[keys]]
     # Where a recording begins between two key frames, its first frames have nothing to be decoded from.
-    decodable = [n for n, packet in enumerate(packets) if packet.shown and n >= keys[0] and time[n] >= time[keys[0]]]
-    packet_of = np.array(sorted(decodable, key=time.__getitem__), dtype=np.int64)
-    frame_of = np.full(len(packets), -1)
+    decodable = np.flatnonzero(shown & (np.arange(len(time)) >= keys[0]) & (time >= time[keys[0]]))
+    packet_of = decodable[np.argsort(time[decodable], kind="stable")]
+    frame_of = np.full(len(time), -1)
     frame_of[packet_of] = np.arange(len(packet_of))
     return PacketIndex(
         packet_of=packet_of,
         frame_of=frame_of,
         key_packets=keys,
         key_frames=np.searchsorted(time[packet_of], time[keys]),
-        seek_times=np.array([_first_known(packet.dts, packet.pts) for packet in packets]),
-        places=np.array([packet.place for packet in packets]),
-        keys_alone=all(packets[n].alone for n in keys),
+        times=time,
+        seek_times=seek_time,
+        places=place,
+        keys_alone=bool(alone[keys].all()),
         timed=True,
-        frame_times=time[packet_of] * tick_sec,
+        frame_times=_clock(time[packet_of], tick_sec, first_sec),
         fps=fps,
     )
+
+
+def _clock(time: NDArray[np.int64], tick_sec: float, first_sec: float | None) -> NDArray[np.float64]:
+    """Times in seconds, moved so that the first is `first_sec`, if that is given."""
+    if first_sec is None or not time.size:
+        return np.asarray(time * tick_sec)
+    return np.asarray((time - time[0]) * tick_sec + first_sec)
 
 
 def index_counted(num_packets: int, num_frames: int, fps: float) -> PacketIndex:
@@ -152,6 +189,7 @@ def index_counted(num_packets: int, num_frames: int, fps: float) -> PacketIndex:
         frame_of=np.full(num_packets, -1),
         key_packets=np.array([0]),
         key_frames=np.array([0]),
+        times=np.zeros(num_packets, np.int64),
         seek_times=np.zeros(num_packets, np.int64),
         places=np.full(num_packets, -1),
         keys_alone=False,

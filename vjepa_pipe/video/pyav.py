@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +18,21 @@ from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packet_index import Run
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
+from vjepa_pipe.video.restarts import stands_alone
+from vjepa_pipe.video.sample_tables import index_from_tables
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+
+# Decoders that leave out a picture when told so with its packet. Others look ahead (libdav1d) or do not say.
+LEAVES_OUT = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v3", "vp8", "vp9", "wmv2"})
+
+
+class _TablesContradicted(VideoError):
+    """A packet is not what the tables at the head of its file say."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,14 @@ class PyavDecoder:
 class PyavReader:
     """An open video; see `VideoReader`.
 
-    Opening walks over the packets once. Reading then decodes from the key frame before each wanted frame to that
-    frame and no further, leaves out pictures that nothing wanted depends on, and converts only wanted ones to RGB.
+    Opening takes the packets from the tables of an MP4 file where they settle everything, else walks over them once.
+    Reading then decodes from the key frame before each wanted frame to that frame and no further, leaves out pictures
+    that nothing wanted depends on, and converts only wanted ones to RGB.
 
     Attributes:
-        frames_decoded: Pictures that the decoder has given so far, wanted or not.
+        frames_decoded: Pictures that decoding has given so far, wanted or not.
+        convert_sec: Time spent so far on turning wanted ones to RGB.
+        rotation: Degrees counterclockwise that the last picture was turned.
     """
 
     def __init__(self, path: str, threads: int = 1) -> None:
@@ -57,10 +71,12 @@ class PyavReader:
         self.path = path
         self._threads = threads
         self._to_rgb = VideoReformatter()
-        self.frames_decoded = 0
+        self.frames_decoded, self.convert_sec, self.rotation = 0, 0.0, 0
         self._open()
         try:
-            self._index = index_packets(path, self._container, self._stream)
+            index = index_from_tables(path, self._container, self._stream)
+            self._from_tables = index is not None
+            self._index = index or index_packets(path, self._container, self._stream)
         except VideoError:
             self.close()
             raise
@@ -99,12 +115,27 @@ class PyavReader:
     def read(self, indices: Indices) -> NDArray[np.uint8]:
         """Read frames; see `VideoReader.read`."""
         numbers = frame_numbers(self.path, indices, self.num_frames)
+        try:
+            return self._read(numbers)
+        except _TablesContradicted:
+            promised = self.num_frames
+            self.close()
+            self._open()
+            self._index, self._from_tables = index_packets(self.path, self._container, self._stream), False
+            if self.num_frames != promised:
+                fault = f"its tables speak of {promised} frames, it holds {self.num_frames}"
+                raise VideoError(self.path, fault) from None
+            return self._read(numbers)
+
+    def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         clip: NDArray[np.uint8] | None = None
         for number, picture in self._pictures(np.unique(numbers).tolist()):
+            started = time.perf_counter()
             image = self._upright_rgb(picture)
             if clip is None:
                 clip = np.empty((len(numbers), *image.shape), np.uint8)
             clip[numbers == number] = image
+            self.convert_sec += time.perf_counter() - started
         return np.empty((0, self.height, self.width, 3), np.uint8) if clip is None else clip
 
     def close(self) -> None:
@@ -132,6 +163,7 @@ class PyavReader:
         A picture that changes size within the video is scaled to the size that the header gives.
         """
         width, height = self._stored_size
+        self.rotation = picture.rotation
         rgb = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1)
         image: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), np.uint8)
         return np.rot90(image, picture.rotation // 90) if picture.rotation % 90 == 0 else image
@@ -141,10 +173,12 @@ class PyavReader:
         for run in self._index.runs(frames):
             try:
                 yield from self._decode(run)
+            except _TablesContradicted:
+                raise
             except VideoError:
                 if run.first == start:
                     raise
-                # Some encoders mark as a key frame what only becomes whole some frames later.
+                # What is marked as a key frame may become whole only some frames later.
                 yield from self._decode(run._replace(first=start))
 
     def _decode(self, run: Run) -> Iterator[tuple[int, VideoFrame]]:
@@ -156,20 +190,27 @@ class PyavReader:
         import av
 
         index = self._index
+        start = int(index.key_packets[0])
         last = run.last if index.timed else len(index.frame_of) - 1
         # Pictures shown before the key frame but stored after it need what lies before, and are not wanted here.
         intact_from = int(index.key_frames[np.searchsorted(index.key_packets, run.first)])
-        missing, count = set(run.frames), 0
+        frame_of: list[int] = index.frame_of[: last + 1].tolist()
+        missing, count, skips = set(run.frames), 0, None
         try:
             packets = self._packets_from(run.first)
             context = self._stream.codec_context
+            may_skip = index.timed and context.name in LEAVES_OUT
             context.flush_buffers()
-            for number, packet in packets:
-                packet.pts = int(index.frame_of[number])
+            for number, packet in self._checked(packets) if self._from_tables else packets:
+                if number == run.first != start and not stands_alone(context.name, context.extradata, bytes(packet)):
+                    raise VideoError(self.path, f"frame {min(missing)} needs pictures from before its key frame")
+                packet.pts = frame_of[number]
                 # Transport streams mark whole packets too, beside every joint.
                 if packet.is_corrupt and self._container.format.name != "mpegts":
                     raise VideoError(self.path, f"damaged or cut off near frame {packet.pts}")
-                context.skip_frame = "NONREF" if index.timed and packet.pts not in missing else "DEFAULT"
+                skip = may_skip and packet.pts not in missing
+                if skip != skips:
+                    context.skip_frame, skips = "NONREF" if skip else "DEFAULT", skip
                 for picture in context.decode(packet) + (context.decode(None) if number == last else []):
                     frame = picture.pts if index.timed else count
                     count += 1
@@ -196,6 +237,18 @@ class PyavReader:
             self._open()
             packets = enumerate(self._container.demux(self._stream))
         return dropwhile(lambda numbered: numbered[0] < first, packets)
+
+    def _checked(self, packets: Iterator[tuple[int, Packet[VideoStream]]]) -> Iterator[tuple[int, Packet[VideoStream]]]:
+        """The same packets, each found to be stored and shown where the tables say; the times differ by a constant."""
+        shift: int | None = None
+        for number, packet in packets:
+            if packet.pts is None:
+                raise _TablesContradicted(self.path, "a packet without a time of showing")
+            found = packet.pts - int(self._index.times[number])
+            shift = found if shift is None else shift
+            if found != shift or packet.pos != self._index.places[number]:
+                raise _TablesContradicted(self.path, f"packet {number} is not what the tables say")
+            yield number, packet
 
     def _after_seek(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]] | None:
         """Packets, numbered, from some place at or before `first`; None if seeking leads nowhere known."""

@@ -1,0 +1,84 @@
+"""Datasets to compare with: the decoder's limit, and a pipeline by hand. The clips are those of the recipe."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from vjepa_pipe.video import ClipSampler
+
+SAMPLER = ClipSampler(target_fps=4, convention="reference")
+MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+
+
+class SparseDecode(Dataset[torch.Tensor]):
+    """PyAV, one thread: from the key frame before the clip, leaving out pictures that nothing depends on."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        with av.open(self.paths[index]) as container:
+            stream = container.streams.video[0]
+            context = stream.codec_context
+            stream.thread_type, context.thread_count = "NONE", 1
+            fps, first = float(stream.average_rate), stream.start_time or 0
+            frames = stream.frames or int(container.duration / 1e6 * fps)
+            duration = 1 / (fps * float(stream.time_base))
+            clip = SAMPLER.draw(np.random.default_rng(index), frames, fps)[0]
+            wanted = {int(number) for number in clip}
+            container.seek(int(first + clip[0] * duration), stream=stream)
+            found = 0
+            for packet in container.demux(stream):
+                if packet.pts is not None:
+                    shown = round((packet.pts - first) / duration)
+                    context.skip_frame = "DEFAULT" if shown in wanted else "NONREF"
+                for picture in packet.decode():
+                    found += round((picture.pts - first) / duration) in wanted
+                if found >= len(wanted):
+                    break
+        return torch.zeros(1)
+
+
+class TorchcodecByHand(SparseDecode):
+    """torchcodec with approximate seeking, then torchvision v2 on uint8 and the normalisation."""
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        from torchcodec.decoders import VideoDecoder
+        from torchvision.transforms import v2
+
+        video = VideoDecoder(self.paths[index], seek_mode="approximate", num_ffmpeg_threads=1)
+        about = video.metadata
+        clip = SAMPLER.draw(np.random.default_rng(index), about.num_frames, about.average_fps)[0]
+        frames = video.get_frames_at(clip.tolist()).data
+        frames = v2.RandomResizedCrop(256, scale=(0.3, 1.0), ratio=(0.75, 1.35), antialias=False)(frames)
+        frames = v2.RandomHorizontalFlip()(frames)
+        return v2.functional.normalize(frames.float(), MEAN, STD).transpose(0, 1)
+
+
+def by_hand(args: argparse.Namespace, kind: Callable[[Sequence[str]], Dataset[Any]]) -> Iterator[Any]:
+    paths = [line.split()[0] for line in Path(args.csv).read_text().splitlines()]
+    order = torch.Generator().manual_seed(0)
+    loader = DataLoader(
+        kind(paths),
+        batch_size=args.batch,
+        num_workers=args.workers,
+        shuffle=True,
+        generator=order,
+        worker_init_fn=one_thread,
+    )
+    return iter(loader)
+
+
+def one_thread(_: int) -> None:
+    torch.set_num_threads(1)

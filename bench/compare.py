@@ -1,0 +1,87 @@
+"""Compare the loaders on a corpus, in turn, and write the medians: `make bench CORPUS=folder UPSTREAM=checkout`.
+
+    python bench/compare.py CORPUS --upstream CHECKOUT --rounds 3 --out bench.json
+
+CORPUS holds a csv of `path label` lines for each kind of footage. Every round runs every loader once on each csv, so
+that a busy machine is equally unkind to all. Without a checkout the published loader is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+RUN = Path(__file__).parent / "loaders.py"
+FAST = ["data_aug.precision=fast"]
+BYTES = [*FAST, "loader.output=uint8"]
+CONTENDERS = {
+    "published": ("published", []),
+    "ours": ("ours", []),
+    "ours, fast": ("ours", FAST),
+    "ours, fast, uint8": ("ours", BYTES),
+    "bare sparse decode": ("decode", []),
+}
+
+
+def run(loader: str, csv: Path, args: argparse.Namespace, overrides: list[str], extra: list[str]) -> dict[str, float]:
+    command = [sys.executable, str(RUN), loader, "--csv", str(csv), "--batches", str(args.batches), *extra]
+    command += ["--upstream", args.upstream] if args.upstream else []
+    command += ["--override", *overrides] if overrides else []
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--upstream")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--rows", nargs="*", help="names of the csv files; all when left out")
+    parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS))
+    parser.add_argument("--auto-augment", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    args = parser.parse_args()
+    files = sorted(args.corpus.glob("*.csv"))
+    files = [file for file in files if not args.rows or file.stem in args.rows]
+    names = [name for name in args.contenders if args.upstream or name != "published"]
+    seen: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
+    for _ in range(args.rounds):
+        for csv in files:
+            for name in names:
+                loader, overrides = CONTENDERS[name]
+                extra = ["--auto-augment"] if args.auto_augment else []
+                seen[csv.stem][name].append(run(loader, csv, args, overrides, extra))
+                print(csv.stem, name, seen[csv.stem][name][-1], flush=True)
+                args.out.write_text(json.dumps(report(seen, args), indent=2) + "\n")
+
+
+def report(seen: dict[str, dict[str, list[dict[str, float]]]], args: argparse.Namespace) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for row, loaders in seen.items():
+        medians = {
+            name: {figure: median(run[figure] for run in runs) for figure in runs[0]} for name, runs in loaders.items()
+        }
+        base = medians.get("published")
+        for figures in medians.values():
+            if base:
+                figures["times_published"] = round(base["cpu_ms_per_clip"] / figures["cpu_ms_per_clip"], 2)
+        rows[row] = medians
+    packages = {name: version(name) for name in ("torch", "av", "decord", "torchcodec")}
+    settings = {"rounds": args.rounds, "batches": args.batches, "auto_augment": args.auto_augment}
+    return {"machine": platform.processor() or platform.machine(), **settings, "versions": packages, "rows": rows}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""task=benchmark: how long each stage between a file and a batch takes, and what to change first."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.task import BenchmarkTaskConfig
+from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.datasets.still import is_image
+from vjepa_pipe.loader import DataManager
+from vjepa_pipe.loader.fetch import Delivery, FetchBatch
+from vjepa_pipe.sampling import generator
+from vjepa_pipe.tasks.plain_videos import plain_videos
+from vjepa_pipe.tasks.tune import tune
+
+STAGES = ("open", "decode", "convert", "transform", "collate")
+
+
+@dataclass
+class SourceTimes:
+    """Milliseconds of one core per clip, by stage, and the frames decoded for each frame used."""
+
+    source: str
+    open: float = 0.0
+    decode: float = 0.0
+    convert: float = 0.0
+    transform: float = 0.0
+    collate: float = 0.0
+    frames_decoded_per_used: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Milliseconds of one core per clip."""
+        return self.open + self.decode + self.convert + self.transform + self.collate
+
+
+def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
+    """Time the stages one by one in this process, then the loader as a trainer sees it; leave `benchmark.json`.
+
+    Returns:
+        `clips_per_sec` and `wait_ms` per clip of the loader, `ms_per_clip` of one core.
+    """
+    task = experiment.task
+    assert isinstance(task, BenchmarkTaskConfig)
+    console, manager = Console(stderr=True), DataManager(experiment, output_dir=output_dir)
+    with one_thread():
+        times = list(_stages(manager, task.clips))
+    console.print(_table(times))
+    rate, wait = loader_rate(manager, task.batches)
+    workers = experiment.data.num_workers
+    console.print(f"loader, {workers} workers: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False)
+    advice = what_to_change(times, rate, max(workers, 1))
+    console.print(f"change first: {advice}", highlight=False, soft_wrap=True)
+    found: dict[str, Any] = {"stages": [asdict(t) for t in times], "clips_per_sec": rate, "advice": advice}
+    if task.tune:
+        found["tune"] = tune(manager, rate, console)
+    (output_dir / "benchmark.json").write_text(json.dumps(found, indent=2) + "\n")
+    return {
+        "clips_per_sec": round(rate, 2),
+        "wait_ms": round(wait, 2),
+        "ms_per_clip": round(float(np.mean([t.total for t in times])), 2),
+    }
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, as a worker does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
+    """Clips per second of the train loader, and milliseconds waited per clip, after two batches of warming up."""
+    loader = manager.build_train_loader()
+    stream, seen = iter(loader), 0
+    for _ in islice(stream, min(2, len(loader) - 1)):
+        pass
+    started, waited = time.perf_counter(), 0.0
+    for batch in islice(stream, batches):
+        groups = batch if isinstance(batch, list) else [batch]
+        seen += sum(len(group["source"]) for group in groups)
+        waited += loader.seconds_waited
+    return seen / (time.perf_counter() - started), 1e3 * waited / max(seen, 1)
+
+
+def what_to_change(times: list[SourceTimes], rate: float, workers: int) -> str:
+    """The largest stage of the dearest source, in words."""
+    worst = max(times, key=lambda t: t.total)
+    stage = max(STAGES, key=lambda s: getattr(worst, s))
+    share = getattr(worst, stage) / worst.total
+    possible = 1e3 / float(np.mean([t.total for t in times])) * workers
+    if rate < 0.6 * possible:
+        return f"the loader gives {rate:.1f} of {possible:.1f} clips/s that {workers} workers could: more cores or tune"
+    hints = {
+        "open": "many small files or slow storage: copy them nearer",
+        "decode": f"{worst.frames_decoded_per_used:.1f} frames are decoded per frame used: task=prepare "
+        "makes copies with more key frames and fewer pixels",
+        "convert": "frames are large: task=prepare task.short_side=320",
+        "transform": "data_aug.precision=fast, fewer RandAugment operations",
+        "collate": "loader.output=uint8",
+    }
+    return f"{stage} is {share:.0%} of {worst.source}: {hints[stage]}"
+
+
+def _stages(manager: DataManager, clips: int) -> Iterator[SourceTimes]:
+    dataset = plain_videos(manager)
+    collate = manager.build_mask_collator()
+    first = 0
+    for source, rows in enumerate(dataset.sources):
+        indices = [first + row for row in np.linspace(0, len(rows) - 1, clips).astype(int).tolist()]
+        dataset[indices[0]]  # loads the decoder
+        times = SourceTimes(rows.name)
+        frames = decoded = 0
+        for index in indices:
+            used, pictures = _one_clip(dataset, index, source, times)
+            frames, decoded = frames + used, decoded + pictures
+        fetch, nothing = FetchBatch(dataset, collate), Delivery(None, [], [], [])
+        batch = [dataset.key_of(i) for i in indices[: manager.config.data.batch_size]]
+        collate(fetch.read_all(batch, nothing))  # the first batch is stacked, and mask generators are made
+        samples = fetch.read_all(batch, nothing)
+        started = time.process_time()
+        collate(samples)
+        times.collate = 1e3 * (time.process_time() - started) / len(samples)
+        for stage in STAGES[:-1]:
+            setattr(times, stage, getattr(times, stage) / len(indices))
+        times.frames_decoded_per_used = decoded / max(frames, 1)
+        yield times
+        first += len(rows)
+
+
+def _one_clip(dataset: VideoDataset, index: int, source: int, times: SourceTimes) -> tuple[int, int]:
+    """Add one clip's processor time to `times`; give the frames that it uses and those decoded for it."""
+    key = dataset.key_of(index)
+    path = dataset.sources[source].path(key.row)
+    clock, used, decoded = time.process_time, 0, 0
+    if not is_image(path):
+        started = clock()
+        with dataset.decoder.open(path) as video:
+            opened = clock()
+            chosen = np.concatenate(
+                dataset.clip_samplers[source].draw(generator(key, "clip"), video.num_frames, video.fps)
+            )
+            video.read(chosen)
+            convert = float(getattr(video, "convert_sec", 0.0))
+            used, decoded = len(np.unique(chosen)), getattr(video, "frames_decoded", 0)
+            times.open += 1e3 * (opened - started)
+            times.convert += 1e3 * convert
+            times.decode += 1e3 * max(clock() - opened - convert, 0.0)
+    clip = dataset.read(key)
+    started = clock()
+    for part in np.split(clip.frames, len(clip.indices)):
+        dataset._transformed(part, key, 0)
+    times.transform += 1e3 * (clock() - started)
+    return used, decoded
+
+
+def _table(times: list[SourceTimes]) -> Table:
+    table = Table(title="ms of one core per clip", title_justify="left")
+    for name in ("source", *STAGES, "total", "decoded/used", "clips/s a core"):
+        table.add_column(name, justify="left" if name == "source" else "right")
+    for t in times:
+        stages = (f"{getattr(t, stage):.1f}" for stage in STAGES)
+        table.add_row(t.source, *stages, f"{t.total:.1f}", f"{t.frames_decoded_per_used:.1f}", f"{1e3 / t.total:.1f}")
+    return table

@@ -1,0 +1,68 @@
+"""A good number of workers and of batches ahead for this machine, found by trying."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from vjepa_pipe.loader import DataManager
+
+SECONDS_IN_ALL = 50.0
+ENOUGH_BETTER = 1.05  # a setting must win by more than the noise of a short run
+
+
+def tune(manager: DataManager, rate_now: float, console: Console) -> dict[str, Any]:
+    """Try numbers of workers up to the cores, then more batches ahead, each for a few seconds.
+
+    Args:
+        manager: The experiment.
+        rate_now: Clips per second with its own settings.
+        console: Where the tries are printed.
+
+    Returns:
+        `num_workers`, `prefetch_factor`, `clips_per_sec` and how many times faster that is than before.
+    """
+    cores = len(psutil.Process().cpu_affinity() or [0]) if hasattr(psutil.Process, "cpu_affinity") else 1
+    tries = sorted({1, max(1, cores // 2), cores, cores + cores // 2 or 1})
+    seconds = SECONDS_IN_ALL / (len(tries) + 1)
+    config = manager.config
+    best = (config.data.num_workers, config.loader.prefetch_factor, rate_now)
+    for workers in tries:
+        best = _try(manager, workers, config.loader.prefetch_factor, seconds, best, console)
+    best = _try(manager, best[0] or 1, 2 * config.loader.prefetch_factor, seconds, best, console)
+    workers, ahead, rate = best
+    gain = rate / rate_now if rate_now else 1.0
+    console.print(
+        f"best: data.num_workers={workers} loader.prefetch_factor={ahead}, {gain:.2f} times the present rate",
+        highlight=False,
+    )
+    return {"num_workers": workers, "prefetch_factor": ahead, "clips_per_sec": rate, "times_faster": gain}
+
+
+def _try(
+    manager: DataManager, workers: int, ahead: int, seconds: float, best: tuple[int, int, float], console: Console
+) -> tuple[int, int, float]:
+    config = replace(
+        manager.config,
+        data=replace(manager.config.data, num_workers=workers),
+        loader=replace(manager.config.loader, prefetch_factor=ahead, persistent_workers=False),
+    )
+    loader = DataManager(config, manager.rank, manager.world_size).build_train_loader()
+    give_up = time.perf_counter() + seconds
+    batches = iter(loader)
+    for _ in islice(batches, 2):
+        pass
+    started, seen = time.perf_counter(), 0
+    for batch in batches:
+        groups = batch if isinstance(batch, list) else [batch]
+        seen += sum(len(group["source"]) for group in groups)
+        if time.perf_counter() > give_up:
+            break
+    rate = seen / (time.perf_counter() - started) if seen else 0.0
+    console.print(f"  {workers} workers, {ahead} batches ahead: {rate:.1f} clips/s", highlight=False)
+    return (workers, ahead, rate) if rate > best[2] * ENOUGH_BETTER else best

@@ -1,0 +1,67 @@
+"""What a video file holds, found without decoding more than its first frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.packets import index_packets
+from vjepa_pipe.video.pyav import PyavDecoder
+from vjepa_pipe.video.sample_tables import index_from_tables
+
+
+class Probe(NamedTuple):
+    """One file.
+
+    Attributes:
+        frames: Frames that are shown.
+        fps: Average frames per second.
+        duration: Seconds.
+        width: Pixels, as displayed.
+        height: Pixels, as displayed.
+        codec: FFmpeg's name of the codec.
+        container: FFmpeg's name of the format.
+        rotation: Degrees counterclockwise that a player turns the stored picture.
+        bytes: Size of the file.
+        key_frames: Numbers of the frames at which decoding can start.
+    """
+
+    frames: int
+    fps: float
+    duration: float
+    width: int
+    height: int
+    codec: str
+    container: str
+    rotation: int
+    bytes: int
+    key_frames: list[int]
+
+
+def probe(path: str) -> Probe:
+    """Look at a file, and decode its first frame.
+
+    Raises:
+        VideoError: If it is not a video that can be read.
+    """
+    container, stream = open_video(path)
+    with container:
+        index = index_from_tables(path, container, stream) or index_packets(path, container, stream)
+        codec, kind = stream.codec_context.name, container.format.name
+    with PyavDecoder().open(path) as video:
+        height, width = video.height, video.width
+        rotation = video.rotation
+    keys = [int(index.frame_of[packet]) for packet in index.key_packets]
+    return Probe(
+        frames=index.num_frames,
+        fps=index.fps,
+        duration=index.num_frames / index.fps,
+        width=width,
+        height=height,
+        codec=codec,
+        container=kind,
+        rotation=rotation,
+        bytes=Path(path).stat().st_size,
+        key_frames=[key for key in keys if key >= 0],
+    )

@@ -1,0 +1,158 @@
+"""Videos read with torchcodec, PyTorch's decoder: fastest where every frame is a key frame.
+
+torchcodec finds frames by a list of their times. In `exact` seeking it is given the list that the other readers use,
+so frames, their number and their rate are the same; `approximate` trusts the file's header, opens without looking at
+a packet, and is right where the rate is constant and the header true.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vjepa_pipe.config.loader import SEEK_MODES
+from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.packet_index import PacketIndex
+from vjepa_pipe.video.packets import index_packets
+from vjepa_pipe.video.reader import Indices, frame_numbers
+from vjepa_pipe.video.sample_tables import index_from_tables
+
+SEEKS_RIGHT = ("mov", "matroska", "flv")
+
+
+@dataclass(frozen=True)
+class TorchcodecDecoder:
+    """Opens videos with torchcodec (`pip install vjepa_pipe[torchcodec]`; it needs FFmpeg's shared libraries).
+
+    Attributes:
+        threads: Decoding threads of each open video.
+        seek_mode: `exact` or `approximate`; see the module.
+
+    Raises:
+        ValueError: The seek mode is unknown.
+    """
+
+    threads: int = 1
+    seek_mode: str = "exact"
+    name: ClassVar[str] = "torchcodec"
+
+    def __post_init__(self) -> None:
+        if self.seek_mode not in SEEK_MODES:
+            raise ValueError(f"seek_mode must be one of {', '.join(SEEK_MODES)} (got {self.seek_mode!r})")
+
+    def open(self, path: str) -> TorchcodecReader:
+        """Open a video file; see `Decoder.open`."""
+        return TorchcodecReader(path, self.threads, self.seek_mode)
+
+
+class TorchcodecReader:
+    """An open video; see `VideoReader`."""
+
+    def __init__(self, path: str, threads: int = 1, seek_mode: str = "exact") -> None:
+        self.path = path
+        container, stream = open_video(path)
+        with container:
+            options: dict[str, Any] = {"seek_mode": seek_mode}
+            if seek_mode == "exact":
+                tables = index_from_tables(path, container, stream, look_at_keys=True)
+                index = tables or index_packets(path, container, stream)
+                kind = container.format.name.split(",")[0]
+                if kind not in SEEKS_RIGHT or not index.timed or not index.keys_alone or stream.time_base is None:
+                    raise VideoError(path, f"torchcodec does not find every frame of this {kind} file; use PyavDecoder")
+                options = {"custom_frame_mappings": _frame_mappings(index, stream.time_base)}
+            self._video = _open(path, stream_index=stream.index, num_ffmpeg_threads=threads, **options)
+        about = self._video.metadata
+        if seek_mode == "exact":
+            self._frames, self._fps = index.num_frames, index.fps
+        elif not about.num_frames or not about.average_fps:
+            raise VideoError(path, "its header gives no number of frames or no rate; use seek_mode=exact")
+        else:
+            self._frames, self._fps = about.num_frames, about.average_fps
+        self._size: tuple[int, int] | None = None
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that can be shown."""
+        return self._frames
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        return self._fps
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, as displayed."""
+        return self._displayed_size()[0]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, as displayed."""
+        return self._displayed_size()[1]
+
+    def read(self, indices: Indices) -> NDArray[np.uint8]:
+        """Read frames; see `VideoReader.read`."""
+        numbers = frame_numbers(self.path, indices, self.num_frames)
+        if not numbers.size:
+            return np.empty((0, self.height, self.width, 3), np.uint8)
+        try:
+            frames: NDArray[np.uint8] = self._video.get_frames_at(numbers.tolist()).data.numpy()
+        except (RuntimeError, IndexError, ValueError) as error:
+            raise VideoError(
+                self.path, f"torchcodec cannot decode every frame asked for ({_one_line(error)})"
+            ) from error
+        return frames
+
+    def close(self) -> None:
+        """Free the file and the decoder."""
+        self._video = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _displayed_size(self) -> tuple[int, int]:
+        if self._size is None:
+            _, height, width, _ = self.read([0]).shape
+            self._size = height, width
+        return self._size
+
+
+def _open(path: str, **options: Any) -> Any:
+    try:
+        from torchcodec.decoders import VideoDecoder
+    except (ImportError, RuntimeError, OSError) as error:
+        raise VideoError(
+            path, f"torchcodec cannot be loaded ({_one_line(error)}): it is the extra vjepa_pipe[torchcodec]"
+        ) from error
+    try:
+        return VideoDecoder(path, dimension_order="NHWC", **options)
+    except (RuntimeError, ValueError) as error:
+        raise VideoError(path, f"torchcodec cannot open it ({_one_line(error)})") from error
+
+
+def _frame_mappings(index: PacketIndex, time_base: Fraction) -> str:
+    """The times of all frames, as torchcodec takes them: those that FFprobe prints."""
+    times = index.times[index.packet_of]
+    lasts = np.diff(times, append=times[-1] + max(1, round(1 / (index.fps * time_base))))
+    keys = np.isin(index.packet_of, index.key_packets)
+    frames = [
+        {"pts": pts, "duration": duration, "key_frame": int(key)}
+        for pts, duration, key in zip(times.tolist(), lasts.tolist(), keys.tolist(), strict=True)
+    ]
+    return json.dumps({"frames": frames})
+
+
+def _one_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:200]
