@@ -17,6 +17,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_webvid(tmp_path_factory.mktemp("webvid"), ["9999999", "9999998"])
 
 
+@pytest.fixture(autouse=True)
+def work_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bad files are written down in the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 def experiment(root: Path, *overrides: str) -> ExperimentConfig:
     return compose([
         "data=webvid", f"data.data_root={root}", "data.max_frames=4", "data.frame_size=32", "data.batch_size=2",
