@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from companions import companions
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.config import UserError
@@ -21,7 +22,7 @@ GIVEN = {"data=csv": ["data.data_paths=[a b.csv,'é:1.csv']"]}
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_round_trip(choice: str, tmp_path: Path) -> None:
-    experiment = compose([choice, *GIVEN.get(choice, [])])
+    experiment = compose([choice, *companions(choice), *GIVEN.get(choice, [])])
     file = tmp_path / "frozen.yaml"
     file.write_text(freeze(experiment))
     assert is_frozen(file)

@@ -17,6 +17,7 @@ from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.robot_frames import OpenTrack, RobotFrames
 from vjepa_pipe.datasets.robot_statistics import load_statistics
+from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.robotics.encoding import encode
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import EYES, CameraTrack, DroidSource, Episode, EpisodeError, LeRobotSource, RobotSource
@@ -53,6 +54,9 @@ class RobotClip(NamedTuple):
         recorded: The dataset's own actions; float64 `[S - 1, K]`, or None when they are not asked for.
         extrinsics: For each view, the camera's pose; float64 `[V, S, 6]`, or None when the data has none.
         fps: What the first video's header says.
+        frames_decoded: Frames decoded to get these; None where the decoder does not tell.
+        open_sec: Time it took to open the episode and its videos, and to read the numbers.
+        decode_sec: Time it took to seek and decode.
     """
 
     path: str
@@ -65,6 +69,9 @@ class RobotClip(NamedTuple):
     recorded: Array | None
     extrinsics: Array | None
     fps: float
+    frames_decoded: int | None
+    open_sec: float
+    decode_sec: float
 
 
 class RobotDataset(KeyedDataset):
@@ -143,6 +150,7 @@ class RobotDataset(KeyedDataset):
         Raises:
             SampleError: If the episode cannot be read, or no clip fits into it.
         """
+        laps = Laps()
         with self.sources[key.source].open(key.row) as episode, ExitStack() as opened:
             tracks = self._tracks(episode, generator(key, "camera"))
             for track in tracks:
@@ -154,18 +162,31 @@ class RobotDataset(KeyedDataset):
             views = [View(track, eye) for track in tracks for eye in eyes]
             kept = rows[:: self.robotics.frameskip]
             own = self.config.action_keys if self.robotics.action == "dataset" else None
+            states = episode.read(self.config.state_keys, kept)
+            recorded = None if own is None else episode.read(own, kept[:-1])
+            extrinsics, open_sec = self._extrinsics(episode, views, kept), laps()
+            frames = self._decode(tracks, videos, indices) if decode else []
+            decoded: list[Any] = [getattr(video, "frames_decoded", None) for video in videos]
             return RobotClip(
                 path=episode.path,
                 task=episode.task,
                 views=views,
                 rows=rows,
                 indices=np.repeat(np.stack(indices), len(eyes), axis=0),
-                frames=self._decode(tracks, videos, indices) if decode else [],
-                states=episode.read(self.config.state_keys, kept),
-                recorded=None if own is None else episode.read(own, kept[:-1]),
-                extrinsics=self._extrinsics(episode, views, kept),
+                frames=frames,
+                states=states,
+                recorded=recorded,
+                extrinsics=extrinsics,
                 fps=videos[0].fps,
+                frames_decoded=None if None in decoded else sum(decoded),
+                open_sec=open_sec,
+                decode_sec=laps(),
             )
+
+    def decoder_of(self, path: str) -> str:
+        """See `KeyedDataset.decoder_of`."""
+        del path
+        return self.decoder.name
 
     def motion(self, clip: RobotClip, normalized: bool = True) -> tuple[Array, Array]:
         """States and actions of a clip as the config asks; `[S, D]` and `[S - 1, A]`, V in front in cameras' frames.
@@ -194,8 +215,9 @@ class RobotDataset(KeyedDataset):
 
     def sample(self, key: SampleKey) -> dict[str, Any]:
         """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
-        clip = self.read(key)
+        clip, laps = self.read(key), Laps()
         videos = [self._transformed(part, key, self._crop_of(view)) for view, part in enumerate(clip.frames)]
+        used = sum(len(np.unique(numbers)) for numbers in clip.indices)
         found: dict[str, Any] = {
             "video": _one_or_stacked(videos),
             "indices": torch.from_numpy(clip.rows),
@@ -204,16 +226,13 @@ class RobotDataset(KeyedDataset):
             "camera": [view.name for view in clip.views],
             "source": self.sources[key.source].name,
             "row": key.row,
+            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
         if self.robotics.enabled:
             found["states"], found["actions"] = (torch.from_numpy(part.copy()) for part in self.motion(clip))
             if clip.extrinsics is not None:
                 found["extrinsics"] = _one_or_stacked(list(torch.from_numpy(clip.extrinsics)))
         return found
-
-    def decoder_of(self, path: str) -> str:  # noqa: ARG002 (every episode is read alike)
-        """See `KeyedDataset.decoder_of`."""
-        return self.decoder.name
 
     def _crop_of(self, view: int) -> int:
         """Views that share a crop draw from one generator."""
