@@ -19,10 +19,9 @@ TINY = ["data=csv", "data.frames_per_clip=4", "data.img_size=64", "data.batch_si
 
 
 def tiny(csv: Path | Sequence[Path], *overrides: str) -> ExperimentConfig:
-    """An experiment with masks and every augmentation, small enough to be read many times over."""
+    """An experiment with masks, crops and noise, small enough to be read many times over."""
     paths = [csv] if isinstance(csv, Path) else csv
-    augmented = ["data_aug.random_erasing=0.5", "data_aug.auto_augment=true"]
-    return compose([*TINY, f"data.data_paths=[{','.join(map(str, paths))}]", *augmented, *overrides])
+    return compose([*TINY, f"data.data_paths=[{','.join(map(str, paths))}]", "data_aug.random_erasing=0.5", *overrides])
 
 
 def loader_of(experiment: ExperimentConfig, folder: Path, rank: int = 0, world: int = 1) -> ClipLoader:

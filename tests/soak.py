@@ -31,6 +31,7 @@ SECONDS = 600
 VIDEOS = 40
 BATCH = 8
 HAZARDS = {17: "segfault.mp4", 29: "hang.mp4"}
+BAD = {5, 11, 23, *HAZARDS}
 QUARANTINE = "quarantine.jsonl"
 
 
@@ -39,7 +40,7 @@ def experiment(rows: Path, workers: int):
 
     overrides = [
         f"data.num_workers={workers}", f"data.batch_size={BATCH}", "decoder._target_=hazards.HazardousDecoder",
-        "loader.sample_timeout_sec=2", "loader.max_failure_rate=1", "loader.max_restarts=1000",
+        "loader.sample_timeout_sec=10", "loader.max_failure_rate=1", "loader.max_restarts=1000",
     ]  # fmt: skip
     return tiny(rows, *overrides)
 
@@ -134,6 +135,7 @@ def main(seconds: float) -> int:
         done = disturb(folder, seconds)
         records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
         named = sorted(json.loads(line)["row"] for line in (folder / QUARANTINE).read_text().splitlines())
+        innocent = set(named) - BAD
 
         from loading import digest, loader_of, tiny
 
@@ -164,7 +166,9 @@ def main(seconds: float) -> int:
     )
     print(f"{dict(done)}; {restarts} workers replaced; bad rows named: {named}")
     print(f"memory of the main process grew by {growth(records) / 2**20:.2f} MiB per 1000 samples")
-    return int(bool(lost or repeated or wrong))
+    if innocent:
+        print(f"innocent rows blamed, each read by two workers as they were killed: {sorted(innocent)}")
+    return int(bool(lost or repeated or wrong or innocent))
 
 
 def growth(records: list[dict]) -> float:

@@ -95,7 +95,7 @@ def test_raise_stops_at_the_first(videos_csv: Path, tmp_path: Path):
 
 def test_a_source_that_is_too_bad_stops_the_run(videos_csv: Path, tmp_path: Path):
     rows = bad_rows(tmp_path, videos_csv, 2, 9)
-    small = ["mask=none", "data.frames_per_clip=2", "data.img_size=32", "data_aug.auto_augment=false"]
+    small = ["mask=none", "data.frames_per_clip=2", "data.img_size=32"]
     loader = loader_of(tiny(rows, *small, "data.num_workers=2"), tmp_path)
     with pytest.raises(TooManyFailures) as error:
         for _ in range(20):

@@ -191,14 +191,14 @@ def test_resume_takes_no_longer_far_into_a_run(videos_csv: Path, tmp_path: Path)
     loader = loader_of(tiny(videos_csv, "loader.iterations_per_epoch=1000000000"), tmp_path)
     place = LoaderState.from_dict(loader.state_dict())
     seconds = []
-    for position in (0, 10, 2 * 999_999_000):
+    for position in (0, 0, 10, 2 * 999_999_000):  # the first also warms up
         moved = LoaderState(**{**vars(place), "epoch": position and 7, "position": position})
-        started = time.perf_counter()
+        started = time.process_time()
         loader.load_state_dict(moved.to_dict())
         key = next(iter(loader))["key"][0]
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
         assert key.position == moved.epoch * 2_000_000_000 + position
-    assert seconds[2] < 5 * max(seconds[:2]) + 0.05, seconds
+    assert seconds[3] < 0.5, seconds  # a millionth of a second for each batch passed would be a quarter of an hour
 
 
 TRAINER = """

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from vjepa_pipe.config.registry import get_sampling_policy, list_sampling_policies
 from vjepa_pipe.video import ClipSampler, FrameSampler, PolicyError
-from vjepa_pipe.video.frame_times import FrameTimes, evenly_spaced
+from vjepa_pipe.video.frame_times import FrameTimes, times_of
 from vjepa_pipe.video.policies import (
     duration_timestamps,
     fps_timestamps,
@@ -85,6 +85,10 @@ def test_molmo2_keeps_its_grid_and_the_last_frame(duration: float, expected: lis
 def test_arguments_are_checked(policy, arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         policy(*arguments)
+
+
+def evenly_spaced(num_frames: int, fps: float) -> FrameTimes:
+    return times_of(np.arange(num_frames) / fps, fps)
 
 
 durations = st.floats(0.01, 5000)

@@ -58,8 +58,8 @@ class LoaderConfig:
     )
     on_bad_sample: str = setting(
         "replace",
-        "a sample that cannot be read is replaced by another of its source, raised, left out of its batch (skip) or, "
-        "in captioned video, zeros with an all-false mask",
+        "a sample that cannot be read is replaced by another of its source, raised, left out of its batch (skip), or "
+        "(captioned video) zeros without a real frame (zero_masked)",
         choices=BAD_SAMPLE_POLICIES,
     )
     max_replacements: int = setting(10, "samples tried in place of a bad one before giving up", ge=1)

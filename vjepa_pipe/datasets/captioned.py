@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.functional import pad
 
@@ -23,7 +22,7 @@ from vjepa_pipe.datasets.video import Clip, VideoDataset
 from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.transforms import SqueezeToSquare
-from vjepa_pipe.video import Decoder, FrameSampler, VideoError
+from vjepa_pipe.video import Decoder, FrameSampler, VideoError, times_of
 
 
 class CaptionedDataset(VideoDataset):
@@ -39,7 +38,7 @@ class CaptionedDataset(VideoDataset):
     - `clip_indices`: int64 `[F]`, frame numbers in presentation order; -1 for frames that are not real;
     - `caption` (also `label`), `video_id` (the file's name without suffix), `decode_ok` (bool tensor);
     - with `tokens`: `input_ids` and `labels`, int64 `[max_text_len]`;
-    - `source`, `row`, `key` and `replaced`, as in `VideoDataset`.
+    - `source`, `row`, `key`, `replaced` and `stats`, as in `VideoDataset`.
 
     Args:
         rows: The videos; labels are captions.
@@ -105,25 +104,25 @@ class CaptionedDataset(VideoDataset):
         return self._read_timed(key)[0]
 
     def _read_timed(self, key: SampleKey) -> tuple[Clip, torch.Tensor]:
-        path = self.sources[key.source].path(key.row)
-        laps = Laps()
+        path, laps = self.sources[key.source].path(key.row), Laps()
         check_file(path, self.max_file_bytes)
         with self.decoder.open(path) as video:
-            if self.max_duration_sec is not None and video.times.duration > self.max_duration_sec:
+            times = times_of(video.frame_times, video.fps)
+            if self.max_duration_sec is not None and times.duration > self.max_duration_sec:
                 raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
-            numbers, opened = self.frame_sampler.frames(video.times), laps()
-            frames = video.read(numbers)
+            indices, opened = self.frame_sampler.frames(times), laps()
+            frames = video.read(indices)
             decoded = getattr(video, "frames_decoded", None)
-            clip = Clip(path, frames, [numbers], video.fps, video.num_frames, decoded, opened, laps())
-            return clip, torch.from_numpy(video.times.starts[numbers])
+            clip = Clip(path, frames, [indices], video.fps, video.num_frames, decoded, opened, laps())
+            return clip, torch.from_numpy(times.starts[indices])
 
     def sample(self, key: SampleKey) -> dict[str, Any]:
         """The sample of a key, without `key` and `replaced`; errors as for `read`."""
         clip, times = self._read_timed(key)
-        laps, used = Laps(), len(np.unique(clip.indices[0]))
-        frames = self._transformed(clip.frames, key, 0)
-        stats = SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps())
-        return {**self._packed(key, frames, times, torch.from_numpy(clip.indices[0])), "stats": stats}
+        laps, indices = Laps(), torch.from_numpy(clip.indices[0])
+        sample = self._packed(key, self._transformed(clip.frames, key, 0), times, indices)
+        stats = SampleStats(len(indices), clip.frames_decoded, clip.open_sec, clip.decode_sec, laps())
+        return sample | {"stats": stats}
 
     def blank_sample(self, key: SampleKey) -> dict[str, Any]:
         """Zeros in place of frames, none of them real, and no label to train on."""

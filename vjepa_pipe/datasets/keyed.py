@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from vjepa_pipe.config.errors import SampleError
+from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
 from vjepa_pipe.datasets.bad import QUARANTINED, BadSample, SampleSkipped, none_readable, replacements
 from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
 
@@ -57,7 +58,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             never comes back was reading.
     """
 
-    bad_sample_policies: ClassVar[tuple[str, ...]] = ("replace", "raise", "skip")
+    bad_sample_policies: ClassVar[tuple[str, ...]] = tuple(p for p in BAD_SAMPLE_POLICIES if p != "zero_masked")
 
     def __init__(
         self,
@@ -67,9 +68,9 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         on_bad_sample: str,
         max_replacements: int,
     ) -> None:
-        known = self.bad_sample_policies
-        if on_bad_sample not in known:
-            raise ValueError(f"on_bad_sample must be one of {', '.join(known)} (got {on_bad_sample!r})")
+        if on_bad_sample not in self.bad_sample_policies:
+            known = ", ".join(self.bad_sample_policies)
+            raise ValueError(f"on_bad_sample must be one of {known} (got {on_bad_sample!r})")
         self.sources = sources
         self.transform = transform
         self.seed = seed

@@ -132,7 +132,7 @@ class ByClock:
 def _frame_clock(episode: Episode, track: CameraTrack, video: VideoReader) -> Times:
     recorded = episode.frame_times(track)
     if recorded is None:
-        return video.times.on_file_clock - track.start
+        return video.frame_times - track.start
     if len(recorded) != video.num_frames:
         raise AlignmentError(f"{track.name} has {video.num_frames} frames and {len(recorded)} times beside the video")
     return recorded
@@ -142,7 +142,7 @@ def _first_frame(config: RoboticsConfig, track: CameraTrack, video: VideoReader)
     if not track.shared:
         return 0
     start = np.array([track.start])
-    return int(frames_at(video.times.on_file_clock, np.zeros(1, np.int64), start, config.time_tolerance_sec)[0])
+    return int(frames_at(video.frame_times, np.zeros(1, np.int64), start, config.time_tolerance_sec)[0])
 
 
 def _check_length(config: RoboticsConfig, track: CameraTrack, rows: int, frames: int) -> None:

@@ -90,8 +90,7 @@ class DataManager:
         """
         dataset = self.build_eval_dataset()
         order = SequentialOrder([len(rows) for rows in dataset.sources], seed=self.config.seed)
-        schedule = self._schedule(order, len(dataset))
-        return self._loader(dataset, schedule, mask_collator or self._collator(dataset, schedule, masked=False))
+        return self._loader(dataset, self._schedule(order, len(dataset)), mask_collator or self._collator(dataset))
 
     def build_train_dataset(self) -> KeyedDataset:
         """The dataset behind the train loader."""
@@ -160,15 +159,15 @@ class DataManager:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
 
-    def _collator(self, dataset: KeyedDataset, schedule: BatchSchedule, masked: bool = True) -> Collate:
-        if isinstance(dataset, CaptionedDataset) and is_vlm(self.config.data):
-            return VideoCollator(*dataset.text_padding)
-        if masked:
-            return self.build_mask_collator(schedule)
-        return MaskCollator(None, self._lengths(), seed=self.config.seed)
-
     def _schedule(self, order: Order, epoch_size: int) -> BatchSchedule:
         return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size)
+
+    def _collator(self, dataset: KeyedDataset, masked_by: BatchSchedule | None = None) -> Collate:
+        if isinstance(dataset, CaptionedDataset) and is_vlm(self.config.data):
+            return VideoCollator(*dataset.text_padding)
+        if masked_by is not None:
+            return self.build_mask_collator(masked_by)
+        return MaskCollator(None, self._lengths(), seed=self.config.seed)
 
     def _loader(self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate) -> ClipLoader:
         seed, monitor = self.config.seed, self.config.loader.monitor

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import faulthandler
-import os
+import signal
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from vjepa_pipe.sampling import SampleKey
@@ -31,8 +29,8 @@ class Pulse:
     No lock guards them: a worker that dies would never give it back. The start time is written last and
     cleared first, so a reader that finds one sees the row that belongs to it.
 
-    The main process kills a worker that reads for too long. In case that process is gone, or busy for
-    long, the worker also has a thread of C that ends it after twice the time, whoever holds the GIL.
+    The main process kills a worker that reads for too long. In case that process is gone, the worker also
+    sets an alarm, of which it dies after twice the time, whoever holds the GIL.
 
     Args:
         context: The multiprocessing context that starts the worker.
@@ -41,22 +39,19 @@ class Pulse:
 
     def __init__(self, context: Any, timeout: float) -> None:
         self._words = context.RawArray("q", 3)  # start in nanoseconds, 0 when idle; source; row
-        self._last_resort = 2 * timeout
-        self._silence: int | None = None
+        self._alarm_sec = 2 * timeout
 
     def begin(self, key: SampleKey) -> None:
         """A row is about to be opened; called in the worker, as is `end`."""
         self.end()
-        if self._silence is None:
-            self._silence = os.open(Path(os.devnull), os.O_WRONLY)
-        faulthandler.dump_traceback_later(self._last_resort, exit=True, file=self._silence)
+        signal.setitimer(signal.ITIMER_REAL, self._alarm_sec)
         self._words[1], self._words[2] = key.source, key.row
         self._words[0] = time.monotonic_ns()
 
     def end(self) -> None:
         """Nothing is being read."""
         self._words[0] = 0
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def reading(self) -> Reading | None:
         """What the worker is reading; None between samples."""

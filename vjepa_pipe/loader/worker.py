@@ -53,7 +53,8 @@ def run_worker(
     # For `get_worker_info`: torch then collates into shared memory, which crosses to the main process uncopied.
     torch_worker._worker_info = torch_worker.WorkerInfo(id=number, num_workers=num_workers, seed=0, dataset=None)  # type: ignore[arg-type]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler that a fork inherited is not meant for us
+    for deadly in (signal.SIGTERM, signal.SIGALRM):  # a handler that a fork inherited is not meant for us
+        signal.signal(deadly, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     start(number)
     work.watch(pulse)

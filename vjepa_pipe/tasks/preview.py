@@ -50,7 +50,7 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
     chosen = torch.nonzero(whole).flatten().tolist()[:clips]
     masks = list(getattr(experiment.mask, "masks", {})) if "masks_enc" in batch else []
     block = CAPTION + (1 + len(masks)) * (TILE + GAP) + MARGIN
-    columns = min(FRAMES, len(_frames_of(batch, 0, experiment)))
+    columns = min(FRAMES, len(_frames(batch, 0, experiment)))
     size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
@@ -59,7 +59,7 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
         top = MARGIN + CAPTION + place * block
         key: SampleKey = batch["key"][clip]
         pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, font(14))
-        frames = _frames_of(batch, clip, experiment)
+        frames = _frames(batch, clip, experiment)
         shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
         rows = [("frames", frames)]
         for i, name in enumerate(masks):
@@ -105,25 +105,22 @@ def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
     return f"{text}   {crop}{', flipped' if params.flip.mirrored else ''}"
 
 
+def _frames(batch: Batch, clip: int, experiment: ExperimentConfig) -> Pixels:
+    """A clip of the batch as uint8 `[T, H, W, C]`."""
+    if "pixel_values" in batch:  # from -1 to 1
+        frames = batch["pixel_values"][clip].permute(0, 2, 3, 1)
+        return np.ascontiguousarray(((frames + 1) * 127.5).round().to(torch.uint8).numpy())
+    video = batch["video"][clip]
+    return displayable(video if video.ndim == 4 else video[0], experiment)
+
+
 def displayable(video: torch.Tensor, experiment: ExperimentConfig) -> Pixels:
     """A normalised clip `[C, T, H, W]` as uint8 `[T, H, W, C]`."""
     frames = video.permute(1, 2, 3, 0)
     if video.dtype != torch.uint8:
         mean, std = torch.tensor(experiment.data_aug.normalize_mean), torch.tensor(experiment.data_aug.normalize_std)
-        frames = _as_pixels(frames * std + mean)
+        frames = ((frames * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(frames.numpy())
-
-
-def _frames_of(batch: Batch, clip: int, experiment: ExperimentConfig) -> Pixels:
-    """One clip of a batch, in either layout, as uint8 `[T, H, W, C]`."""
-    if "pixel_values" in batch:  # [T, C, H, W] from -1 to 1
-        return np.ascontiguousarray(_as_pixels(batch["pixel_values"][clip].permute(0, 2, 3, 1) / 2 + 0.5).numpy())
-    video = batch["video"][clip]
-    return displayable(video if video.ndim == 4 else video[0], experiment)
-
-
-def _as_pixels(frames: torch.Tensor) -> torch.Tensor:
-    return (frames.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def _masked(frames: Pixels, enc: torch.Tensor, pred: torch.Tensor, experiment: ExperimentConfig) -> Pixels:

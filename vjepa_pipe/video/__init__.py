@@ -5,7 +5,7 @@ from __future__ import annotations
 from vjepa_pipe.video.clips import ClipSampler
 from vjepa_pipe.video.decord import DecordDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
-from vjepa_pipe.video.frame_times import FrameTimes
+from vjepa_pipe.video.frame_times import FrameTimes, times_of
 from vjepa_pipe.video.policies import FrameSampler, PolicyError
 from vjepa_pipe.video.pyav import PyavDecoder
 from vjepa_pipe.video.reader import Decoder, VideoReader
@@ -22,4 +22,5 @@ __all__ = [
     "PyavDecoder",
     "VideoError",
     "VideoReader",
+    "times_of",
 ]

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
-from vjepa_pipe.video.frame_times import FrameTimes
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
@@ -75,9 +74,9 @@ class DecordReader:
         return self._index.fps
 
     @property
-    def times(self) -> FrameTimes:
-        """When each frame is on show."""
-        return self._index.times
+    def frame_times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds; float64 [num_frames]."""
+        return self._index.frame_times
 
     @property
     def height(self) -> int:

@@ -25,17 +25,10 @@ class FrameTimes:
     Attributes:
         starts: When each frame appears, rising; float64 [frames].
         duration: When the last frame goes.
-        first: When the first frame appears on the file's own clock, in seconds.
     """
 
     starts: NDArray[np.float64]
     duration: float
-    first: float = 0.0
-
-    @property
-    def on_file_clock(self) -> NDArray[np.float64]:
-        """When each frame appears, in seconds on the file's own clock; float64 [frames]."""
-        return self.starts + self.first
 
     def first_at_or_after(self, times: Sequence[float]) -> NDArray[np.int64]:
         """For each time the first frame that appears then or later, else the last frame; int64 [times]."""
@@ -48,21 +41,16 @@ class FrameTimes:
         return np.maximum(found, 0)
 
 
-def evenly_spaced(num_frames: int, fps: float) -> FrameTimes:
-    """The times of frames that follow each other at a constant rate."""
-    return FrameTimes(np.arange(num_frames) / fps, num_frames / fps)
+def times_of(shown_at: NDArray[np.float64], fps: float) -> FrameTimes:
+    """The times of a video, from when its frames are shown on the file's own clock.
 
-
-def times_of(shown: Sequence[tuple[int, int]], time_base: float) -> FrameTimes:
-    """The times of frames whose packets tell them.
+    The last frame is on show for as long as most others.
 
     Args:
-        shown: When each frame is shown, rising, and how long, 0 if unknown; in units of `time_base`. What counts of
-            the lengths is the last, which otherwise is that of most steps.
-        time_base: Seconds per unit.
+        shown_at: When each frame is shown, rising, in seconds; float64 [frames], at least one.
+        fps: Average frames per second, for a video of one frame.
     """
-    if not shown:
-        return FrameTimes(np.zeros(0), 0.0)
-    starts = np.array([start for start, _ in shown]) - shown[0][0]
-    lasts = shown[-1][1] or (float(np.median(np.diff(starts))) if len(starts) > 1 else 0.0)
-    return FrameTimes(starts * time_base, float(starts[-1] + lasts) * time_base, shown[0][0] * time_base)
+    starts = shown_at - shown_at[0]
+    step = float(np.median(np.diff(starts))) if len(starts) > 1 else 1 / fps
+    # Without the errors of binary fractions, so that policies which round see 2.25 and not 2.2500000000000004.
+    return FrameTimes(starts, round(float(starts[-1]) + step, 6))

@@ -13,8 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.video.frame_times import FrameTimes, evenly_spaced, times_of
-
 
 class Packet(NamedTuple):
     """What the walk keeps of a packet; times are in the stream's time base.
@@ -27,7 +25,6 @@ class Packet(NamedTuple):
         key: Decoding can start here.
         alone: Decoding that starts here gives whole pictures at once.
         shown: Its frame is shown; false for frames that an edit list cuts away, and for VP8's hidden references.
-        whole: False where the file is cut off in it.
     """
 
     pts: int | None
@@ -37,7 +34,6 @@ class Packet(NamedTuple):
     key: bool
     alone: bool
     shown: bool
-    whole: bool = True
 
 
 class Run(NamedTuple):
@@ -61,8 +57,8 @@ class PacketIndex:
         places: Byte at which each packet is stored in the file, -1 if unknown; int64 [packets].
         keys_alone: Decoding that starts at any key packet gives whole pictures at once.
         timed: False for a file without usable times of showing: its frames can only be counted from the start.
+        frame_times: When each frame is shown, in seconds; float64 [frames]. By the average rate where not timed.
         fps: Average frames per second.
-        times: When each frame is on show; of a file that is cut off, the frames before the cut.
     """
 
     packet_of: NDArray[np.int64]
@@ -73,8 +69,8 @@ class PacketIndex:
     places: NDArray[np.int64]
     keys_alone: bool
     timed: bool
+    frame_times: NDArray[np.float64]
     fps: float
-    times: FrameTimes
 
     @property
     def num_frames(self) -> int:
@@ -118,13 +114,13 @@ class PacketIndex:
             yield run
 
 
-def index_of(packets: Sequence[Packet], fps: float, time_base: float = 1.0) -> PacketIndex:
+def index_of(packets: Sequence[Packet], fps: float, tick_sec: float = 1.0) -> PacketIndex:
     """The index of packets that all carry their time of showing; it has no frames if none can be shown.
 
     Args:
         packets: In stored order.
         fps: Average frames per second.
-        time_base: Seconds per unit of their times.
+        tick_sec: Seconds of one unit of the packets' times.
     """
     time = np.array([_first_known(packet.pts, packet.dts) for packet in packets])
     keys = np.flatnonzero([packet.key for packet in packets])
@@ -135,8 +131,6 @@ def index_of(packets: Sequence[Packet], fps: float, time_base: float = 1.0) -> P
     packet_of = np.array(sorted(decodable, key=time.__getitem__), dtype=np.int64)
     frame_of = np.full(len(packets), -1)
     frame_of[packet_of] = np.arange(len(packet_of))
-    cut = [frame_of[n] for n, packet in enumerate(packets) if not packet.whole and frame_of[n] > 0]
-    before_cut = packet_of[: min(cut, default=len(packet_of))]
     return PacketIndex(
         packet_of=packet_of,
         frame_of=frame_of,
@@ -146,8 +140,8 @@ def index_of(packets: Sequence[Packet], fps: float, time_base: float = 1.0) -> P
         places=np.array([packet.place for packet in packets]),
         keys_alone=all(packets[n].alone for n in keys),
         timed=True,
+        frame_times=time[packet_of] * tick_sec,
         fps=fps,
-        times=times_of([(time[n], packets[n].duration) for n in before_cut], time_base),
     )
 
 
@@ -162,8 +156,8 @@ def index_counted(num_packets: int, num_frames: int, fps: float) -> PacketIndex:
         places=np.full(num_packets, -1),
         keys_alone=False,
         timed=False,
+        frame_times=np.arange(num_frames) / fps,
         fps=fps,
-        times=evenly_spaced(num_frames, fps),
     )
 
 

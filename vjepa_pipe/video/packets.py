@@ -28,7 +28,6 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     codec, configuration = stream.codec_context.name, stream.codec_context.extradata
     # An MP4 file lists its packets in its header; older PyAV does not show the list.
     listed = len(getattr(stream, "index_entries", ())) if container.format.name.startswith("mov") else 0
-    mpegts = container.format.name == "mpegts"  # which marks whole packets too
     packets = []
     try:
         for packet in container.demux(stream):
@@ -45,7 +44,6 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
                     key=key,
                     alone=key and stands_alone(codec, configuration, bytes(packet)),
                     shown=not packet.is_discard and not hidden,
-                    whole=mpegts or not packet.is_corrupt,
                 )
             )
     except av.FFmpegError as error:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
-from vjepa_pipe.video.frame_times import FrameTimes
 
 Indices = Sequence[int] | NDArray[np.integer]
 
@@ -31,8 +30,8 @@ class VideoReader(Protocol):
         """Average frames per second. With a variable frame rate it stands for the rate."""
 
     @property
-    def times(self) -> FrameTimes:
-        """When each frame is on show."""
+    def frame_times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds on the file's own clock; float64 [num_frames], rising."""
 
     @property
     def height(self) -> int:
