@@ -83,8 +83,10 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_check_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--all"]) == 0
-    out = capsys.readouterr().out
-    assert "ask  data=csv" in out and "ok   experiment=vjepa2_vitl16_256px_16f" in out and " 0 with faults" in out
+    lines = capsys.readouterr().out.splitlines()
+    assert "ok   data=csv data.data_paths=[train.csv]" in lines  # with the command of its own comment
+    assert "ok   experiment=vjepa2_vitl16_256px_16f" in lines
+    assert " 0 with faults" in lines[-1]
 
 
 def test_rerun_is_from_the_record(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

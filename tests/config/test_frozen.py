@@ -12,17 +12,22 @@ from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.config import UserError
 from vjepa_pipe.config.frozen import freeze, is_frozen, thaw
 from vjepa_pipe.config.identity import full_identity, identity
-from vjepa_pipe.config.options import group_options, groups
+from vjepa_pipe.config.options import group_options, groups, own_command
 
 # Options of `training` ask for what no default can give; the experiments answer, so they stand for them.
 GROUPS = [group for group in groups() if "/" not in group and group != "training"]
-CHOICES = [f"{group}={option}" for group in GROUPS for option in group_options(group)]
-GIVEN = {"data=csv": ["data.data_paths=[a b.csv,'é:1.csv']"]}
+COMMANDS = [own_command(group, option) for group in GROUPS for option in group_options(group)]
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("choice", CHOICES)
 def test_round_trip(choice: str, tmp_path: Path) -> None:
     experiment = compose([choice, *companions(choice), *GIVEN.get(choice, [])])
+=======
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_round_trip(command: list[str], tmp_path: Path) -> None:
+    experiment = compose(command)
+>>>>>>> framework
     file = tmp_path / "frozen.yaml"
     file.write_text(freeze(experiment))
     assert is_frozen(file)

@@ -12,7 +12,7 @@ from vjepa_pipe.commands.source import read_source
 from vjepa_pipe.config.build import is_wanting
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.options import group_options, groups
+from vjepa_pipe.config.options import group_options, groups, own_command
 from vjepa_pipe.config.signature import signature_faults
 
 
@@ -36,6 +36,9 @@ def main(arguments: list[str]) -> int:
     for choice in choices:
         words = [*choice, *given.experiment]
         faults = _faults(words, given.config_dir, given.data)
+        if faults and choice and (command := _own_command(choice[0], given.config_dir)) != choice:
+            words = [*command, *given.experiment]  # an option may need others beside it, and says which
+            faults = _faults(words, given.config_dir, given.data)
         wanting = given.all and bool(faults) and all(is_wanting(fault) for fault in faults)
         faulty += bool(faults) and not wanting
         mark = "[red]FAIL[/]" if faults and not wanting else "[yellow]ask[/] " if wanting else "[green]ok[/]  "
@@ -53,6 +56,11 @@ def _all(config_dir: Path | None) -> Iterator[list[str]]:
     for group in groups(config_dir):
         if not group.startswith("hydra/"):
             yield from ([f"{group}={option}"] for option in group_options(group, config_dir))
+
+
+def _own_command(choice: str, config_dir: Path | None) -> list[str]:
+    group, _, option = choice.partition("=")
+    return own_command(group, option, config_dir)
 
 
 def _faults(words: list[str], config_dir: Path | None, data: bool) -> list[str]:

@@ -60,6 +60,8 @@ def explain(override: str, error: Exception, config: DictConfig | None, config_d
     if "Could not override" in str(error) or "not in" in str(error):
         known = _keys_beside(key, config)
         parent, _, name = key.rpartition(".")
+        if name in known:  # it is there, but takes nothing of this kind without a `+`
+            return f"{override}: {plain_text(error)}"
         hint = did_you_mean(name, known)
         return f"{key} is not a setting{hint.replace('mean ', f'mean {parent}.') if parent else hint}"
     length = re.search(r"TupleConfig length \d+ does not match type hint length (\d+)", str(error.__cause__ or error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,20 @@ def option_of(file: Path) -> tuple[str, str, Path] | None:
 def first_comment(file: Path) -> str:
     """What a config file says about itself: its first comment, without directives for tools."""
     return " ".join(line for line in _header(file) if not line.startswith(DIRECTIVES))
+
+
+def own_command(group: str, option: str, config_dir: str | Path | None = None) -> list[str]:
+    """The overrides of the command that an option's first comment gives, with whatever it needs beside itself.
+
+    Only the option itself, if the comment gives no such command.
+    """
+    choice = f"{group}={option}"
+    for command in first_comment(option_file(group, option, config_dir)).split("python launch.py")[1:]:
+        words = [word.strip("'") for word in re.findall(r"'[^']*'|\S+", command) if word not in ("--cfg", "job")]
+        overrides = list(itertools.takewhile(lambda word: "=" in word, words))
+        if choice in overrides:
+            return overrides
+    return [choice]
 
 
 def first_directive(file: Path, name: str) -> str | None:
