@@ -162,7 +162,7 @@ class WorkerPool:
         found = set(connection.wait([*channels, *sentinels], min(seconds, self._timeout / 4)))
         for worker in list(self._workers):
             if worker.channel in found and not self._receive(worker):
-                self._replace(worker, "its pipe broke")
+                self._replace(worker, _exit_reason(worker.process))
             elif worker.process.sentinel in found:
                 while worker.channel.poll() and self._receive(worker):
                     pass
@@ -194,9 +194,11 @@ class WorkerPool:
 
 
 def _exit_reason(process: Any) -> str:
-    process.join()
+    process.join(_TICK_SEC)  # its pipe breaks a moment before it has ended
     code = process.exitcode
-    return f"killed by signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+    if code is None:
+        return "its pipe broke"
+    return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
 
 
 def _stop(workers: Sequence[_Worker], owner: int) -> None:
