@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from companions import companions
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.config import UserError
@@ -19,15 +18,9 @@ GROUPS = [group for group in groups() if "/" not in group and group != "training
 COMMANDS = [own_command(group, option) for group in GROUPS for option in group_options(group)]
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("choice", CHOICES)
-def test_round_trip(choice: str, tmp_path: Path) -> None:
-    experiment = compose([choice, *companions(choice), *GIVEN.get(choice, [])])
-=======
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_round_trip(command: list[str], tmp_path: Path) -> None:
     experiment = compose(command)
->>>>>>> framework
     file = tmp_path / "frozen.yaml"
     file.write_text(freeze(experiment))
     assert is_frozen(file)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from companions import companions
 
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.frozen import leaves, plain
@@ -18,31 +17,19 @@ GROUPS = [group for group in groups() if "/" not in group and group != "training
 COMMANDS = [own_command(group, option) for group in GROUPS for option in group_options(group)]
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("choice", CHOICES)
-def test_each_line_that_is_named_holds_the_value(choice: str) -> None:
-    found = look([choice, *companions(choice), *GIVEN.get(choice, [])])
-=======
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_each_line_that_is_named_holds_the_value(command: list[str]) -> None:
     found = look(command)
->>>>>>> framework
     named = 0
     for path, value in leaves(plain(found.experiment)):
         file, _, line = found.provenance[path].rpartition(":")
         if not file.startswith("conf/"):
             continue
         text = (conf_dir().parent / file).read_text().splitlines()[int(line) - 1].strip()
-<<<<<<< HEAD
-        ((name, said),) = yaml.safe_load(text).items()
-        assert name == path.split(".")[-1], path
-        assert said == value or str(said).startswith("${"), path
-=======
         (said,) = yaml.safe_load(text).items()
         if str(said[1]).startswith("${"):
             continue  # the line names another setting
         assert said == (path.split(".")[-1], value), path
->>>>>>> framework
         named += 1
     assert named >= 2  # at least the name and the seed
 
