@@ -64,6 +64,7 @@ class StatisticsTaskConfig(TaskConfig):
     _target_: str = setting("vjepa_pipe.tasks.statistics.statistics", "what runs")
 
 
+@dataclass
 class BenchmarkTaskConfig(TaskConfig):
     """Time every stage between a file and a batch, and say what to change first."""
 
