@@ -68,11 +68,11 @@ def test_index_is_whole_and_goes_on_where_it_stopped(csv: Path, tmp_path: Path) 
 def test_shards_are_put_together_by_the_last(csv: Path, tmp_path: Path) -> None:
     for shard in (1, 0):
         more = (f"task.index_dir={tmp_path}", "task.shards=2", f"task.shard={shard}")
-        assert run_task(compose(settings("index", csv, *more)), tmp_path / "out")["files"] == 2
+        assert run_task(compose(settings("index", csv, *more)), tmp_path / f"out{shard}")["files"] == 2
         assert (tmp_path / "rows.parquet").exists() == (shard == 0)
     assert len(pyarrow.parquet.read_table(tmp_path / "rows.parquet")) == 4
     with pytest.raises(UserError, match=r"task.shard must be < task.shards=2 \(got 2\)"):
-        run_task(compose(settings("index", csv, "task.shards=2", "task.shard=2")), tmp_path / "out")
+        run_task(compose(settings("index", csv, "task.shards=2", "task.shard=2")), tmp_path / "out2")
 
 
 @pytest.mark.parametrize("group", [1, 8])

@@ -112,6 +112,7 @@ def test_torchcodec_agrees(name: str, video: Find) -> None:
         )
         indices = np.random.default_rng(1).integers(0, one.num_frames, 24)
         difference = np.abs(one.read(indices).astype(int) - other.read(indices))
+        assert np.array_equal(one.frame_times, other.frame_times)
     assert 0 < difference.mean() < NEAR[name] if name in NEAR else difference.max() == 0
 
 

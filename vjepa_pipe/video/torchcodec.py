@@ -70,11 +70,12 @@ class TorchcodecReader:
             self._video = _open(path, stream_index=stream.index, num_ffmpeg_threads=threads, **options)
         about = self._video.metadata
         if seek_mode == "exact":
-            self._frames, self._fps = index.num_frames, index.fps
+            self._frames, self._fps, self._times = index.num_frames, index.fps, index.frame_times
         elif not about.num_frames or not about.average_fps:
             raise VideoError(path, "its header gives no number of frames or no rate; use seek_mode=exact")
         else:
             self._frames, self._fps = about.num_frames, about.average_fps
+            self._times = np.arange(self._frames) / self._fps
         self._size: tuple[int, int] | None = None
 
     @property
@@ -86,6 +87,11 @@ class TorchcodecReader:
     def fps(self) -> float:
         """Average frames per second."""
         return self._fps
+
+    @property
+    def frame_times(self) -> NDArray[np.float64]:
+        """When each frame is shown; see `VideoReader.frame_times`."""
+        return self._times
 
     @property
     def height(self) -> int:
