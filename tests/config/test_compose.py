@@ -21,9 +21,9 @@ from vjepa_pipe.config.options import group_options, groups
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
 NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
-EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_vitg16_256px_8f"]]
+EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_droid"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
-ROBOT_CLIPS = (["experiment=vjepa2_ac_vitg16_256px_8f"], "data=webvid")  # sets clips that captioned video has not
+ROBOT_CLIPS = (["experiment=vjepa2_ac_droid"], "data=webvid")  # sets clips that captioned video has not
 PAIRS = [pair for pair in itertools.product(EXPERIMENTS, OPTIONS) if pair != ROBOT_CLIPS]
 
 
