@@ -88,7 +88,8 @@ def in_published_terms(translation: Translation, fault: str) -> str:
 
 def _wrong_values(settings: Settings) -> list[str]:
     """Values of a wrong type, found before Hydra stops at the first of them."""
-    types_at = {group: SCHEMAS[_SCHEMA_OF.get(settings[group], settings[group])] for group in ("data", "mask")}
+    options = {group: str(settings[group]) for group in ("data", "mask")}
+    types_at = {group: SCHEMAS[_SCHEMA_OF.get(option, option)] for group, option in options.items()}
     types_at["training"] = SCHEMAS[f"training_{settings['training']}"]
     values: Settings = {}
     for path, value in settings.items():

@@ -109,7 +109,7 @@ def init_droid_data(
     )
     return build_loader(
         dataset,
-        PublishedRobotForm(collator or default_collate),
+        PublishedRobotForm(collator if collator is not None else _stack),
         batch_size,
         rank,
         world_size,
@@ -119,3 +119,7 @@ def init_droid_data(
         seed=seed,
         log_dir=log_dir,
     )
+
+
+def _stack(samples: Sequence[Any]) -> Any:
+    return default_collate(list(samples))
