@@ -16,7 +16,7 @@ RECIPES = {
     "vjepa2_vith16_256px_64f_cooldown": "configs/train/vith16/cooldown-256px-64f.yaml",
     "vjepa2_vitg16_256px_64f_cooldown": "configs/train/vitg16/cooldown-256px-64f.yaml",
     "vjepa2_vitg16_384px_64f_cooldown": "configs/train/vitg16/cooldown-384px-64f.yaml",
-    "vjepa2_ac_vitg16_256px_8f": "configs/train/vitg16/droid-256px-8f.yaml",
+    "vjepa2_ac_droid": "configs/train/vitg16/droid-256px-8f.yaml",
 }
 V1_RECIPES = {
     "jepa_vitl16_224px_16f": "configs/pretrain/vitl16.yaml",

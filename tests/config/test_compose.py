@@ -21,10 +21,9 @@ from vjepa_pipe.config.options import group_options, groups
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
 NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
-EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_vitg16_256px_8f"]]
+EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_droid"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
-ROBOT_CLIPS = (["experiment=vjepa2_ac_vitg16_256px_8f"], "data=webvid")  # sets clips that captioned video has not
-PAIRS = [pair for pair in itertools.product(EXPERIMENTS, OPTIONS) if pair != ROBOT_CLIPS]
+PAIRS = list(itertools.product(EXPERIMENTS, OPTIONS))
 
 
 @pytest.mark.parametrize(("experiment", "choice"), PAIRS, ids=str)
@@ -34,8 +33,8 @@ def test_every_option_composes_with_every_experiment(experiment: list[str], choi
 
 
 def test_an_experiment_that_sets_clips_refuses_captioned_video() -> None:
-    with pytest.raises(ConfigError, match=r"data\.target_fps=4\.0 is not read for captioned video"):
-        compose([*ROBOT_CLIPS[0], ROBOT_CLIPS[1]])
+    with pytest.raises(ConfigError, match=r"data\.clip_mode=frame_step is not read for captioned video"):
+        compose(["experiment=jepa_vitl16_224px_16f", "data=webvid"])
 
 
 @pytest.mark.parametrize("name", group_options("experiment"))

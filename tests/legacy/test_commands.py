@@ -14,6 +14,7 @@ from published_files import FILES, write_file
 
 from vjepa_pipe import compose
 from vjepa_pipe.cli import main
+from vjepa_pipe.sources import write_synthetic_droid
 
 STREAM = ["task.preview_clips=0", "task.max_batches=1", "data.img_size=96"]
 
@@ -59,10 +60,26 @@ def test_faults_are_one_message(tmp_path: Path) -> None:
 
 
 def test_what_is_not_run_says_so(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("/trajectory 0\n")
-    result = launch(f"legacy={write_file(tmp_path, 'vjepa_droid')}", *STREAM, cwd=tmp_path)
+    (tmp_path / "a.csv").write_text("/video.mp4 0\n")
+    result = launch(f"legacy={write_file(tmp_path, 'anticipation')}", *STREAM, cwd=tmp_path)
     assert result.returncode == 1
-    assert "error: robot trajectories of a vjepa_droid file are not streamed" in result.stderr
+    assert "error: action segments of EPIC-KITCHENS are not streamed" in result.stderr
+
+
+def test_a_run_over_a_robot_file(cache: Path, tmp_path: Path) -> None:
+    folder = write_synthetic_droid(cache, 4)
+    listed = tmp_path / "list.csv"
+    listed.write_text("".join(f"{episode}\n" for episode in sorted((folder / "success").iterdir())))
+    file = write_file(
+        tmp_path, "vjepa_droid", data__datasets=[str(listed)], data__num_workers=0, data__persistent_workers=False
+    )
+    result = launch(f"legacy={file}", *STREAM, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "outputs" / "vjepa_droid").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["clips"], summary["replaced"]) == (2, 0)
+    assert summary["shapes"]["states"] == [2, 8, 7] and summary["shapes"]["actions"] == [2, 7, 7]
+    assert "every crop is the centre one" in (run / "vjepa_pipe.log").read_text()
 
 
 @pytest.mark.parametrize("kind", FILES)

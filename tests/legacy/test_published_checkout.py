@@ -18,6 +18,7 @@ from released_recipes import RECIPES, V1_RECIPES, meaning
 
 from vjepa_pipe import compose
 from vjepa_pipe.legacy.export import export_text
+from vjepa_pipe.sources import write_synthetic_droid
 
 CHECKOUTS = {name: os.environ.get(name) for name in ("VJEPA2_CHECKOUT", "JEPA_CHECKOUT")}
 FILES = [
@@ -109,6 +110,49 @@ def test_the_published_trainer_trains_on_our_loader(videos_csv: Path, tmp_path: 
         log = (tmp_path / loader / "log_r0.csv").read_text().splitlines()
         assert len(log) == 1 + 12, "a header, then two epochs of six iterations"
     assert len(structures) == 1
+
+
+# Both loaders' batches of the same trajectories; the published one is made to start its clips where ours start.
+COMPARE = """
+import importlib.util, sys, types
+import numpy as np, torch
+checkout, listed = sys.argv[1:]
+sys.path.insert(0, checkout)
+if importlib.util.find_spec("pandas") is None:
+    lines = open(listed).read().splitlines()
+    read_csv = lambda *_, **__: types.SimpleNamespace(values=np.array([[line] for line in lines], object))
+    sys.modules["pandas"] = types.SimpleNamespace(read_csv=read_csv)
+import app.vjepa_droid.droid as droid
+from vjepa_pipe.legacy import init_droid_data
+for camera_frame, skip in ((False, 1), (True, 2)):
+    given = dict(data_path=listed, batch_size=1, frames_per_clip=8, fps=4, camera_views=["right_mp4_path"],
+                 num_workers=0, pin_mem=False, camera_frame=camera_frame, tubelet_size=skip)
+    loader, _ = init_droid_data(**given)
+    theirs, _ = droid.init_data(**given)
+    for place, ours in enumerate(loader):
+        np.random.randint = lambda low, high: int(ours[4][0, 0]) + low
+        batch = torch.utils.data.default_collate([theirs.dataset[loader.schedule.order.at(place).row]])
+        assert type(batch) is type(ours) and len(batch) == len(ours)
+        for a, b in zip(ours, batch):
+            assert a.shape == b.shape and a.dtype == b.dtype, (a.shape, b.shape, a.dtype, b.dtype)
+        assert (ours[0].int() - batch[0].int()).abs().max() <= 1  # two decoders
+        assert all(torch.allclose(a, b, rtol=0, atol=1e-12) for a, b in zip(ours[1:4], batch[1:4]))
+        assert torch.equal(ours[4], batch[4])
+print("DONE", place + 1)
+"""
+
+
+@needs_vjepa2
+def test_robot_batches_are_those_of_the_published_loader(cache: Path, tmp_path: Path) -> None:
+    folders = sorted((write_synthetic_droid(cache, 4) / "success").iterdir())
+    (tmp_path / "list.csv").write_text("".join(f"{folder}\n" for folder in folders))
+    (tmp_path / "compare.py").write_text(COMPARE)
+    result = subprocess.run(
+        [sys.executable, "compare.py", str(CHECKOUTS["VJEPA2_CHECKOUT"]), "list.csv"],
+        capture_output=True, text=True, timeout=300, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))},
+    )  # fmt: skip
+    assert "DONE 4" in result.stdout, result.stderr[-3000:]
 
 
 def tiny_arguments(csv: str, folder: str) -> dict[str, Any]:

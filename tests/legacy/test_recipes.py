@@ -18,7 +18,7 @@ NUMBERS = {
     "vjepa2_vith16_256px_64f_cooldown": ("vit_huge", 64, 256, 12, 40, 300, 0, 1e-6, 32),
     "vjepa2_vitg16_256px_64f_cooldown": ("vit_giant_xformers", 64, 256, 6, 4, 30, 0, 1e-6, 64),
     "vjepa2_vitg16_384px_64f_cooldown": ("vit_giant_xformers", 64, 384, 6, 40, 300, 0, 1e-6, 64),
-    "vjepa2_ac_vitg16_256px_8f": ("vit_giant_xformers", 8, 256, 8, 315, 300, 15, 0.0, 4),
+    "vjepa2_ac_droid": ("vit_giant_xformers", 8, 256, 8, 315, 300, 15, 0.0, 4),
     "jepa_vitl16_224px_16f": ("vit_large", 16, 224, 24, 300, 300, 40, 1e-6, 16),
     "jepa_vith16_224px_16f": ("vit_huge", 16, 224, 24, 300, 300, 40, 1e-6, 16),
     "jepa_vith16_384px_16f": ("vit_huge", 16, 384, 10, 300, 300, 40, 1e-6, 30),
@@ -41,7 +41,8 @@ def test_released_numbers(name: str) -> None:
         schedule.final_lr,
         training.nodes,
     ) == NUMBERS[name]
-    assert found.data.convention == "reference"
+    robot = found.robotics.enabled
+    assert (found.robotics.temporal_sampling if robot else found.data.convention) == "reference"
 
 
 def test_every_recipe_is_compared() -> None:

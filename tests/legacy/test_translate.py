@@ -9,7 +9,7 @@ import pytest
 from published_files import BLOCKS, CLIPS, FILES, LONG, SHORT, write_file
 
 from vjepa_pipe import ConfigError, compose
-from vjepa_pipe.config import ExperimentConfig
+from vjepa_pipe.config import ExperimentConfig, RobotDataConfig
 from vjepa_pipe.legacy.read import leaves, read_legacy
 from vjepa_pipe.legacy.translate import translate
 
@@ -47,7 +47,6 @@ def test_released_masks_keep_their_names(tmp_path: Path) -> None:
         ("vjepa", "model.use_mask_tokens", False),
         ("vjepa_v1", "model.use_mask_tokens", True),
         ("vjepa_2_1", "loss.predict_all", True),
-        ("vjepa_droid", "data.camera_views", ["right_mp4_path"]),
         ("vjepa_droid", "model.pred_is_frame_causal", True),
         ("anticipation", "experiment.data.val_anticipation_point", [0.0, 0.0]),
     ],
@@ -71,6 +70,22 @@ def test_clip_modes(tmp_path: Path) -> None:
     v1_probe = load(tmp_path, "video_probe_v1").data
     assert (v1_probe.clip_mode, v1_probe.clip_duration_sec) == ("duration", 2.5)
     assert load(tmp_path, "image_probe").data.data_paths == ["/images/in1k/train"]
+
+
+def test_robot_file_becomes_these_settings(tmp_path: Path) -> None:
+    found = load(tmp_path, "vjepa_droid", data__camera_frame=True)
+    assert isinstance(found.data, RobotDataConfig)
+    assert (found.data.layout, found.data.data_paths, found.data.cameras) == ("droid", ["a.csv"], ["right_mp4_path"])
+    assert (found.data.frames_per_clip, found.robotics.fps, found.robotics.frameskip) == (8, 4, 1)
+    assert (found.robotics.enabled, found.robotics.camera_frame) == (True, True)
+    assert (found.robotics.temporal_sampling, found.robotics.camera_views) == ("reference", "random")
+    assert (found.data_aug.crop_scale, found.data_aug.keep_geometry) == ((1.777, 1.777), True)
+    plain = load(tmp_path, "vjepa_droid", data={"datasets": ["a.csv"], "dataset_fpcs": [8], **CLIPS})
+    assert plain.robotics.fps is None, "without a rate the published loader takes every row"
+    assert plain.data.cameras == ["left_mp4_path"]  # type: ignore[attr-defined]
+    rows = translate(read_legacy(write_file(tmp_path, "vjepa_droid"))).rows
+    (mode,) = [row for row in rows if row.to == "robotics.temporal_sampling"]
+    assert (mode.value, mode.status) == ("reference", "built in") and "trusts the fps of the mp4 header" in mode.note
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -137,6 +152,9 @@ def test_unknown_key_is_an_error_unless_asked(tmp_path: Path) -> None:
         ("vjepa_v1", {"data__mask_type": "random_tube"}, r"data.mask_type =random_tube does not fit"),
         ("vjepa_droid", {"data_aug__horizontal_flip": True}, r":\d+: data_aug.horizontal_flip: .* mirrors the pixels"),
         ("vjepa_droid", {"data__datasets": ["a", "b"]}, r"data.datasets must name one file"),
+        ("vjepa_droid", {"data__camera_views": []}, r":\d+: data.camera_views must be a list .* \(got \[\]\)"),
+        ("vjepa_droid", {"data__camera_frame": "x"}, r":\d+: data.camera_frame: robotics.camera_frame must be true"),
+        ("vjepa_droid", {"data__fps": 0}, r":\d+: data.fps: data.target_fps must be > 0"),
         ("video_probe", {"model_kwargs__wrapper_kwargs": {"_target_": "os.system"}}, r"os.system is not an allowed"),
     ],
 )

@@ -58,6 +58,7 @@ class Profile:
         training: Option of the group `training/`.
         keys: What the published code reads, in the order in which settings are applied.
         built_in: Our settings for what the published code has no key for.
+        built_in_notes: What one should know about some of these, by the setting's path.
         dead: Keys that occur in published files and are never read, with the reason.
         typos: Misspelt keys that occur in published files, with the right name.
         check: Faults between keys, as (key, message).
@@ -70,6 +71,7 @@ class Profile:
     training: str
     keys: tuple[Key, ...]
     built_in: Settings
+    built_in_notes: Mapping[str, str] = field(default_factory=dict)
     dead: Mapping[str, str] = field(default_factory=dict)
     typos: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())

@@ -87,7 +87,7 @@ def translate(file: LegacyFile, unknown: str = "error") -> Translation:
         if name in file.lines:
             done.rows.append(AuditRow(name, file.lines[name], given.get(name), "dead", note=reason))
     done.rows.extend(
-        AuditRow("(built in)", None, value, "built in", to=path)
+        AuditRow("(built in)", None, value, "built in", to=path, note=profile.built_in_notes.get(path, ""))
         for path, value in profile.built_in.items()
         if "." in path
     )

@@ -17,6 +17,9 @@ from vjepa_pipe.config.store import SCHEMAS
 from vjepa_pipe.legacy.key import Settings
 from vjepa_pipe.legacy.translate import Translation
 
+_SCHEMA_OF = {"blocks": "multiblock3d", "none": "mask", "droid": "robot"}
+"""Schema of the options of `data` and `mask` that have another name than it."""
+
 LISTED = ("dead", "typo", "unknown", "changed meaning")
 """What became of a key, where the written file mentions it."""
 
@@ -85,9 +88,9 @@ def in_published_terms(translation: Translation, fault: str) -> str:
 
 def _wrong_values(settings: Settings) -> list[str]:
     """Values of a wrong type, found before Hydra stops at the first of them."""
-    option = str(settings["mask"])
-    masks = {"blocks": "multiblock3d", "none": "mask"}.get(option, option)
-    types_at = {"mask": SCHEMAS[masks], "training": SCHEMAS[f"training_{settings['training']}"]}
+    options = {group: str(settings[group]) for group in ("data", "mask")}
+    types_at = {group: SCHEMAS[_SCHEMA_OF.get(option, option)] for group, option in options.items()}
+    types_at["training"] = SCHEMAS[f"training_{settings['training']}"]
     values: Settings = {}
     for path, value in settings.items():
         if not _is_option(path, value):

@@ -27,14 +27,15 @@ def made_of(experiment: ExperimentConfig, sources: Sequence[Source]) -> dict[str
     Where files lie does not count, nor what affects only speed; whoever moves a data set can go on.
     """
     sizes = [len(rows) for rows in sources]
-    hashes = {f"source {rows.name}": _fingerprint(rows) for rows in sources}
+    hashes = {f"source {rows.name}": fingerprint_of(rows) for rows in sources}
     hashes["data.data_weights"] = hash_of(experiment.data.data_weights or sizes)
     for group in GROUPS:
         hashes[f"settings of {group}"] = hash_of(_settings(getattr(experiment, group), group))
     return hashes
 
 
-def _fingerprint(rows: Source) -> str:
+def fingerprint_of(rows: Source) -> str:
+    """A hash of a source's rows."""
     return rows.fingerprint() if isinstance(rows, Rows) else hash_of([rows.path(row) for row in range(len(rows))])
 
 

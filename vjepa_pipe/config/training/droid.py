@@ -46,14 +46,6 @@ class DroidModel:
 
 
 @dataclass
-class DroidData:
-    """Camera choices of the robot dataset."""
-
-    camera_views: list[str] = setting(["left_mp4_path"], "metadata keys of the cameras, one drawn per clip")
-    camera_frame: bool = setting(False, "express robot states in the camera's frame")
-
-
-@dataclass
 class DroidLoss:
     """The prediction loss."""
 
@@ -76,6 +68,5 @@ class DroidTraining(PublishedTraining):
 
     meta: DroidMeta = setting(DroidMeta(), "checkpoints and precision")
     model: DroidModel = setting(DroidModel(), "encoder and predictor")
-    data: DroidData = setting(DroidData(), "cameras")
     loss: DroidLoss = setting(DroidLoss(), "loss")
     optimization: DroidOptimization = setting(DroidOptimization(), "optimisation")

@@ -11,36 +11,11 @@ from torch.utils.data import default_collate
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.legacy.dropin.loading import EpochSetter, build_loader
 from vjepa_pipe.legacy.dropin.masks import MaskCollator
 from vjepa_pipe.legacy.dropin.samples import AnyTransform, PublishedForm, ViewsOf
 from vjepa_pipe.loader import ClipLoader
-from vjepa_pipe.loader.fetch import WorkerStart
-from vjepa_pipe.loader.quarantine import quarantine_name
-from vjepa_pipe.loader.schedule import BatchSchedule
-from vjepa_pipe.sampling import SampleOrder
 from vjepa_pipe.video import Decoder
-
-MONITOR_INTERVAL_SEC = 5.0
-
-
-class EpochSetter:
-    """The sampler's place in the published return value: what a trainer does with it is `set_epoch`."""
-
-    def __init__(self, loader: ClipLoader, samples: int) -> None:
-        self._loader = loader
-        self._samples = samples
-
-    def __len__(self) -> int:
-        """Samples of one rank in an epoch."""
-        return self._samples
-
-    def set_epoch(self, epoch: int) -> None:
-        """Make the next pass yield this epoch, or the first one not streamed yet, if that is later.
-
-        The published trainer names its own epoch each time the data run out, which may be the same one
-        several times over; the samples go on all the same.
-        """
-        self._loader.set_epoch(max(epoch, self._loader.epoch))
 
 
 def init_data(
@@ -147,26 +122,21 @@ def init_data(
         decoder=decoder,
         seed=seed,
     )
-    sizes = [len(rows) for rows in dataset.sources]
-    global_batch = batch_size * world_size
-    epoch_size = len(dataset) // global_batch * global_batch if drop_last else len(dataset)
-    if epoch_size == 0:
-        raise ConfigError([f"batch_size={batch_size} on {world_size} ranks is more than all {len(dataset)} samples"])
     if isinstance(collator, MaskCollator):
-        collator.global_batch_size = global_batch
-    order = SampleOrder(list(datasets_weights or sizes), sizes, epoch_size, seed)
-    loader = ClipLoader(
+        collator.global_batch_size = batch_size * world_size
+    return build_loader(
         dataset,
-        BatchSchedule(order, epoch_size, batch_size, rank, world_size),
         PublishedForm(views, num_clips, collator or _stack),
-        LoaderConfig(pin_memory=pin_mem, persistent_workers=persistent_workers),
-        num_workers,
-        seed,
-        WorkerStart(seed, rank, Path(log_dir) if log_dir else None, MONITOR_INTERVAL_SEC),
-        Path(log_dir or ".") / quarantine_name(rank, world_size),
-        lambda: {f"source {rows.name}": rows.fingerprint() for rows in dataset.sources},
+        batch_size,
+        rank,
+        world_size,
+        drop_last=drop_last,
+        num_workers=num_workers,
+        config=LoaderConfig(pin_memory=pin_mem, persistent_workers=persistent_workers),
+        seed=seed,
+        weights=datasets_weights,
+        log_dir=log_dir,
     )
-    return loader, EpochSetter(loader, epoch_size // world_size)
 
 
 def _stack(samples: Sequence[Any]) -> Any:

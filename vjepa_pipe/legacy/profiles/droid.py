@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.robot_data import USUAL, RobotDataConfig, with_usual_names
 from vjepa_pipe.config.training import DroidTraining
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings, handed_on, move
-from vjepa_pipe.legacy.profiles.video import READER, crop_and_colour, find, paths, warm_up_within_training
+from vjepa_pipe.legacy.profiles.video import TRANSFORM, crop_and_colour, find, paths, warm_up_within_training
 
 
 def _read_lengths(value: Any) -> Settings:
@@ -20,6 +21,26 @@ def _read_lengths(value: Any) -> Settings:
 
 def _write_lengths(experiment: ExperimentConfig) -> list[int]:
     return [experiment.data.frames_per_clip]
+
+
+def _read_rate(value: Any) -> Settings:
+    """`robotics=droid` takes its rate from the data's; without a rate every row is taken."""
+    return {"robotics.fps": None} if value is None else {"data.target_fps": value}
+
+
+def _write_rate(experiment: ExperimentConfig) -> float | None:
+    return experiment.robotics.fps if experiment.robotics.enabled else experiment.data.target_fps
+
+
+def _read_cameras(value: Any) -> Settings:
+    if not isinstance(value, list) or not value:
+        raise BadValue(f"must be a list of the metadata's camera names, such as left_mp4_path (got {value!r})")
+    return {"data.cameras": value}
+
+
+def _write_cameras(experiment: ExperimentConfig) -> list[str]:
+    data = experiment.data
+    return with_usual_names(data).cameras if isinstance(data, RobotDataConfig) else USUAL["droid"].cameras
 
 
 def _check(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -46,7 +67,9 @@ DROID = Profile(
         paths("data.datasets", "data.data_paths"),
         Key("data.dataset_fpcs", "data.frames_per_clip", REQUIRED, _read_lengths, _write_lengths),
         move("data.batch_size", "data.batch_size"),
-        move("data.fps", "data.target_fps", None),
+        Key("data.fps", "data.target_fps", None, _read_rate, _write_rate),
+        Key("data.camera_views", "data.cameras", ["left_mp4_path"], _read_cameras, _write_cameras),
+        move("data.camera_frame", "robotics.camera_frame", False),
         move("data.crop_size", "data.img_size", 256),
         move("data.patch_size", "mask.patch_size"),
         move("data.tubelet_size", "mask.tubelet_size", note="the model's; the published dataset has 1 built in"),
@@ -59,11 +82,18 @@ DROID = Profile(
         move("optimization.ipe", "loader.iterations_per_epoch", None),
         *handed_on(DroidTraining),
     ),
-    built_in=READER
+    built_in=TRANSFORM
     | {
+        "data": "droid",
         "data_aug": "robotics",
         "mask": "none",
-        "data._target_": "vjepa_pipe.legacy.not_run.RobotTrajectories",
+        "robotics": "droid",
+        "robotics.temporal_sampling": "reference",
+        "robotics.frameskip": 1,
+    },
+    built_in_notes={
+        "robotics.temporal_sampling": "trusts the fps of the mp4 header: raw DROID says 60 for 15 rows a second, so "
+        "clips span four times as long as data.fps says; physical goes by the rows",
     },
     dead={
         "meta.eval_freq": "the published code never reads it",

@@ -12,13 +12,10 @@ from vjepa_pipe.legacy.key import BadValue, Key, Settings, move
 POLICY = "rand-m7-n4-mstd0.5-inc1"
 """The RandAugment policy that the published transforms have built in."""
 
-READER: Settings = {
-    "data": "csv",
-    "data.convention": "reference",
-    "data.max_file_bytes": 10**9,
-    "data_aug.rand_augment": POLICY,
-    "data_aug.rand_augment_order": "before_crop",
-}
+TRANSFORM: Settings = {"data_aug.rand_augment": POLICY, "data_aug.rand_augment_order": "before_crop"}
+"""What the published transforms do without a key."""
+
+READER: Settings = {"data": "csv", "data.convention": "reference", "data.max_file_bytes": 10**9} | TRANSFORM
 """What the published video dataset and transforms do without a key."""
 
 
