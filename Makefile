@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The configuration tests on the next line of Hydra and OmegaConf.
 test-next: $(VENV)/.installed-dev
