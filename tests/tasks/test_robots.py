@@ -24,8 +24,11 @@ SMALL = [
 LAYOUTS = {
     "droid": ["robotics=droid"],
     "lerobot": ["robotics=lerobot", "data.layout=lerobot"],
-    "recipe": ["experiment=vjepa2_ac_droid", "data.cameras=[left_mp4_path,right_mp4_path]", "robotics.stereo=true"],
-}
+    "recipe": [
+        "experiment=vjepa2_ac_droid", "data.cameras=[left_mp4_path,right_mp4_path]", "robotics.stereo=true",
+        "loader.iterations_per_epoch=null",
+    ],
+}  # fmt: skip
 
 
 def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
