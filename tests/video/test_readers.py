@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from footage import counter_frame, read_counter, write_video
 from footage_kinds import ALL_KINDS, KINDS, shown
+from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, TorchcodecDecoder, VideoError
 from vjepa_pipe.video.pyav import PyavReader
@@ -100,6 +101,7 @@ REFUSED_BY_TORCHCODEC = (
 )
 
 
+@needs_torchcodec
 @pytest.mark.parametrize("name", [name for name in ALL_KINDS if name not in REFUSED_BY_TORCHCODEC])
 def test_torchcodec_agrees(name: str, video: Find) -> None:
     path = str(video(name))
@@ -122,6 +124,7 @@ def test_torchcodec_refuses_what_it_would_read_wrong(name: str, video: Find) -> 
         TorchcodecDecoder().open(str(video(name)))
 
 
+@needs_torchcodec
 def test_approximate_seeking_trusts_the_header(video: Find) -> None:
     path, approximate = str(video("b_frames.mp4")), TorchcodecDecoder(seek_mode="approximate")
     with PYAV.open(path) as one, approximate.open(path) as other:
