@@ -11,14 +11,13 @@ those where it does not find that one are refused.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.indexed_reader import IndexedReader
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
@@ -49,7 +48,7 @@ class DecordDecoder:
         return DecordReader(path, self.threads)
 
 
-class DecordReader:
+class DecordReader(IndexedReader):
     """An open video; see `VideoReader`."""
 
     def __init__(self, path: str, threads: int = 1) -> None:
@@ -64,36 +63,6 @@ class DecordReader:
             raise VideoError(path, f"decord does not find the first frame of {kind} files; use PyavDecoder")
         self._may_seek = kind in SEEKS_RIGHT and self._index.plain
         self._video: Any = self._open()
-
-    @property
-    def num_frames(self) -> int:
-        """Frames that can be shown."""
-        return self._index.num_frames
-
-    @property
-    def fps(self) -> float:
-        """Average frames per second."""
-        return self._index.fps
-
-    @property
-    def frame_times(self) -> NDArray[np.float64]:
-        """When each frame is shown, in seconds; float64 [num_frames]."""
-        return self._index.frame_times
-
-    @property
-    def height(self) -> int:
-        """Height in pixels, as displayed."""
-        return self._displayed_size[0]
-
-    @property
-    def width(self) -> int:
-        """Width in pixels, as displayed."""
-        return self._displayed_size[1]
-
-    @cached_property
-    def _displayed_size(self) -> tuple[int, int]:
-        _, height, width, _ = self.read([0]).shape
-        return height, width
 
     def read(self, indices: Indices) -> NDArray[np.uint8]:
         """Read frames; see `VideoReader.read`."""
@@ -110,14 +79,6 @@ class DecordReader:
     def close(self) -> None:
         """Free the file and the decoder."""
         self._video = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self) -> Any:
         # decord breaks torch when it is loaded first (dmlc/decord#251).

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, dropwhile
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.indexed_reader import IndexedReader
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packet_index import Run
 from vjepa_pipe.video.packets import index_packets
@@ -52,7 +51,7 @@ class PyavDecoder:
         return PyavReader(path, self.threads)
 
 
-class PyavReader:
+class PyavReader(IndexedReader):
     """An open video; see `VideoReader`.
 
     Opening takes the packets from the tables of an MP4 file where they settle everything, else walks over them once.
@@ -80,37 +79,6 @@ class PyavReader:
         except VideoError:
             self.close()
             raise
-
-    @property
-    def num_frames(self) -> int:
-        """Frames that can be shown."""
-        return self._index.num_frames
-
-    @property
-    def fps(self) -> float:
-        """Average frames per second."""
-        return self._index.fps
-
-    @property
-    def frame_times(self) -> NDArray[np.float64]:
-        """When each frame is shown, in seconds; float64 [num_frames]."""
-        return self._index.frame_times
-
-    @property
-    def height(self) -> int:
-        """Height in pixels, as displayed."""
-        return self._displayed_size[0]
-
-    @property
-    def width(self) -> int:
-        """Width in pixels, as displayed."""
-        return self._displayed_size[1]
-
-    @cached_property
-    def _displayed_size(self) -> tuple[int, int]:
-        # Only a decoded frame says how it is to be turned.
-        _, height, width, _ = self.read([0]).shape
-        return height, width
 
     def read(self, indices: Indices) -> NDArray[np.uint8]:
         """Read frames; see `VideoReader.read`."""
@@ -141,14 +109,6 @@ class PyavReader:
     def close(self) -> None:
         """Free the file and the decoder."""
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self) -> None:
         self._container, self._stream = open_video(self.path)

@@ -1,0 +1,67 @@
+"""What readers that go by an index of the file's packets have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vjepa_pipe.video.packet_index import PacketIndex
+from vjepa_pipe.video.reader import Indices
+
+
+class IndexedReader(ABC):
+    """An open video whose frames are known from its packets; see `VideoReader`."""
+
+    _index: PacketIndex
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that can be shown."""
+        return self._index.num_frames
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        return self._index.fps
+
+    @property
+    def frame_times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds; float64 [num_frames]."""
+        return self._index.frame_times
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, as displayed."""
+        return self._displayed_size[0]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, as displayed."""
+        return self._displayed_size[1]
+
+    @cached_property
+    def _displayed_size(self) -> tuple[int, int]:
+        # Only a decoded frame says how it is to be turned.
+        _, height, width, _ = self.read([0]).shape
+        return height, width
+
+    @abstractmethod
+    def read(self, indices: Indices) -> NDArray[np.uint8]:
+        """Read frames; see `VideoReader.read`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the file and the decoder."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
