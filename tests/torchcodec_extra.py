@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.video import TorchcodecDecoder
+
 
 def _loads() -> bool:
     try:
-        import torchcodec.decoders  # noqa: F401
-    except (ImportError, RuntimeError, OSError):
+        TorchcodecDecoder()
+    except UserError:
         return False
     return True
 

@@ -54,7 +54,7 @@ grids_of_tokens = st.tuples(st.integers(1, 6), st.integers(2, 8), st.integers(2,
     convention=st.sampled_from(["strict", "reference"]),
     step=st.integers(0, 10**6),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_masks_are_sorted_in_range_disjoint_and_covering(config, grid, convention, step):
     try:
         masks = MultiBlock3D(config, grid, convention)
@@ -82,7 +82,7 @@ def test_masks_are_sorted_in_range_disjoint_and_covering(config, grid, conventio
 
 
 @given(config=configs, grid=grids_of_tokens, step=st.integers(0, 10**6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_blocks_have_the_asked_size_and_lie_inside(config, grid, step):
     try:
         masks = MultiBlock3D(config, grid, "reference")

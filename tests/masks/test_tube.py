@@ -31,7 +31,8 @@ def test_the_same_places_are_hidden_in_every_slice(ratio, grid, convention, seed
     for drawn in grids:
         assert drawn.shape == grid
         assert (drawn == drawn[0]).all()
-        assert abs(drawn[0].sum() - places * (1 - ratio)) < 1
+        # In floating point a share just below a whole number of places can round to it.
+        assert abs(drawn[0].sum() - places * (1 - ratio)) < 1 + 1e-9
     enc, pred = masks.collate(grids, rngs)
     for row, drawn in enumerate(grids):
         # No clip has more tokens than another, so nothing is cut.

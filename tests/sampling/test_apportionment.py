@@ -47,7 +47,7 @@ def promises(weights, epoch_size, epochs):
 @example(weights=[0.335, 0.1, 0.565], epoch_size=7200)
 @example(weights=[0.1, 0.2, 0.7], epoch_size=1)
 @example(weights=[1.0] * 7, epoch_size=3)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_quotas_are_exact_every_epoch_and_over_the_run(weights, epoch_size):
     promises(weights, epoch_size, EPOCHS)
 
@@ -78,7 +78,7 @@ def test_decimal_weights_are_taken_as_written():
 
 
 @given(weights=weight_lists, epoch_size=st.integers(1, 100), epochs=st.lists(st.integers(0, 120), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_epochs_may_be_asked_for_in_any_order(weights, epoch_size, epochs):
     asked = EpochQuotas(weights, epoch_size)
     for epoch in epochs:

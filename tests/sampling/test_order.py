@@ -50,7 +50,7 @@ def test_weights_hold_for_every_row_in_every_epoch_and_over_the_run():
     epoch_size=st.integers(1, 40),
     seed=st.integers(0, 2**63 - 1),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_weights_hold_for_any_mixture(sources, epoch_size, seed):
     weights = [float(weight) for weight, _ in sources]
     sizes = [size for _, size in sources]

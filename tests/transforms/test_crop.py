@@ -44,7 +44,7 @@ def test_published_crop_flip_and_normalisation(case: dict) -> None:
     np.testing.assert_allclose(transform.apply(STILL["video"], params).numpy(), expected, rtol=0, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(seed=seeds, height=sides, width=sides, frames=st.integers(1, 9), motion_shift=st.booleans())
 @example(seed=0, height=1, width=300, frames=3, motion_shift=True)
 def test_boxes_stay_inside_frames_of_any_size(
@@ -56,7 +56,7 @@ def test_boxes_stay_inside_frames_of_any_size(
     assert all(inside(box, height, width) for box in boxes)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     seed=seeds,
     height=st.integers(20, 300),

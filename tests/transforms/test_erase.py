@@ -11,7 +11,7 @@ from vjepa_pipe.transforms import Box, EraseParams, RandomErasing
 SHAPE = (4, 32, 40, 3)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), height=st.integers(2, 200), width=st.integers(2, 200))
 def test_a_box_is_strictly_inside_and_within_bounds(seed: int, height: int, width: int) -> None:
     erasing = RandomErasing(1.0)

@@ -47,7 +47,7 @@ class AddOne:
         return clip + 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     shape=st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 40)),
@@ -218,7 +218,7 @@ def test_evaluation_is_deterministic_and_ignores_the_training_settings() -> None
     assert torch.equal(clip, other(torch.from_numpy(frames)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 40)), views=st.integers(1, 4))
 def test_any_clip_can_be_evaluated(shape: tuple[int, int, int], views: int) -> None:
     clip = VideoTransformPipeline(AugConfig(eval_views=views), 12).get_eval_transform()(clip_of(*shape))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -119,7 +119,6 @@ def test_fractions_are_refused(wrong: dict) -> None:
         RandAugment(**wrong)
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     policy=st.builds(

@@ -51,7 +51,7 @@ def test_enlarging_matches_opencv() -> None:
     assert resize_bilinear(frames, 4, 5)[0, :, :, 0].tolist() == OPENCV_5X4
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     source=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     target=st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -67,7 +67,7 @@ def test_fixed_point_stays_within_a_level_of_floating_point(
     assert (fixed - floating).abs().max() < 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(data=st.data(), height=st.integers(1, 30), width=st.integers(1, 30))
 def test_a_part_is_that_part_of_the_whole(data: st.DataObject, height: int, width: int) -> None:
     top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from footage import counter_frame, read_counter, write_video
 from footage_kinds import ALL_KINDS, KINDS, shown
 from torchcodec_extra import needs_torchcodec
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, TorchcodecDecoder, VideoError
 from vjepa_pipe.video.pyav import PyavReader
 
@@ -118,6 +120,7 @@ def test_torchcodec_agrees(name: str, video: Find) -> None:
     assert 0 < difference.mean() < NEAR[name] if name in NEAR else difference.max() == 0
 
 
+@needs_torchcodec
 @pytest.mark.parametrize("name", REFUSED_BY_TORCHCODEC)
 def test_torchcodec_refuses_what_it_would_read_wrong(name: str, video: Find) -> None:
     with pytest.raises(VideoError, match=r"torchcodec does not find every frame of this \w+ file; use PyavDecoder"):
@@ -132,6 +135,18 @@ def test_approximate_seeking_trusts_the_header(video: Find) -> None:
         assert np.array_equal(one.read([40, 3]), other.read([40, 3]))
     with pytest.raises(ValueError, match=r"seek_mode must be one of exact, approximate \(got 'guess'\)"):
         TorchcodecDecoder(seek_mode="guess")
+
+
+def test_torchcodec_without_ffmpeg_says_so_before_any_video_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = SimpleNamespace(ffmpeg_major_version=None)
+    monkeypatch.setitem(sys.modules, "torchcodec", without)
+    with pytest.raises(
+        UserError, match="torchcodec finds no FFmpeg: install its shared libraries, or use decoder=pyav"
+    ):
+        TorchcodecDecoder()
+    monkeypatch.setitem(sys.modules, "torchcodec", None)
+    with pytest.raises(UserError, match=r"pip install 'vjepa_pipe\[torchcodec\]'"):
+        TorchcodecDecoder()
 
 
 def test_pixels_survive() -> None:

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.extras import extra
 from vjepa_pipe.config.loader import SEEK_MODES
 from vjepa_pipe.video.errors import VideoError
 from vjepa_pipe.video.opening import open_video
@@ -37,6 +39,7 @@ class TorchcodecDecoder:
 
     Raises:
         ValueError: The seek mode is unknown.
+        UserError: torchcodec is not installed, or finds no FFmpeg.
     """
 
     threads: int = 1
@@ -46,6 +49,7 @@ class TorchcodecDecoder:
     def __post_init__(self) -> None:
         if self.seek_mode not in SEEK_MODES:
             raise ValueError(f"seek_mode must be one of {', '.join(SEEK_MODES)} (got {self.seek_mode!r})")
+        _load()
 
     def open(self, path: str) -> TorchcodecReader:
         """Open a video file; see `Decoder.open`."""
@@ -135,15 +139,20 @@ class TorchcodecReader:
         return self._size
 
 
+def _load() -> Any:
+    """The module, with FFmpeg found: up to 0.16 it cannot be imported without, since then it says so."""
+    try:
+        module = extra("torchcodec", "torchcodec")
+    except (RuntimeError, OSError) as error:
+        raise UserError(f"torchcodec cannot be loaded ({_one_line(error)})") from error
+    if getattr(module, "ffmpeg_major_version", 0) is None:
+        raise UserError("torchcodec finds no FFmpeg: install its shared libraries, or use decoder=pyav")
+    return module
+
+
 def _open(path: str, **options: Any) -> Any:
     try:
-        from torchcodec.decoders import VideoDecoder
-    except (ImportError, RuntimeError, OSError) as error:
-        raise VideoError(
-            path, f"torchcodec cannot be loaded ({_one_line(error)}): it is the extra vjepa_pipe[torchcodec]"
-        ) from error
-    try:
-        return VideoDecoder(path, dimension_order="NHWC", **options)
+        return _load().decoders.VideoDecoder(path, dimension_order="NHWC", **options)
     except (RuntimeError, ValueError) as error:
         raise VideoError(path, f"torchcodec cannot open it ({_one_line(error)})") from error
 
