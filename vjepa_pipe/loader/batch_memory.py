@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from multiprocessing import parent_process
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from vjepa_pipe.loader.blocks import Blocks
+
 
 class BatchMemory:
-    """Lays out each batch of a worker like the one before: the first one is stacked, the others are written in place.
+    """Lays out each batch like the one before: the first one is stacked, the others are written in place.
 
-    In a worker the memory is shared, and crosses to the trainer without a copy.
+    Attributes:
+        blocks: Where batches stand.
     """
 
     def __init__(self) -> None:
+        self.blocks = Blocks()
         self._like: Tensor | None = None
 
     def places(self, clips: int) -> Sequence[Tensor | None]:
         """Where each clip of the next batch may be written: views of one tensor `[B, ...]`, or None for each."""
         if self._like is None:
             return [None] * clips
-        batch = self._like.new_empty(0)
-        if parent_process() is not None:
-            # As torch's own default_collate makes it.
-            storage = batch._typed_storage()._new_shared(clips * self._like.numel(), device="cpu")  # type: ignore[no-untyped-call]
-            batch = batch.new(storage)
-        return list(batch.resize_(clips, *self._like.shape))
+        return list(self.blocks.new((clips, *self._like.shape), self._like.dtype))
 
     def learn(self, samples: Sequence[Any]) -> None:
         """Remember what the clips of a batch are like, if they are all alike."""

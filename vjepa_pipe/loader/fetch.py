@@ -12,6 +12,7 @@ import torch
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.datasets import BadSample, KeyedDataset, SampleSkipped, SampleStats, TooManyBadSamples
 from vjepa_pipe.loader.batch_memory import BatchMemory
+from vjepa_pipe.loader.blocks import Blocks
 from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.loader.pulse import Pulse
 from vjepa_pipe.loader.worker import Failure
@@ -61,6 +62,11 @@ class FetchBatch:
     collate: Collate
     pulse: Pulse | None = None
     memory: BatchMemory = field(default_factory=BatchMemory)
+
+    @property
+    def blocks(self) -> Blocks:
+        """Memory that batches stand in."""
+        return self.memory.blocks
 
     def watch(self, pulse: Pulse) -> None:
         """Tell this pulse which row is being read, from now on."""

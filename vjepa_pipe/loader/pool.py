@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import torch.multiprocessing  # noqa: F401 (teaches pipes to hand over tensors in shared memory)
 
+from vjepa_pipe.loader.blocks import BorrowedBlocks
 from vjepa_pipe.loader.pulse import Pulse, Reading
 from vjepa_pipe.loader.worker import Channel, Work, run_worker
 
@@ -55,6 +56,7 @@ class _Worker:
     channel: Channel
     pulse: Pulse
     pending: deque[Number] = field(default_factory=deque)
+    blocks: BorrowedBlocks = field(default_factory=BorrowedBlocks)
 
 
 class WorkerPool:
@@ -153,7 +155,7 @@ class WorkerPool:
     def _give(self, worker: _Worker, number: Number) -> None:
         worker.pending.append(number)
         with contextlib.suppress(OSError):  # it has died; `_wait` finds out and gives its tasks to the next
-            worker.channel.send((number, self._tasks[number]))
+            worker.channel.send((number, self._tasks[number], worker.blocks.dropped()))
 
     def _wait(self, seconds: float) -> None:
         """Receive what workers have sent, waiting for it for some seconds; replace those that ended or hang."""
@@ -173,7 +175,7 @@ class WorkerPool:
     def _receive(self, worker: _Worker) -> bool:
         """Take one result; False if the worker is gone."""
         try:
-            number, result = worker.channel.recv()
+            number, result = worker.blocks.loads(worker.channel.recv_bytes())
         except _LOST:
             return False
         worker.pending.popleft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 import psutil
 from torch.utils.data._utils import worker as torch_worker
 
+from vjepa_pipe.loader.blocks import Blocks
 from vjepa_pipe.loader.pulse import Pulse
 
 Channel = Connection
@@ -25,6 +27,10 @@ _PARENT_CHECK_SEC = 2.0
 
 class Work(Protocol):
     """What a worker does, over and over."""
+
+    @property
+    def blocks(self) -> Blocks:
+        """Memory that results may stand in."""
 
     def watch(self, pulse: Pulse) -> None:
         """Tell this pulse what is being read, from now on."""
@@ -58,15 +64,17 @@ def run_worker(
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     start(number)
     work.watch(pulse)
+    gc.freeze()  # what stands now stays: looking through it again and again would cost 4 % of a worker's time
     while (message := _next(channel)) is not None:
-        place, task = message
+        place, task, given_back = message
+        work.blocks.give_back(given_back)
         try:
             result = work(task)
         except Exception as error:
             result = Failure(_portable(error))
         pulse.end()
         try:
-            channel.send((place, result))
+            channel.send_bytes(work.blocks.dumps((place, result)))
         except (OSError, EOFError):
             return
         del result
