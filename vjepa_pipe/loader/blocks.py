@@ -76,7 +76,7 @@ class Blocks:
         # The block itself, on its way to be known, goes as torch sends it.
         if number is None or kind is None or tensor is self._memory[number]:
             return None
-        assert self._memory[number].is_shared(), "only a worker lends"
+        assert self._memory[number].is_shared(), "only a worker lends"  # type: ignore[no-untyped-call]
         self._users[number] += 1
         memory = None if number in self._known else self._memory[number]
         self._known.add(number)
