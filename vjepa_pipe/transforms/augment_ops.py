@@ -13,10 +13,11 @@ from types import MappingProxyType
 
 from PIL import Image, ImageEnhance, ImageOps
 
+from vjepa_pipe.transforms.bicubic import FILL, transform
+
 ImageOp = Callable[[Image.Image, float, bool], Image.Image]
 
 MAX_LEVEL = 10
-FILL = (128, 128, 128)
 
 
 def _sign(value: float, negate: bool) -> float:
@@ -64,30 +65,29 @@ def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance], increasing: b
 
 def _rotate(image: Image.Image, level: float, negate: bool) -> Image.Image:
     degrees = _sign(level / MAX_LEVEL * 30.0, negate)
-    return image.rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor=FILL)
+    return image.rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor=(FILL,) * 3)
 
 
-def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
-    return image.transform(
-        image.size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BICUBIC, fillcolor=FILL
-    )
+def _affine(name: str) -> ImageOp:
+    """Make an operation of one of the `MATRICES`."""
+    return lambda image, level, negate: transform(image, matrix_of(name, level, negate, *image.size))
 
 
-def _shear_x(image: Image.Image, level: float, negate: bool) -> Image.Image:
-    return _affine(image, (1, _sign(level / MAX_LEVEL * 0.3, negate), 0, 0, 1, 0))
+def matrix_of(name: str, level: float, negate: bool, width: int, height: int) -> tuple[float, ...]:
+    """The affine matrix of one of the `MATRICES`, as Pillow takes it: from a pixel to where it is taken from."""
+    most, matrix = MATRICES[name]
+    return matrix(_sign(level / MAX_LEVEL * most, negate), width, height)
 
 
-def _shear_y(image: Image.Image, level: float, negate: bool) -> Image.Image:
-    return _affine(image, (1, 0, 0, _sign(level / MAX_LEVEL * 0.3, negate), 1, 0))
-
-
-def _translate_x(image: Image.Image, level: float, negate: bool) -> Image.Image:
-    return _affine(image, (1, 0, _sign(level / MAX_LEVEL * 0.45, negate) * image.width, 0, 1, 0))
-
-
-def _translate_y(image: Image.Image, level: float, negate: bool) -> Image.Image:
-    return _affine(image, (1, 0, 0, 0, 1, _sign(level / MAX_LEVEL * 0.45, negate) * image.height))
-
+MATRICES: Mapping[str, tuple[float, Callable[[float, int, int], tuple[float, ...]]]] = MappingProxyType(
+    {
+        "ShearX": (0.3, lambda amount, _width, _height: (1, amount, 0, 0, 1, 0)),
+        "ShearY": (0.3, lambda amount, _width, _height: (1, 0, 0, amount, 1, 0)),
+        "TranslateXRel": (0.45, lambda amount, width, _height: (1, 0, amount * width, 0, 1, 0)),
+        "TranslateYRel": (0.45, lambda amount, _width, height: (1, 0, 0, 0, 1, amount * height)),
+    }
+)
+"""Operations that move rows or columns along themselves: the largest amount, and the matrix of an amount."""
 
 IMAGE_OPS: Mapping[str, ImageOp] = MappingProxyType(
     {
@@ -108,12 +108,26 @@ IMAGE_OPS: Mapping[str, ImageOp] = MappingProxyType(
         "BrightnessIncreasing": _enhance(ImageEnhance.Brightness, increasing=True),
         "Sharpness": _enhance(ImageEnhance.Sharpness, increasing=False),
         "SharpnessIncreasing": _enhance(ImageEnhance.Sharpness, increasing=True),
-        "ShearX": _shear_x,
-        "ShearY": _shear_y,
-        "TranslateXRel": _translate_x,
-        "TranslateYRel": _translate_y,
+        "ShearX": _affine("ShearX"),
+        "ShearY": _affine("ShearY"),
+        "TranslateXRel": _affine("TranslateXRel"),
+        "TranslateYRel": _affine("TranslateYRel"),
     }
 )
+
+BY_VALUE = frozenset(
+    {
+        "Invert",
+        "Posterize",
+        "PosterizeIncreasing",
+        "Solarize",
+        "SolarizeIncreasing",
+        "SolarizeAdd",
+        "Brightness",
+        "BrightnessIncreasing",
+    }
+)
+"""Operations that give equal values in equal ways, wherever they stand and whatever is around."""
 
 # The two lists line up: where a name differs, the increasing form is the other one's name plus "Increasing".
 PLAIN_OPS = (

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from vjepa_pipe.transforms.augment_ops import IMAGE_OPS, INCREASING_OPS, MAX_LEVEL, PLAIN_OPS, WEIGHTS_0
+from vjepa_pipe.transforms.augment_ops import INCREASING_OPS, MAX_LEVEL, PLAIN_OPS, WEIGHTS_0
+from vjepa_pipe.transforms.clip_ops import augment_clip
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,7 @@ class RandAugment:
         """
         if not params.ops:
             return frames
-        out = torch.empty(frames.shape, dtype=torch.uint8)
-        for index, frame in enumerate(frames.numpy()):
-            image = Image.fromarray(frame)
-            for op in params.ops:
-                image = IMAGE_OPS[op.name](image, op.magnitude, op.negate)
-            out[index] = torch.from_numpy(np.array(image))
-        return out
+        clip = frames.contiguous().numpy()
+        for op in params.ops:
+            clip = augment_clip(clip, op.name, op.magnitude, op.negate)
+        return torch.from_numpy(clip)
