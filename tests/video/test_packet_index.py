@@ -60,8 +60,9 @@ def test_counted_frames_are_read_from_the_start() -> None:
 
 def test_a_place_used_twice_names_no_packet() -> None:
     packets = [Packet(pts=n, dts=n, duration=1, place=min(n, 2), key=True, alone=True, shown=True) for n in range(4)]
-    assert index_of(packets[:3], 25.0).packet_at == {0: 0, 1: 1, 2: 2}
-    assert index_of(packets, 25.0).packet_at == {}
+    apart = index_of(packets[:3], 25.0)
+    assert [apart.packet_at(place) for place in (None, -1, 0, 1, 2, 3)] == [None, None, 0, 1, 2, None]
+    assert index_of(packets, 25.0).packet_at(0) is None
 
 
 @st.composite

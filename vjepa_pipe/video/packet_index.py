@@ -85,14 +85,25 @@ class PacketIndex:
         in_place = self.num_frames == len(self.frame_of) and np.array_equal(self.key_frames, self.key_packets)
         return in_place and self.keys_alone
 
-    @cached_property
-    def packet_at(self) -> dict[int, int]:
-        """From the byte at which a packet is stored to its number; empty unless every packet has its own byte.
+    def packet_at(self, place: int | None) -> int | None:
+        """The packet stored at a byte of the file; None if there is none, or places do not tell packets apart.
 
         After a seek it tells which packet has been reached: times may be reckoned anew, places are not.
         """
-        known = {place: packet for packet, place in enumerate(self.places.tolist())}
-        return known if len(known) == len(self.places) and -1 not in known else {}
+        if place is None or not self._places_differ:
+            return None
+        at = int(np.searchsorted(self.places, place, sorter=self._by_place))
+        packet = int(self._by_place[at]) if at < len(self._by_place) else -1
+        return packet if packet >= 0 and self.places[packet] == place else None
+
+    @cached_property
+    def _by_place(self) -> NDArray[np.intp]:
+        return np.argsort(self.places, kind="stable")
+
+    @cached_property
+    def _places_differ(self) -> bool:
+        places = self.places[self._by_place]
+        return bool(np.diff(places, prepend=-1).min(initial=1) > 0)
 
     def runs(self, frames: Iterable[int]) -> Iterator[Run]:
         """The packets to decode for some frames: from a key packet to the last packet that holds one of them.

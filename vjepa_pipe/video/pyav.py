@@ -102,7 +102,8 @@ class PyavReader(IndexedReader):
             image = self._upright_rgb(picture)
             if clip is None:
                 clip = np.empty((len(numbers), *image.shape), np.uint8)
-            clip[numbers == number] = image
+            for place in np.flatnonzero(numbers == number):
+                clip[place] = image
             self.convert_sec += time.perf_counter() - started
         return np.empty((0, self.height, self.width, 3), np.uint8) if clip is None else clip
 
@@ -124,8 +125,11 @@ class PyavReader(IndexedReader):
         """
         width, height = self._stored_size
         self.rotation = picture.rotation
-        rgb = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1)
-        image: NDArray[np.uint8] = np.asarray(rgb.to_ndarray(), np.uint8)
+        plane = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1).planes[0]
+        # A view: rows end in some bytes that are not looked at.
+        image = (
+            np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)[:, : 3 * width].reshape(height, width, 3)
+        )
         return np.rot90(image, picture.rotation // 90) if picture.rotation % 90 == 0 else image
 
     def _pictures(self, frames: list[int]) -> Iterator[tuple[int, VideoFrame]]:
@@ -154,17 +158,17 @@ class PyavReader(IndexedReader):
         last = run.last if index.timed else len(index.frame_of) - 1
         # Pictures shown before the key frame but stored after it need what lies before, and are not wanted here.
         intact_from = int(index.key_frames[np.searchsorted(index.key_packets, run.first)])
-        frame_of: list[int] = index.frame_of[: last + 1].tolist()
+        frame_of: list[int] = index.frame_of[run.first : last + 1].tolist()
         missing, count, skips = set(run.frames), 0, None
         try:
             packets = self._packets_from(run.first)
             context = self._stream.codec_context
             may_skip = index.timed and context.name in LEAVES_OUT
             context.flush_buffers()
-            for number, packet in self._checked(packets) if self._from_tables else packets:
+            for number, packet in self._checked(packets, run) if self._from_tables else packets:
                 if number == run.first != start and not stands_alone(context.name, context.extradata, bytes(packet)):
                     raise VideoError(self.path, f"frame {min(missing)} needs pictures from before its key frame")
-                packet.pts = frame_of[number]
+                packet.pts = frame_of[number - run.first]
                 # Transport streams mark whole packets too, beside every joint.
                 if packet.is_corrupt and self._container.format.name != "mpegts":
                     raise VideoError(self.path, f"damaged or cut off near frame {packet.pts}")
@@ -198,15 +202,19 @@ class PyavReader(IndexedReader):
             packets = enumerate(self._container.demux(self._stream))
         return dropwhile(lambda numbered: numbered[0] < first, packets)
 
-    def _checked(self, packets: Iterator[tuple[int, Packet[VideoStream]]]) -> Iterator[tuple[int, Packet[VideoStream]]]:
+    def _checked(
+        self, packets: Iterator[tuple[int, Packet[VideoStream]]], run: Run
+    ) -> Iterator[tuple[int, Packet[VideoStream]]]:
         """The same packets, each found to be stored and shown where the tables say; the times differ by a constant."""
+        times, places = (
+            column[run.first : run.last + 1].tolist() for column in (self._index.times, self._index.places)
+        )
         shift: int | None = None
-        for number, packet in packets:
+        for (number, packet), time_, place in zip(packets, times, places, strict=False):
             if packet.pts is None:
                 raise _TablesContradicted(self.path, "a packet without a time of showing")
-            found = packet.pts - int(self._index.times[number])
-            shift = found if shift is None else shift
-            if found != shift or packet.pos != self._index.places[number]:
+            shift = packet.pts - time_ if shift is None else shift
+            if packet.pts != time_ + shift or packet.pos != place:
                 raise _TablesContradicted(self.path, f"packet {number} is not what the tables say")
             yield number, packet
 
@@ -220,7 +228,7 @@ class PyavReader(IndexedReader):
             return None
         packets = self._container.demux(self._stream)
         for packet in packets:
-            number = self._index.packet_at.get(-1 if packet.pos is None else packet.pos)
+            number = self._index.packet_at(packet.pos)
             if number is not None:
                 return enumerate(chain([packet], packets), number) if number <= first else None
         return None
