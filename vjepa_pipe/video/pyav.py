@@ -126,10 +126,8 @@ class PyavReader(IndexedReader):
         width, height = self._stored_size
         self.rotation = picture.rotation
         plane = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1).planes[0]
-        # A view: rows end in some bytes that are not looked at.
-        image = (
-            np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)[:, : 3 * width].reshape(height, width, 3)
-        )
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
+        image = rows[:, : 3 * width].reshape(height, width, 3)  # a view; what rows are filled up with is left out
         return np.rot90(image, picture.rotation // 90) if picture.rotation % 90 == 0 else image
 
     def _pictures(self, frames: list[int]) -> Iterator[tuple[int, VideoFrame]]:
