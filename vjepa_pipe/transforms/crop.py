@@ -106,16 +106,18 @@ class RandomResizedCrop:
         Raises:
             ValueError: A box does not fit the frames.
         """
-        count, height, width, channels = frames.shape
-        for box in (params.start, params.end or params.start):
-            if min(box) < 0 or 0 in box[2:] or box.top + box.height > height or box.left + box.width > width:
-                raise ValueError(f"crop {tuple(box)} (top, left, height, width) is outside a {height}x{width} frame")
-        dtype = torch.uint8 if self.precision == "fast" else torch.float32
-        out = torch.empty((channels, count, self.size, self.size), dtype=dtype, device=frames.device)
-        for index, (top, left, box_height, box_width) in enumerate(params.boxes(count)):
-            cut = frames[index, top : top + box_height, left : left + box_width].permute(2, 0, 1)[None].to(dtype)
-            out[:, index] = F.interpolate(cut, size=(self.size, self.size), mode="bilinear", align_corners=False)[0]
-        return out
+        boxes = params.boxes(len(frames))
+        return torch.stack([self.resized(frame, box) for frame, box in zip(frames, boxes, strict=True)], dim=1)
+
+    def resized(self, frame: Tensor, box: Box) -> Tensor:
+        """One frame uint8 `[H, W, C]`, cropped and resized to `[C, size, size]`; see `apply`."""
+        height, width, _ = frame.shape
+        top, left, box_height, box_width = box
+        if min(box) < 0 or 0 in box[2:] or top + box_height > height or left + box_width > width:
+            raise ValueError(f"crop {tuple(box)} (top, left, height, width) is outside a {height}x{width} frame")
+        cut = frame[top : top + box_height, left : left + box_width].permute(2, 0, 1)[None]
+        cut = cut if self.precision == "fast" else cut.float()
+        return F.interpolate(cut, size=(self.size, self.size), mode="bilinear", align_corners=False)[0]
 
     def _draw_box(self, rng: np.random.Generator, height: int, width: int) -> Box:
         for _ in range(TRIES):

@@ -42,8 +42,20 @@ class Normalize:
         Returns:
             The same tensor.
         """
+        return self.write(clip, clip)
+
+    def write(self, pixels: Tensor, place: Tensor) -> Tensor:
+        """Normalise into a place, without a copy between.
+
+        Args:
+            pixels: `[C, T, H, W]` from 0 to 255, float32 or uint8.
+            place: float32 of that shape.
+
+        Returns:
+            The place.
+        """
         mean, std = _on_the_255_scale(self.mean, self.std)
-        return clip.sub_(mean.to(clip)).div_(std.to(clip))
+        return torch.sub(pixels, mean.to(pixels.device), out=place).div_(std.to(place))
 
 
 @cache

@@ -124,13 +124,16 @@ class TrainTransform:
             pieces = (whole[i : i + 1].permute(3, 0, 1, 2) for i in range(len(whole)))
         for index, piece in enumerate(pieces):
             place = out[:, index : index + 1]
-            place.copy_(to_uint8(piece) if self.as_uint8 else self.normalize.apply(piece.float()))
+            if self.as_uint8:
+                place.copy_(to_uint8(piece))
+            else:
+                self.normalize.write(piece, place)
         return out if self.as_uint8 else self.erase.apply(out, params.erase)
 
     def _cropped(self, frames: Tensor, params: ClipParams) -> Iterator[Tensor]:
         """The frames, cropped and flipped, one by one: float32 or uint8 `[C, 1, size, size]`."""
         for index, box in enumerate(params.crop.boxes(len(frames))):
-            yield self.flip.apply(self.crop.apply(frames[index : index + 1], CropParams(box)), params.flip)
+            yield self.flip.apply(self.crop.resized(frames[index], box), params.flip)[:, None]
 
     def _augment(self, frames: Tensor, params: ClipParams) -> Tensor:
         if self.rand_augment is None or params.rand_augment is None:
