@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +27,7 @@ from vjepa_pipe.sampling import generator
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.tasks.tune import tune
 
-STAGES = ("open", "decode", "convert", "transform", "collate")
+STAGES = ("open", "seek", "decode", "convert", "transform", "collate")
 
 
 @dataclass
@@ -35,6 +36,7 @@ class SourceTimes:
 
     source: str
     open: float = 0.0
+    seek: float = 0.0
     decode: float = 0.0
     convert: float = 0.0
     transform: float = 0.0
@@ -44,7 +46,7 @@ class SourceTimes:
     @property
     def total(self) -> float:
         """Milliseconds of one core per clip."""
-        return self.open + self.decode + self.convert + self.transform + self.collate
+        return float(sum(getattr(self, stage) for stage in STAGES))
 
 
 def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
@@ -58,9 +60,9 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     console, manager = Console(stderr=True), DataManager(experiment, output_dir=output_dir)
     with one_thread():
         times = list(_stages(manager, task.clips))
-    console.print(_table(times))
     rate, wait = loader_rate(manager, task.batches)
     workers = experiment.data.num_workers
+    console.print(_table(times, max(workers, 1), wait))
     console.print(f"loader, {workers} workers: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False)
     advice = what_to_change(times, rate, max(workers, 1))
     console.print(f"change first: {advice}", highlight=False, soft_wrap=True)
@@ -87,10 +89,11 @@ def one_thread() -> Iterator[None]:
 
 
 def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
-    """Clips per second of the train loader, and milliseconds waited per clip, after two batches of warming up."""
+    """Clips per second of the train loader, and milliseconds waited per clip, after some batches of warming up."""
     loader = manager.build_train_loader()
     stream, seen = iter(loader), 0
-    for _ in islice(stream, min(2, len(loader) - 1)):
+    warm_up = 2 * max(manager.config.data.num_workers, 1)  # a worker's first batch is stacked, its next take memory
+    for _ in islice(stream, min(warm_up, len(loader) - 1)):
         pass
     started, waited = time.perf_counter(), 0.0
     for batch in islice(stream, batches):
@@ -112,6 +115,7 @@ def what_to_change(times: list[SourceTimes], rate: float, workers: int) -> str:
         "open": "many small files or slow storage: copy them nearer",
         "decode": f"{worst.frames_decoded_per_used:.1f} frames are decoded per frame used: task=prepare "
         "makes copies with more key frames and fewer pixels",
+        "seek": "slow storage, or a format that cannot seek: task=prepare makes mp4 copies",
         "convert": "frames are large: task=prepare task.short_side=320",
         "transform": "data_aug.precision=fast, fewer RandAugment operations",
         "collate": "loader.output=uint8",
@@ -158,11 +162,12 @@ def _one_clip(dataset: VideoDataset, index: int, source: int, times: SourceTimes
                 dataset.clip_samplers[source].draw(generator(key, "clip"), video.num_frames, video.fps)
             )
             video.read(chosen)
-            convert = float(getattr(video, "convert_sec", 0.0))
+            convert, seek = (float(getattr(video, f"{stage}_sec", 0.0)) for stage in ("convert", "seek"))
             used, decoded = len(np.unique(chosen)), getattr(video, "frames_decoded", 0)
             times.open += 1e3 * (opened - started)
             times.convert += 1e3 * convert
-            times.decode += 1e3 * max(clock() - opened - convert, 0.0)
+            times.seek += 1e3 * seek
+            times.decode += 1e3 * max(clock() - opened - convert - seek, 0.0)
     clip = dataset.read(key)
     started = clock()
     for part in np.split(clip.frames, len(clip.indices)):
@@ -171,11 +176,16 @@ def _one_clip(dataset: VideoDataset, index: int, source: int, times: SourceTimes
     return used, decoded
 
 
-def _table(times: list[SourceTimes]) -> Table:
-    table = Table(title="ms of one core per clip", title_justify="left")
-    for name in ("source", *STAGES, "total", "decoded/used", "clips/s a core"):
+def _table(times: list[SourceTimes], workers: int, wait: float) -> Table:
+    """Two lines for each source: its stages, and the clips/s of all workers if that stage were all there is."""
+    title = f"ms of one core per clip, and the clips/s of {workers} workers if that were all"
+    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("source", *STAGES, "total", "wait", "decoded/used"):
         table.add_column(name, justify="left" if name == "source" else "right")
     for t in times:
-        stages = (f"{getattr(t, stage):.1f}" for stage in STAGES)
-        table.add_row(t.source, *stages, f"{t.total:.1f}", f"{t.frames_decoded_per_used:.1f}", f"{1e3 / t.total:.1f}")
+        spent = [*(getattr(t, stage) for stage in STAGES), t.total]
+        bounds = (f"{1e3 * workers / ms:.0f}" if ms >= 0.05 else "" for ms in spent)
+        table.add_row(t.source, *(f"{ms:.1f}" for ms in spent), "", f"{t.frames_decoded_per_used:.1f}")
+        table.add_row("", *bounds, style="dim")
+    table.add_row("loader", *("" for _ in STAGES), "", f"{wait:.1f}")
     return table

@@ -63,6 +63,7 @@ def _try(
         seen += sum(len(group["source"]) for group in groups)
         if time.perf_counter() > give_up:
             break
+    loader.close()
     rate = seen / (time.perf_counter() - started) if seen else 0.0
     console.print(f"  {workers} workers, {ahead} batches ahead: {rate:.1f} clips/s", highlight=False)
     return (workers, ahead, rate) if rate > best[2] * ENOUGH_BETTER else best

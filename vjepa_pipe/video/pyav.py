@@ -60,6 +60,7 @@ class PyavReader(IndexedReader):
 
     Attributes:
         frames_decoded: Pictures that decoding has given so far, wanted or not.
+        seek_sec: Time spent so far on finding the key frames before wanted ones.
         convert_sec: Time spent so far on turning wanted ones to RGB.
         rotation: Degrees counterclockwise that the last picture was turned.
     """
@@ -70,7 +71,7 @@ class PyavReader(IndexedReader):
         self.path = path
         self._threads = threads
         self._to_rgb = VideoReformatter()
-        self.frames_decoded, self.convert_sec, self.rotation = 0, 0.0, 0
+        self.frames_decoded, self.seek_sec, self.convert_sec, self.rotation = 0, 0.0, 0.0, 0
         self._open()
         try:
             index = index_from_tables(path, self._container, self._stream)
@@ -159,7 +160,9 @@ class PyavReader(IndexedReader):
         frame_of: list[int] = index.frame_of[run.first : last + 1].tolist()
         missing, count, skips = set(run.frames), 0, None
         try:
+            started = time.perf_counter()
             packets = self._packets_from(run.first)
+            self.seek_sec += time.perf_counter() - started
             context = self._stream.codec_context
             may_skip = index.timed and context.name in LEAVES_OUT
             context.flush_buffers()
