@@ -34,6 +34,7 @@ bench: $(VENV)/.installed-dev
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/compare.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out bench.json
 	$(BIN)/python bench/plot.py bench.json bench.png
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/decoders.py $(CORPUS) > decoders.json
+	PYTHONPATH=$(CURDIR) $(BIN)/python bench/scale.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out scale.json
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

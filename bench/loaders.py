@@ -20,6 +20,18 @@ from typing import Any
 import psutil
 
 WARM_UP = 3
+PUBLISHED_MASKS = [
+    {
+        "aspect_ratio": [0.75, 1.5],
+        "full_complement": False,
+        "max_keep": None,
+        "max_temporal_keep": 1.0,
+        "num_blocks": blocks,
+        "spatial_scale": [scale, scale],
+        "temporal_scale": [1.0, 1.0],
+    }
+    for blocks, scale in ((8, 0.15), (2, 0.7))
+]
 LOADERS = ("ours", "published", "decode", "torchcodec")
 
 
@@ -50,19 +62,7 @@ def published(args: argparse.Namespace) -> Iterator[Any]:
     from src.masks.multiseq_multiblock3d import MaskCollator
 
     torch.manual_seed(0)
-    masks = [
-        {
-            "aspect_ratio": [0.75, 1.5],
-            "full_complement": False,
-            "max_keep": None,
-            "max_temporal_keep": 1.0,
-            "num_blocks": blocks,
-            "spatial_scale": [scale, scale],
-            "temporal_scale": [1.0, 1.0],
-        }
-        for blocks, scale in ((8, 0.15), (2, 0.7))
-    ]
-    collator = MaskCollator(cfgs_mask=masks, dataset_fpcs=[16], crop_size=256, patch_size=16, tubelet_size=2)
+    collator = MaskCollator(cfgs_mask=PUBLISHED_MASKS, dataset_fpcs=[16], crop_size=256, patch_size=16, tubelet_size=2)
     transform = make_transforms(
         crop_size=256,
         random_resize_aspect_ratio=(0.75, 1.35),
