@@ -29,9 +29,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Loaders in turn on a corpus of csv files; UPSTREAM is a checkout of vjepa2 to compare with (needs pandas, opencv).
+# Loaders in turn on a corpus of csv files, those of RAND_AUGMENT with it too; UPSTREAM is a checkout of vjepa2 to
+# compare with (needs pandas, opencv).
 bench: $(VENV)/.installed-dev
-	PYTHONPATH=$(CURDIR) $(BIN)/python bench/compare.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out bench.json
+	PYTHONPATH=$(CURDIR) $(BIN)/python bench/compare.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out bench.json \
+		$(if $(RAND_AUGMENT),--rand-augment $(RAND_AUGMENT))
 	$(BIN)/python bench/plot.py bench.json bench.png
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/decoders.py $(CORPUS) > decoders.json
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/scale.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out scale.json

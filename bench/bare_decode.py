@@ -1,4 +1,4 @@
-"""Datasets to compare with: the decoder's limit, and a pipeline by hand. The clips are those of the recipe."""
+"""Datasets to compare with: the decoder's limit, and a pipeline by hand. The clips are those that our loader reads."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.video import ClipSampler
 
 SAMPLER = ClipSampler(target_fps=4, convention="reference")
@@ -21,22 +21,31 @@ MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 class SparseDecode(Dataset[torch.Tensor]):
     """PyAV, one thread: from the key frame before the clip, leaving out pictures that nothing depends on."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], keys: Sequence[SampleKey]) -> None:
         self.paths = paths
+        self.keys = keys
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.keys)
+
+    def path(self, index: int) -> str:
+        return self.paths[self.keys[index].row]
+
+    def draw(self, index: int, frames: int, fps: float) -> list[int]:
+        """The clip that our loader draws for the same sample."""
+        clip: list[int] = SAMPLER.draw(generator(self.keys[index], "clip"), frames, fps)[0].tolist()
+        return clip
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        with av.open(self.paths[index]) as container:
+        with av.open(self.path(index)) as container:
             stream = container.streams.video[0]
             context = stream.codec_context
             stream.thread_type, context.thread_count = "NONE", 1
             fps, first = float(stream.average_rate), stream.start_time or 0
             frames = stream.frames or int(container.duration / 1e6 * fps)
             duration = 1 / (fps * float(stream.time_base))
-            clip = SAMPLER.draw(np.random.default_rng(index), frames, fps)[0]
-            wanted = {int(number) for number in clip}
+            clip = self.draw(index, frames, fps)
+            wanted = set(clip)
             container.seek(int(first + clip[0] * duration), stream=stream)
             found = 0
             for packet in container.demux(stream):
@@ -57,26 +66,17 @@ class TorchcodecByHand(SparseDecode):
         from torchcodec.decoders import VideoDecoder
         from torchvision.transforms import v2
 
-        video = VideoDecoder(self.paths[index], seek_mode="approximate", num_ffmpeg_threads=1)
+        video = VideoDecoder(self.path(index), seek_mode="approximate", num_ffmpeg_threads=1)
         about = video.metadata
-        clip = SAMPLER.draw(np.random.default_rng(index), about.num_frames, about.average_fps)[0]
-        frames = video.get_frames_at(clip.tolist()).data
+        frames = video.get_frames_at(self.draw(index, about.num_frames, about.average_fps)).data
         frames = v2.RandomResizedCrop(256, scale=(0.3, 1.0), ratio=(0.75, 1.35), antialias=False)(frames)
         frames = v2.RandomHorizontalFlip()(frames)
         return v2.functional.normalize(frames.float(), MEAN, STD).transpose(0, 1)
 
 
-def by_hand(args: argparse.Namespace, kind: Callable[[Sequence[str]], Dataset[Any]]) -> Iterator[Any]:
+def by_hand(args: argparse.Namespace, kind: Callable[..., Dataset[Any]], keys: Sequence[SampleKey]) -> Iterator[Any]:
     paths = [line.split()[0] for line in Path(args.csv).read_text().splitlines()]
-    order = torch.Generator().manual_seed(0)
-    loader = DataLoader(
-        kind(paths),
-        batch_size=args.batch,
-        num_workers=args.workers,
-        shuffle=True,
-        generator=order,
-        worker_init_fn=one_thread,
-    )
+    loader = DataLoader(kind(paths, keys), batch_size=args.batch, num_workers=args.workers, worker_init_fn=one_thread)
     return iter(loader)
 
 

@@ -3,7 +3,8 @@
     python bench/compare.py CORPUS --upstream CHECKOUT --rounds 3 --out bench.json
 
 CORPUS holds a csv of `path label` lines for each kind of footage. Every round runs every loader once on each csv, so
-that a busy machine is equally unkind to all. Without a checkout the published loader is left out.
+that a busy machine is equally unkind to all. Rows named by --rand-augment are run a second time with RandAugment.
+Without a checkout the published loader is left out. Ratios are medians over the rounds of the ratio within a round.
 """
 
 from __future__ import annotations
@@ -50,36 +51,36 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--rows", nargs="*", help="names of the csv files; all when left out")
     parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS))
-    parser.add_argument("--auto-augment", action="store_true")
+    parser.add_argument("--rand-augment", nargs="*", default=[], metavar="ROW")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     args = parser.parse_args()
     files = sorted(args.corpus.glob("*.csv"))
-    files = [file for file in files if not args.rows or file.stem in args.rows]
+    rows = {file.stem: (file, []) for file in files if not args.rows or file.stem in args.rows}
+    rows |= {f"{row}, RandAugment": (rows[row][0], ["--auto-augment"]) for row in args.rand_augment}
     names = [name for name in args.contenders if args.upstream or name != "published"]
     seen: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(args.rounds):
-        for csv in files:
+        for row, (csv, extra) in rows.items():
             for name in names:
                 loader, overrides = CONTENDERS[name]
-                extra = ["--auto-augment"] if args.auto_augment else []
-                seen[csv.stem][name].append(run(loader, csv, args, overrides, extra))
-                print(csv.stem, name, seen[csv.stem][name][-1], flush=True)
-                args.out.write_text(json.dumps(report(seen, args), indent=2) + "\n")
+                seen[row][name].append(run(loader, csv, args, overrides, extra))
+                print(row, name, seen[row][name][-1], flush=True)
+            args.out.write_text(json.dumps(report(seen, args), indent=2) + "\n")
 
 
 def report(seen: dict[str, dict[str, list[dict[str, float]]]], args: argparse.Namespace) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for row, loaders in seen.items():
-        medians = {
-            name: {figure: median(run[figure] for run in runs) for figure in runs[0]} for name, runs in loaders.items()
-        }
-        base = medians.get("published")
-        for figures in medians.values():
-            if base:
-                figures["times_published"] = round(base["cpu_ms_per_clip"] / figures["cpu_ms_per_clip"], 2)
-        rows[row] = medians
+        rows[row] = {}
+        for name, runs in loaders.items():
+            figures = {figure: round(median(run[figure] for run in runs), 2) for figure in runs[0]}
+            for other, title in (("published", "times_published"), ("bare sparse decode", "of_bare_decode")):
+                pairs = list(zip(runs, loaders.get(other, []), strict=False))
+                if pairs:
+                    figures[title] = round(median(one["clips_per_s"] / two["clips_per_s"] for one, two in pairs), 2)
+            rows[row][name] = figures
     packages = {name: version(name) for name in ("torch", "av", "decord", "torchcodec")}
-    settings = {"rounds": args.rounds, "batches": args.batches, "auto_augment": args.auto_augment}
+    settings = {"rounds": args.rounds, "batches": args.batches}
     return {"machine": platform.processor() or platform.machine(), **settings, "versions": packages, "rows": rows}
 
 

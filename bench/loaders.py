@@ -15,11 +15,17 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-WARM_UP = 3
+if TYPE_CHECKING:
+    from vjepa_pipe.loader import ClipLoader
+    from vjepa_pipe.sampling import SampleKey
+
+WARM_UP = 8
+"""Batches: more than are read ahead, and enough for a loader to have all its memory."""
 PUBLISHED_MASKS = [
     {
         "aspect_ratio": [0.75, 1.5],
@@ -36,6 +42,10 @@ LOADERS = ("ours", "published", "decode", "torchcodec")
 
 
 def ours(args: argparse.Namespace) -> Iterator[Any]:
+    return iter(our_loader(args))
+
+
+def our_loader(args: argparse.Namespace) -> ClipLoader:
     from vjepa_pipe import DataManager, compose
 
     overrides = [
@@ -51,7 +61,7 @@ def ours(args: argparse.Namespace) -> Iterator[Any]:
         "data_aug.rand_augment=rand-m7-n4-mstd0.5-inc1",
         *args.override,
     ]
-    return iter(DataManager(compose(overrides)).build_train_loader())
+    return DataManager(compose(overrides)).build_train_loader()
 
 
 def published(args: argparse.Namespace) -> Iterator[Any]:
@@ -89,14 +99,20 @@ def decode(args: argparse.Namespace) -> Iterator[Any]:
     """The limit: the wanted frames decoded, not converted, not augmented; nothing is collated."""
     from bare_decode import SparseDecode, by_hand
 
-    return by_hand(args, SparseDecode)
+    return by_hand(args, SparseDecode, our_keys(args))
 
 
 def torchcodec(args: argparse.Namespace) -> Iterator[Any]:
     """What can be written by hand in an hour: torchcodec and torchvision v2 on uint8, without masks."""
     from bare_decode import TorchcodecByHand, by_hand
 
-    return by_hand(args, TorchcodecByHand)
+    return by_hand(args, TorchcodecByHand, our_keys(args))
+
+
+def our_keys(args: argparse.Namespace) -> list[SampleKey]:
+    """The samples that our loader reads, in its order."""
+    batches = islice(our_loader(args).schedule.batches(0, 0), WARM_UP + args.batches + 4 * args.workers)
+    return [key for batch in batches for key in batch]
 
 
 def cpu_seconds() -> float:

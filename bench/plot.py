@@ -9,24 +9,25 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 COLOURS = ("#8a8a8a", "#1f5fa8", "#3f8fd0", "#7fc0ee", "#c9b26b")
-BAR, GAP, LEFT, WIDTH = 20, 16, 190, 900
+BAR, GAP, LEFT, WIDTH = 20, 12, 190, 900
 
 
 def main() -> None:
     rows = json.loads(Path(sys.argv[1]).read_text())["rows"]
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     most = max(figures["cpu_ms_per_clip"] for row in rows.values() for figures in row.values())
-    height = 40 + sum(len(row) * BAR + GAP for row in rows.values())
+    height = 40 + sum((1 + len(row)) * BAR + GAP for row in rows.values())
     image = Image.new("RGB", (WIDTH, height), "white")
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(13)
     draw.text((10, 10), "processor time per clip, ms (shorter is faster)", "black", font)
     top = 40
     for row, loaders in rows.items():
         draw.text((10, top), row, "black", font)
+        top += BAR
         for name, figures in loaders.items():
             length = int((WIDTH - LEFT - 60) * figures["cpu_ms_per_clip"] / most)
             draw.rectangle((LEFT, top + 2, LEFT + length, top + BAR - 3), COLOURS[names.index(name) % len(COLOURS)])
-            draw.text((60, top + 1), name, "black", font)
+            draw.text((30, top + 1), name, "#555555", font)
             draw.text((LEFT + length + 5, top + 1), f"{figures['cpu_ms_per_clip']:.0f}", "black", font)
             top += BAR
         top += GAP
