@@ -97,6 +97,11 @@ def fault(path: str, error: str) -> str:
     return error.removeprefix(f"{path}: ")
 
 
+def printable(text: str) -> str:
+    """The text with what is no valid text, in names of files, written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def import_parquet() -> Any:
     """The module `pyarrow`, with `pyarrow.parquet` and `pyarrow.compute` loaded.
 

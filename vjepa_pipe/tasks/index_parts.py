@@ -14,7 +14,7 @@ from typing import Any
 
 from vjepa_pipe.records.files import replacing, write_whole
 from vjepa_pipe.sources import Rows
-from vjepa_pipe.sources.index_file import SUFFIX, Column, import_parquet, index_schema, open_index
+from vjepa_pipe.sources.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
 
 MADE_OF = b"vjepa_pipe"
 """Key of the Parquet file's metadata that says which list it is of, and of how many parts."""
@@ -110,7 +110,7 @@ def write_index(file: Path, entries: Iterable[Entry], made_of: str = "") -> None
         entry
         | {
             Column.PATH: entry[Column.PATH].encode("utf-8", "surrogateescape"),
-            Column.ERROR: entry[Column.ERROR] and entry[Column.ERROR].encode("utf-8", "backslashreplace").decode(),
+            Column.ERROR: entry[Column.ERROR] and printable(entry[Column.ERROR]),
         }
         for entry in entries
     ]
