@@ -76,7 +76,7 @@ def test_an_array_that_was_cut_short_goes_on(csv: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "rows.parquet").exists()
     run_shard(csv, tmp_path, 0, 3)
     assert table(tmp_path) == WHOLE
-    assert [Path(entry["path"]).name for entry in read_log(log)] == ["0.mp4", "1.mp4"]
+    assert [Path(entry["path"]).name for _, entry in read_log(log)] == ["0.mp4", "1.mp4"]
 
 
 def test_another_number_of_shards_starts_anew(csv: Path, tmp_path: Path) -> None:

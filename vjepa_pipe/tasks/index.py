@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,8 +50,8 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         parts = IndexParts(folder, rows, task.shards)
         parts.begin(task.shard)
         found = _probe_shard(rows.name, parts, task, console)
-        reasons = Counter(fault(path, entry[Column.ERROR]) for path, entry in found.items() if entry[Column.ERROR])
-        hours = sum(entry.get(Column.DURATION, 0.0) for entry in found.values()) / 3600
+        reasons = Counter(fault(path, file.error) for path, file in found.items() if file.error)
+        hours = sum(file.seconds for file in found.values()) / 3600
         console.print(f"{rows.name}: {len(found)} files, {hours:.2f} hours, {reasons.total()} bad", highlight=False)
         for reason, count in reasons.most_common(5):
             console.print(f"  {count} x {reason}", markup=False, highlight=False, soft_wrap=True)
@@ -75,21 +75,37 @@ def _sources(experiment: ExperimentConfig, folder: Path) -> list[Rows]:
     return sources
 
 
-def _probe_shard(name: str, parts: IndexParts, task: IndexTaskConfig, console: Console) -> dict[str, Entry]:
-    """The entries of all files of this shard, by path."""
+class _Found(NamedTuple):
+    """What the summary says of a file: the whole entry stands in the log."""
+
+    error: str | None
+    seconds: float
+
+
+def _probe_shard(name: str, parts: IndexParts, task: IndexTaskConfig, console: Console) -> dict[str, _Found]:
+    """What was found in all files of this shard, by path."""
     log, paths = parts.log(task.shard), dict.fromkeys(parts.paths(task.shard))
-    logged = {entry[Column.PATH]: entry for entry in read_log(log) if entry[Column.PATH] in paths}
-    found = {path: entry for path, entry in logged.items() if entry[Column.STAMP] == stamp(path)}
+    found: dict[str, _Found] = {}
+    for _, entry in read_log(log):
+        path = entry[Column.PATH]
+        if path in paths and entry[Column.STAMP] == stamp(path):
+            found[path] = _summary(entry)
+        else:
+            found.pop(path, None)
     missing = [path for path in paths if path not in found]
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with log.open("a") as file, Progress(*columns, console=console) as progress:
         file.write("\n" if log.stat().st_size else "")  # closes a line that was cut off
         bar = progress.add_task(name, total=len(paths), completed=len(found))
         for outcome in map_killable(probe, missing, task.workers, task.timeout_sec):
-            entry: Entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
+            entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
             entry |= outcome.result._asdict() if outcome.result is not None else {}
-            found[outcome.item] = entry
+            found[outcome.item] = _summary(entry)
             file.write(json.dumps(entry) + "\n")
             file.flush()
             progress.advance(bar)
     return found
+
+
+def _summary(entry: Entry) -> _Found:
+    return _Found(entry[Column.ERROR], entry.get(Column.DURATION, 0.0))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from vjepa_pipe.sources.index_file import SUFFIX, Column, import_parquet, index_
 
 MADE_OF = b"vjepa_pipe"
 """Key of the Parquet file's metadata that says which list it is of, and of how many parts."""
+
+GROUP = 1 << 14
+"""Entries held at a time."""
 
 Entry = dict[str, Any]
 
@@ -80,24 +85,43 @@ class IndexParts:
             return False
 
     def _put_together(self) -> None:
-        entries = {entry[Column.PATH]: entry for shard in range(self._shards) for entry in read_log(self.log(shard))}
-        paths = dict.fromkeys(map(self._rows.path, range(len(self._rows))))
-        with replacing(self.parquet) as draft:
-            write_index(draft, (entries[path] for path in paths), self._made_of)
-        good = (row for row in range(len(self._rows)) if not entries[self._rows.path(row)][Column.ERROR])
+        """Write the results, holding of each entry only its place in the logs: those of millions of files are big."""
+        places = {
+            entry[Column.PATH]: (shard, place)
+            for shard in range(self._shards)
+            for place, entry in read_log(self.log(shard))
+        }
+        bad = set()
+        with ExitStack() as opened, replacing(self.parquet) as draft:
+            logs = [opened.enter_context(self.log(shard).open("rb")) for shard in range(self._shards)]
+
+            def entries() -> Iterator[Entry]:
+                for path in dict.fromkeys(map(self._rows.path, range(len(self._rows)))):
+                    shard, place = places[path]
+                    logs[shard].seek(place)
+                    entry: Entry = json.loads(logs[shard].readline())
+                    if entry[Column.ERROR]:
+                        bad.add(path)
+                    yield entry
+
+            write_index(draft, entries(), self._made_of)
+        good = (row for row in range(len(self._rows)) if self._rows.path(row) not in bad)
         write_annotations(self.annotations, ((self._rows.path(row), self._rows.label(row)) for row in good))
 
 
-def read_log(log: Path) -> Iterator[Entry]:
-    """The lines of an earlier run; one that was cut off while being written is left out."""
+def read_log(log: Path) -> Iterator[tuple[int, Entry]]:
+    """The entries of an earlier run, each with its place in bytes; of several for one file the last counts.
+
+    A line that was cut off while being written is left out.
+    """
     if not log.exists():
         return
-    with log.open(encoding="utf-8") as file:
+    place = 0
+    with log.open("rb") as file:
         for line in file:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                continue
+            with suppress(ValueError):
+                yield place, json.loads(line)
+            place += len(line)
 
 
 def write_index(file: Path, entries: Iterable[Entry], made_of: str = "") -> None:
@@ -106,16 +130,15 @@ def write_index(file: Path, entries: Iterable[Entry], made_of: str = "") -> None
     schema = index_schema().with_metadata({MADE_OF: made_of.encode()})
     # Names of files need not be valid text: they go through bytes, and errors that quote them are escaped.
     in_bytes = schema.set(0, pyarrow.field(Column.PATH.value, pyarrow.binary()))
-    encoded = [
-        entry
-        | {
-            Column.PATH: entry[Column.PATH].encode("utf-8", "surrogateescape"),
-            Column.ERROR: entry[Column.ERROR] and printable(entry[Column.ERROR]),
-        }
-        for entry in entries
-    ]
-    table = pyarrow.Table.from_pylist(encoded, schema=in_bytes).cast(schema, safe=False)
-    pyarrow.parquet.write_table(table, file)
+    left = map(_in_bytes, entries)
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        while group := list(islice(left, GROUP)):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema=in_bytes).cast(schema, safe=False))
+
+
+def _in_bytes(entry: Entry) -> Entry:
+    path, error = entry[Column.PATH].encode("utf-8", "surrogateescape"), entry[Column.ERROR]
+    return entry | {Column.PATH: path, Column.ERROR: error and printable(error)}
 
 
 def _made_of(file: Path) -> str:
