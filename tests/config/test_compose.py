@@ -101,6 +101,10 @@ BAD_COMMAND_LINES = {
     "captions: settings of clips": ["data=webvid", "data.data_paths=[a.csv]", "data.clip_mode=duration"],
     "captions: half a budget": ["data=webvid", "data.text.max_seq_len=256", "data.text.max_text_len=1"],
     "captions: no mask": ["loader.on_bad_sample=zero_masked"],
+    "index: robot data": ["data=synthetic_robot", "data_aug=robotics", "mask=none", "data.index_dir=index"],
+    "index: captions": ["data=webvid", "data.index_dir=index"],
+    "index: frames by the header": ["decoder=torchcodec", "decoder.seek_mode=approximate", "data.index_dir=index"],
+    "index: shards": ["task=index", "task.shards=2", "task.shard=2"],
     "many at once": ["data=kinetcs", "data.nam=1", "data.target_fps=0", "data_aug.crop_scale=[2,1]", "+x=1"],
 }
 

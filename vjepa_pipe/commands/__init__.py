@@ -12,6 +12,7 @@ COMMANDS = {
     "schema": "vjepa_pipe.commands.schema:main",
     "rerun": "vjepa_pipe.commands.rerun:main",
     "report": "vjepa_pipe.commands.report:main",
+    "info": "vjepa_pipe.commands.info:main",
     "legacy": "vjepa_pipe.legacy.command:audit",
     "export": "vjepa_pipe.legacy.command:export",
 }

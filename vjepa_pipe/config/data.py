@@ -57,6 +57,12 @@ class DataConfig:
         "the published vjepa2 loader picks",
         choices=CONVENTIONS,
     )
+    index_dir: Optional[str] = setting(
+        None,
+        "folder of task=index: files that are bad there, or too long or short, are passed over without being opened",
+        path=True,
+        affects_results=False,
+    )
     source_names: Optional[list[str]] = setting(None, "a name per source; unset: the annotation files' names")
     path_variables: list[str] = setting(
         [], "environment variables that name the annotation files, used when data_paths is empty"

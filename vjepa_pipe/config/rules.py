@@ -8,9 +8,13 @@ from typing import Any
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.loader import TorchcodecConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
+from vjepa_pipe.config.task import IndexTaskConfig
 
-ROBOT_CLIPS = {"clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None}
+ROBOT_CLIPS = {
+    "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None, "index_dir": None,
+}  # fmt: skip
 
 Rule = Callable[[ExperimentConfig], Iterator[str]]
 
@@ -120,6 +124,24 @@ def bytes_are_not_erased(experiment: ExperimentConfig) -> Iterator[str]:
         yield f"data_aug.random_erasing must be 0 with loader.output=uint8: its noise has no 8-bit values (got {share})"
 
 
+def index_fits_the_decoder(experiment: ExperimentConfig) -> Iterator[str]:
+    """An index counts the frames that are there; a decoder that goes by the header may count others."""
+    decoder = experiment.decoder
+    if experiment.data.index_dir is not None and isinstance(decoder, TorchcodecConfig) and decoder.seek_mode != "exact":
+        yield f"data.index_dir needs decoder.seek_mode=exact (got {decoder.seek_mode}): the index counts real frames"
+
+
+def shards_meet(experiment: ExperimentConfig) -> Iterator[str]:
+    """Each shard is one of its number, and finds the others in one folder."""
+    task = experiment.task
+    if not isinstance(task, IndexTaskConfig):
+        return
+    if task.shard >= task.shards:
+        yield f"task.shard must be < task.shards={task.shards} (got {task.shard})"
+    if task.shards > 1 and task.index_dir is None:
+        yield f"task.index_dir must be set with task.shards={task.shards}: shards meet in one folder"
+
+
 RULES: tuple[Rule, ...] = (
     one_setting_per_source,
     weights_draw_something,
@@ -132,4 +154,6 @@ RULES: tuple[Rule, ...] = (
     one_epoch_length,
     *CAPTION_RULES,
     bytes_are_not_erased,
+    index_fits_the_decoder,
+    shards_meet,
 )

@@ -6,11 +6,21 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import SampleError, UserError
 from vjepa_pipe.sampling import KeyedPermutation, SampleKey, keyed_hash
 
-QUARANTINED = "Quarantined"
-"""`BadSample.error` of a row that was passed over without being opened."""
+
+class Quarantined(SampleError):
+    """A row that is passed over without being opened, since the quarantine names it."""
+
+
+class BadInIndex(SampleError):
+    """A row that is passed over without being opened, since its index says that it cannot be read."""
+
+
+QUARANTINED, BAD_IN_INDEX = Quarantined.__name__, BadInIndex.__name__
+KNOWN_BAD = frozenset({QUARANTINED, BAD_IN_INDEX})
+"""`BadSample.error` of rows that were passed over without being opened."""
 
 
 class BadSample(NamedTuple):
@@ -20,7 +30,7 @@ class BadSample(NamedTuple):
         source: Name of the source.
         row: Row in it, from 0.
         path: The file.
-        error: Class of the error, or `QUARANTINED`.
+        error: Class of the error; one of `KNOWN_BAD` for a row that was not opened.
         reason: What is wrong, on one line.
         decoder: The library that found it.
     """

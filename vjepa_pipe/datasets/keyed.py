@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from vjepa_pipe.config.errors import SampleError
 from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
-from vjepa_pipe.datasets.bad import QUARANTINED, BadSample, SampleSkipped, none_readable, replacements
+from vjepa_pipe.datasets.bad import BadSample, Quarantined, SampleSkipped, none_readable, replacements
 from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
 
 Transform = Callable[..., torch.Tensor]
@@ -89,8 +89,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         bad: list[BadSample] = []
         for key in self._candidates(asked):
             try:
-                if (key.source, key.row) in self.quarantine:
-                    raise SampleError(f"{self.sources[key.source].path(key.row)}: in the quarantine")
+                self.check_known(key.source, key.row)
                 self.on_read(key)
                 return {**self.sample(key), "key": key, "replaced": bad}
             except SampleError as error:
@@ -111,6 +110,15 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             SampleError: If the row cannot be read.
         """
 
+    def check_known(self, source: int, row: int) -> None:
+        """Refuse a row that is known to be bad, without opening it.
+
+        Raises:
+            SampleError: One of those that `KNOWN_BAD` names.
+        """
+        if (source, row) in self.quarantine:
+            raise Quarantined(f"{self.sources[source].path(row)}: in the quarantine")
+
     def blank_sample(self, key: SampleKey) -> dict[str, Any]:
         """What stands for a row that cannot be read, in datasets with the policy `zero_masked`."""
         raise NotImplementedError(f"{type(self).__name__} has no blank sample for {key}")
@@ -128,8 +136,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         """What reports say about a row that cannot be read."""
         rows = self.sources[source]
         path = rows.path(row)
-        named = QUARANTINED if (source, row) in self.quarantine else error
-        return BadSample(rows.name, row, path, named, reason, self.decoder_of(path))
+        return BadSample(rows.name, row, path, error, reason, self.decoder_of(path))
 
     def decoder_of(self, path: str) -> str:  # noqa: ARG002 (what a dataset may look at)
         """Name of the library that reads a file, for reports."""

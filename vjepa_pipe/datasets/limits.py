@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from vjepa_pipe.video import VideoError
 KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
 
 
-def check_file(path: str, max_file_bytes: int | None) -> None:
+def check_file(path: str, max_file_bytes: int | None) -> os.stat_result:
     """Refuse what must not even be opened; a fifo, for one, would block for ever.
+
+    Returns:
+        What was found on looking at it.
 
     Raises:
         VideoError: It is no regular file, holds more than `max_file_bytes`, or cannot be looked at.
@@ -24,3 +28,4 @@ def check_file(path: str, max_file_bytes: int | None) -> None:
         raise VideoError(path, f"not a file but a {KINDS.get(stat.S_IFMT(found.st_mode), 'device')}")
     if max_file_bytes is not None and found.st_size > max_file_bytes:
         raise VideoError(path, f"{found.st_size} bytes, more than max_file_bytes={max_file_bytes}")
+    return found

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.datasets.still import is_image, read_still
 from vjepa_pipe.sampling import SampleKey, generator
-from vjepa_pipe.sources import Rows, read_rows
+from vjepa_pipe.sources import Rows, read_indexes, read_rows
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError
 
 STILL_FPS = 1.0
@@ -79,6 +80,8 @@ class VideoDataset(KeyedDataset):
         short_videos: `repeat_last`, `circulant` or `drop`.
         max_file_bytes: Larger files count as bad.
         max_duration_sec: Longer videos count as bad.
+        index_dir: Folder of indexes that `task=index` left, one for each source. Files that are bad there, or too long
+            or short, are not opened; a file that has changed since it was probed is read as without an index.
         convention: `strict` or `reference` clip windows (see `vjepa_pipe.video.ClipSampler`).
         source_names: Name of each source; unset: the annotation file's.
         decoder: Opens the videos; unset: `PyavDecoder()`.
@@ -88,7 +91,8 @@ class VideoDataset(KeyedDataset):
         max_replacements: Rows tried in place of a bad one.
 
     Raises:
-        SourceError: If an annotation file cannot be read.
+        SourceError: If an annotation file or an index cannot be read.
+        ConfigError: If a source has no index in `index_dir`, or one that lacks rows.
         ValueError: If an argument is out of range.
     """
 
@@ -109,6 +113,7 @@ class VideoDataset(KeyedDataset):
         short_videos: str = "repeat_last",
         max_file_bytes: int | None = None,
         max_duration_sec: float | None = None,
+        index_dir: str | Path | None = None,
         convention: str = "strict",
         source_names: Sequence[str] | None = None,
         decoder: Decoder | None = None,
@@ -127,6 +132,7 @@ class VideoDataset(KeyedDataset):
         self.sources: list[Rows] = [
             path if isinstance(path, Rows) else read_rows(path, name) for path, name in zip(paths, names, strict=True)
         ]
+        self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths)
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.clip_samplers = [
             ClipSampler(
@@ -156,18 +162,30 @@ class VideoDataset(KeyedDataset):
         """
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
         laps = Laps()
-        check_file(path, self.max_file_bytes)
+        facts = check_file(path, self.max_file_bytes)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
             same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
             return Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())
+        length = None if self.indexes is None else self.indexes[key.source].length(key.row, facts)
+        indices = [] if length is None else self._draw(key, path, *length)
         with self.decoder.open(path) as video:
-            if self.max_duration_sec is not None and video.num_frames > self.max_duration_sec * video.fps:
-                raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
-            indices, opened = sampler.draw(generator(key, "clip"), video.num_frames, video.fps), laps()
+            found = video.num_frames, video.fps
+            if length != found:
+                indices = self._draw(key, path, *found)
+            opened = laps()
             frames = video.read(np.concatenate(indices))
             decoded = getattr(video, "frames_decoded", None)
             return Clip(path, frames, indices, video.fps, video.num_frames, decoded, opened, laps())
+
+    def check_known(self, source: int, row: int) -> None:
+        """See `KeyedDataset.check_known`; images are not asked of the index, since it did not read them as images."""
+        super().check_known(source, row)
+        if self.indexes is None:
+            return
+        path = self.sources[source].path(row)
+        if self.indexes[source].is_bad(row, path) and not is_image(path):
+            raise BadInIndex(f"{path}: bad in {self.indexes[source].file}")
 
     def decoder_of(self, path: str) -> str:
         """See `KeyedDataset.decoder_of`."""
@@ -188,6 +206,12 @@ class VideoDataset(KeyedDataset):
             "row": key.row,
             "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
+
+    def _draw(self, key: SampleKey, path: str, num_frames: int, fps: float) -> list[npt.NDArray[np.int64]]:
+        """The frame numbers of a key's clips, in a video of this length and rate."""
+        if self.max_duration_sec is not None and num_frames > self.max_duration_sec * fps:
+            raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
+        return self.clip_samplers[key.source].draw(generator(key, "clip"), num_frames, fps)
 
 
 def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:

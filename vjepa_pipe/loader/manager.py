@@ -12,7 +12,7 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
-from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, annotation_files
+from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files, file_format
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
@@ -161,6 +161,10 @@ class DataManager:
             max_replacements=loader.max_replacements,
             **changes,
         )
+        if data.index_dir is not None and not isinstance(dataset, VideoDataset):
+            raise ConfigError(
+                [f"data.index_dir is read for lists of videos; data._target_={data._target_} gives others"]
+            )
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset

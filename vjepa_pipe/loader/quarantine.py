@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.datasets import BadSample, Source
+from vjepa_pipe.datasets.bad import BAD_IN_INDEX
 
 FILES = "quarantine*.jsonl"
 
@@ -20,8 +21,8 @@ def quarantine_name(rank: int, world_size: int) -> str:
 class QuarantineWriter:
     """Appends a JSON line for each row that is bad: source, row, path, error class, reason, decoder.
 
-    A row is written once, however often it comes up. Nothing is written, and no file made, until the
-    first.
+    A row is written once, however often it comes up; one that an index names is not, as the index is that list.
+    Nothing is written, and no file made, until the first.
 
     Args:
         file: Where; rows that stand in it already are not written again.
@@ -32,7 +33,9 @@ class QuarantineWriter:
         self._written: set[tuple[str, int]] | None = None
 
     def add(self, bad: BadSample) -> None:
-        """Write a row, unless it has been."""
+        """Write a row, unless it has been or an index names it."""
+        if bad.error == BAD_IN_INDEX:
+            return
         if self._written is None:
             self._written = {(old.source, old.row) for old in _lines(self._file)} if self._file.exists() else set()
         if (bad.source, bad.row) in self._written:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.datasets import BadSample
-from vjepa_pipe.datasets.bad import QUARANTINED
+from vjepa_pipe.datasets.bad import KNOWN_BAD
 from vjepa_pipe.loader.fetch import Delivery
 
 JUDGED_FROM = 200
@@ -56,7 +56,7 @@ class SourceReport:
 
     def add_bad(self, bad: BadSample) -> None:
         """A row that could not be read."""
-        self._failed += bad.error != QUARANTINED
+        self._failed += bad.error not in KNOWN_BAD
         self._bad_rows.setdefault(bad.row, bad)
         self.quarantined = len(self._bad_rows)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,25 @@ def write_whole(file: Path, text: str) -> None:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Fill a file under another name, which takes the place of `file` when the block ends well.
+
+    Several processes may do so at once: each has a name of its own, and the last to end wins. An equal file stays as
+    it is, with its time of change.
+
+    Yields:
+        The file to write.
+    """
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield draft
+        if not file.exists() or not filecmp.cmp(draft, file, shallow=False):
+            draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def write_json(file: Path, content: Any) -> None:

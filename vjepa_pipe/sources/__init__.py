@@ -17,6 +17,7 @@ from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.synthetic import DIRECTIONS, write_synthetic_videos
 from vjepa_pipe.sources.synthetic_lerobot import write_synthetic_lerobot
 from vjepa_pipe.sources.synthetic_robot import write_synthetic_droid
+from vjepa_pipe.sources.video_index import VideoIndex, read_indexes
 from vjepa_pipe.sources.webvid import read_webvid, read_webvid_original
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "RobotSource",
     "Rows",
     "SourceError",
+    "VideoIndex",
     "cache_dir",
+    "read_indexes",
     "read_rows",
     "read_webvid",
     "read_webvid_original",

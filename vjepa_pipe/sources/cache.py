@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vjepa_pipe.sources.columns import Table, table_from_arrays
 from vjepa_pipe.sources.errors import SourceError
@@ -18,8 +21,6 @@ PARSER_VERSION = 1
 MAPPED_BYTES = 1 << 20
 """Tables above this size are kept in files; smaller ones are cheaper to copy."""
 
-_PARTS = ("paths", "path_offsets", "labels", "label_offsets")
-
 logger = logging.getLogger(__name__)
 
 
@@ -29,6 +30,19 @@ def entry_of(folder: Path, *identity: object) -> Path:
     return folder / "rows" / digest.hexdigest()[:32]
 
 
+def load_arrays(entry: Path) -> dict[str, NDArray[Any]]:
+    """Map the arrays of an entry into memory, by name.
+
+    Raises:
+        SourceError: One is damaged.
+    """
+    try:
+        # `asarray` keeps the mapping but leaves out the `memmap` class, whose indexing is ten times slower.
+        return {file.stem: np.asarray(np.load(file, mmap_mode="r")) for file in sorted(entry.glob("*.npy"))}
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable(entry, error) from error
+
+
 def load_table(entry: Path) -> Table:
     """Map a stored table into memory.
 
@@ -36,16 +50,18 @@ def load_table(entry: Path) -> Table:
         SourceError: The entry is missing or damaged.
     """
     try:
-        files = {part: entry / f"{part}.npy" for part in _PARTS}
-        # `asarray` keeps the mapping but leaves out the `memmap` class, whose indexing is ten times slower.
-        named = {part: np.asarray(np.load(file, mmap_mode="r")) for part, file in files.items() if file.exists()}
-        table = table_from_arrays(named)
+        table = table_from_arrays(load_arrays(entry))
         whole = table.paths.offsets[-1] == len(table.paths.blob) and len(table.paths) == len(table.labels)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise SourceError(entry, f"this cache entry cannot be read; delete it and start again ({error})") from error
+    except (KeyError, IndexError) as error:
+        raise unreadable(entry, error) from error
     if not whole:
         raise SourceError(entry, "this cache entry is damaged; delete it and start again")
     return table
+
+
+def unreadable(entry: Path, error: Exception) -> SourceError:
+    """The error for an entry that does not hold what it should."""
+    return SourceError(entry, f"this cache entry cannot be read; delete it and start again ({error})")
 
 
 def keep(table: Table, entry: Path | None, source: Path) -> tuple[Table, Path | None]:
@@ -57,24 +73,40 @@ def keep(table: Table, entry: Path | None, source: Path) -> tuple[Table, Path | 
         source: What the table was read from, for the warning.
 
     Returns:
-        The table to use and the entry it is mapped from; None when it stays in memory: because it is
-        small, or because the cache folder cannot be written, which is logged as a warning.
+        The table to use and the entry it is mapped from; None when it stays in memory.
     """
-    if table.nbytes <= MAPPED_BYTES:
-        return table, None
+    kept = keep_arrays(table.arrays(), entry, source)
+    return (table, None) if kept is None else (load_table(kept), kept)
+
+
+def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: Path) -> Path | None:
+    """Write big arrays into files.
+
+    Args:
+        named: The arrays, by name.
+        entry: Where to keep them; None when there is no cache folder.
+        source: What they were read from, for the warning.
+
+    Returns:
+        The entry that `load_arrays` maps; None when they stay in memory: because they are small, or because the
+        cache folder cannot be written, which is logged as a warning.
+    """
+    size = sum(values.nbytes for values in named.values())
+    if size <= MAPPED_BYTES:
+        return None
     try:
         if entry is None:
             raise OSError("no home folder: set VJEPA_PIPE_CACHE")
         if not entry.is_dir():
             with new_folder(entry) as draft:
-                for part, values in table.arrays().items():
+                for part, values in named.items():
                     np.save(draft / f"{part}.npy", values)
     except OSError as error:
         logger.warning(
             "%s: its table of %.0f MiB is kept in memory, in every worker, as the cache cannot be written: %s",
             source,
-            table.nbytes / 2**20,
+            size / 2**20,
             error,
         )
-        return table, None
-    return load_table(entry), entry
+        return None
+    return entry

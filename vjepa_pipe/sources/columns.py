@@ -63,11 +63,6 @@ class Table:
             return named | {"labels": self.labels.blob, "label_offsets": self.labels.offsets}
         return named | {"labels": self.labels}
 
-    @property
-    def nbytes(self) -> int:
-        """Size of all arrays, in bytes."""
-        return sum(part.nbytes for part in self.arrays().values())
-
 
 def table_from_arrays(named: dict[str, NDArray[Any]]) -> Table:
     """The table whose `arrays()` these are; they become read-only."""

@@ -26,6 +26,10 @@ class Rows:
         table: The paths and labels.
         folder: Where relative paths start; paths are given back joined to it.
         entry: Cache folder that `table` is mapped from; None when it is held in memory.
+
+    Attributes:
+        name: What the source is called.
+        folder: Where relative paths start.
     """
 
     def __init__(self, name: str, table: Table, folder: str = "", entry: Path | None = None) -> None:
@@ -33,7 +37,7 @@ class Rows:
             raise ValueError(f"paths and labels must be equally many (got {len(table.paths)} and {len(table.labels)})")
         self.name = name
         self._table = table
-        self._folder = folder
+        self.folder = folder
         self._entry = entry
 
     @classmethod
@@ -61,7 +65,7 @@ class Rows:
             IndexError: There is no such row.
         """
         path = self._table.paths[self._checked(i)]
-        return os.path.join(self._folder, path)  # noqa: PTH118 (leaves `a//b` as it was written)
+        return os.path.join(self.folder, path)  # noqa: PTH118 (leaves `a//b` as it was written)
 
     def label(self, i: int) -> int | str:
         """Label of row `i`: an int for classes, a str for captions and class names.
@@ -94,7 +98,7 @@ class Rows:
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = self._table.arrays() if self._entry is None else None
-        return _unpickled, (self.name, arrays, self._folder, self._entry)
+        return _unpickled, (self.name, arrays, self.folder, self._entry)
 
 
 def _unpickled(name: str, arrays: dict[str, NDArray[Any]] | None, folder: str, entry: Path) -> Rows:

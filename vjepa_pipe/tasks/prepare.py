@@ -19,7 +19,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
-from vjepa_pipe.tasks.index import write_annotations
+from vjepa_pipe.tasks.index_parts import write_annotations
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.video import PyavDecoder, VideoError

@@ -1,0 +1,158 @@
+"""The parts of an index: a log for each shard, put together by whichever shard ends last.
+
+Shards may run at the same time, on several machines, in any order and more than once. A shard that ends writes its
+mark and then looks for those of the others, so the last to write finds them all. Two that do so at once both put the
+parts together, from the same logs, and leave equal files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from vjepa_pipe.records.files import replacing, write_whole
+from vjepa_pipe.sources import Rows
+from vjepa_pipe.sources.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
+
+MADE_OF = b"vjepa_pipe"
+"""Key of the Parquet file's metadata that says which list it is of, and of how many parts."""
+
+GROUP = 1 << 14
+"""Entries held at a time."""
+
+Entry = dict[str, Any]
+
+
+class IndexParts:
+    """The logs, marks and results of one source in an index folder.
+
+    Args:
+        folder: The index folder.
+        rows: The source.
+        shards: Parts that its rows are cut into.
+    """
+
+    def __init__(self, folder: Path, rows: Rows, shards: int) -> None:
+        self._folder, self._rows, self._shards = folder, rows, shards
+        self._made_of = json.dumps({"rows": rows.fingerprint(), "folder": rows.folder, "shards": shards})
+
+    @property
+    def parquet(self) -> Path:
+        """Where the parts are put together."""
+        return self._folder / f"{self._rows.name}{SUFFIX}"
+
+    @property
+    def annotations(self) -> Path:
+        """Where the rows go whose files can be read."""
+        return self._folder / f"{self._rows.name}.csv"
+
+    def log(self, shard: int) -> Path:
+        """A line of JSON for each file that this shard has probed."""
+        part = "" if self._shards == 1 else f".{shard}-of-{self._shards}"
+        return self._folder / f"{self._rows.name}{part}.jsonl"
+
+    def paths(self, shard: int) -> list[str]:
+        """The different paths of a shard, in order."""
+        first, last = (len(self._rows) * part // self._shards for part in (shard, shard + 1))
+        return list(dict.fromkeys(self._rows.path(row) for row in range(first, last)))
+
+    def begin(self, shard: int) -> None:
+        """A shard starts, perhaps again: it is not done, and an index of another list or number of parts goes."""
+        self._mark(shard).unlink(missing_ok=True)
+        if self.parquet.exists() and _made_of(self.parquet) != self._made_of:
+            self.parquet.unlink(missing_ok=True)
+
+    def end(self, shard: int) -> bool:
+        """A shard is done; if all are, they are put together. Returns whether they were."""
+        write_whole(self._mark(shard), self._made_of)
+        if not all(self._is_done(shard) for shard in range(self._shards)):
+            return False
+        self._put_together()
+        return True
+
+    def _mark(self, shard: int) -> Path:
+        return self.log(shard).with_suffix(".done")
+
+    def _is_done(self, shard: int) -> bool:
+        try:
+            # One of another list does not count, nor one whose log was deleted.
+            return self._mark(shard).read_text() == self._made_of and self.log(shard).exists()
+        except OSError:
+            return False
+
+    def _put_together(self) -> None:
+        """Write the results, holding of each entry only its place in the logs: those of millions of files are big."""
+        places = {
+            entry[Column.PATH]: (shard, place)
+            for shard in range(self._shards)
+            for place, entry in read_log(self.log(shard))
+        }
+        bad = set()
+        with ExitStack() as opened, replacing(self.parquet) as draft:
+            logs = [opened.enter_context(self.log(shard).open("rb")) for shard in range(self._shards)]
+
+            def entries() -> Iterator[Entry]:
+                for path in dict.fromkeys(map(self._rows.path, range(len(self._rows)))):
+                    shard, place = places[path]
+                    logs[shard].seek(place)
+                    entry: Entry = json.loads(logs[shard].readline())
+                    if entry[Column.ERROR]:
+                        bad.add(path)
+                    yield entry
+
+            write_index(draft, entries(), self._made_of)
+        good = (row for row in range(len(self._rows)) if self._rows.path(row) not in bad)
+        write_annotations(self.annotations, ((self._rows.path(row), self._rows.label(row)) for row in good))
+
+
+def read_log(log: Path) -> Iterator[tuple[int, Entry]]:
+    """The entries of an earlier run, each with its place in bytes; of several for one file the last counts.
+
+    A line that was cut off while being written is left out.
+    """
+    if not log.exists():
+        return
+    place = 0
+    with log.open("rb") as file:
+        for line in file:
+            with suppress(ValueError):
+                yield place, json.loads(line)
+            place += len(line)
+
+
+def write_index(file: Path, entries: Iterable[Entry], made_of: str = "") -> None:
+    """Write entries as Parquet."""
+    pyarrow = import_parquet()
+    schema = index_schema().with_metadata({MADE_OF: made_of.encode()})
+    # Names of files need not be valid text: they go through bytes, and errors that quote them are escaped.
+    in_bytes = schema.set(0, pyarrow.field(Column.PATH.value, pyarrow.binary()))
+    left = map(_in_bytes, entries)
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        while group := list(islice(left, GROUP)):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema=in_bytes).cast(schema, safe=False))
+
+
+def _in_bytes(entry: Entry) -> Entry:
+    path, error = entry[Column.PATH].encode("utf-8", "surrogateescape"), entry[Column.ERROR]
+    return entry | {Column.PATH: path, Column.ERROR: error and printable(error)}
+
+
+def _made_of(file: Path) -> str:
+    try:
+        with open_index(file) as opened:
+            return str((opened.schema_arrow.metadata or {}).get(MADE_OF, b"").decode())
+    except (OSError, ValueError):
+        return ""
+
+
+def write_annotations(file: Path, lines: Iterable[tuple[str, int | str]]) -> None:
+    """Write `path label` lines, or `path::label` where a path or label holds a space."""
+    pairs = [(path, str(label)) for path, label in lines]
+    mark = "::" if any(" " in path or " " in label for path, label in pairs) else " "
+    text = "".join(f"{path}{mark}{label}\n" for path, label in pairs)
+    with replacing(file) as draft:
+        draft.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files need not be valid text
