@@ -76,8 +76,18 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that are opened from now on."""
     opened: list[str] = []
     plain = PyavDecoder.open
-    monkeypatch.setattr(PyavDecoder, "open", lambda self, path: opened.append(path) or plain(self, path))
+    monkeypatch.setattr(PyavDecoder, "open", lambda self, path, *more: opened.append(path) or plain(self, path, *more))
     return opened
+
+
+def test_a_file_without_tables_is_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = tmp_path / "rows.csv"
+    files = [write_video(tmp_path / f"{n}.webm", 30 + n, codec="libvpx-vp9") for n in range(2)]
+    rows.write_text("".join(f"{file} 0\n" for file in files))
+    expected = digests(loader_of(tiny(rows), tmp_path))
+    told = tiny(rows, f"data.index_dir={index_of(rows, tmp_path / 'index')}")
+    monkeypatch.setattr("vjepa_pipe.video.pyav.index_packets", None)  # calling it would fail
+    assert digests(loader_of(told, tmp_path)) == expected
 
 
 def test_each_refusal_has_its_error(rows: Path, index_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,9 +67,16 @@ def test_a_bad_file_that_appeared_since_is_not_known(tmp_path: Path) -> None:
     assert not index.is_bad(0, path) and index.length(0, Path(path).stat()) is None
 
 
+def test_packets_stand_by_their_rows(tmp_path: Path) -> None:
+    entries = [entry("/v/a", packets="YWE="), entry("/v/b"), entry("/v/c", packets="Y2Nj")]
+    index = index_of(tmp_path, entries, ["/v/c", "/v/b", "/v/a", "/v/c"])
+    assert [index.packets(row, facts()) for row in range(4)] == [b"ccc", b"", b"aa", b"ccc"]
+    assert index.packets(0, facts(changed=8)) == b""
+
+
 def test_compact_columns(tmp_path: Path) -> None:
     index = index_of(tmp_path, [entry("/v/a")], ["/v/a"] * 10)
-    assert sum(values.nbytes for values in index._columns.values()) == 29 * 10
+    assert sum(values.nbytes for values in index._columns.values()) == 29 * 10 + 8 * 11
     assert index._columns["frames"].dtype == np.int32
 
 

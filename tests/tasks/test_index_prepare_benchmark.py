@@ -76,22 +76,30 @@ def test_shards_are_put_together_by_the_last(csv: Path, tmp_path: Path) -> None:
         run_task(compose(settings("index", csv, "task.shards=2", "task.shard=2")), tmp_path / "out2")
 
 
-@pytest.mark.parametrize("group", [1, 8])
-def test_copies_hold_the_same_frames(group: int, csv: Path, tmp_path: Path) -> None:
-    more = (f"task.target_dir={tmp_path}", f"task.group_length={group}", "task.short_side=64", "task.crf=10")
+@pytest.mark.parametrize(("codec", "group"), [("h264", 1), ("h264", 8), ("mjpeg", 1)])
+def test_copies_hold_the_same_frames(codec: str, group: int, csv: Path, tmp_path: Path) -> None:
+    more = [f"task.target_dir={tmp_path}", f"task.codec={codec}", "task.short_side=64", "task.crf=10"]
+    more += [f"task.group_length={group}"] if codec == "h264" else []
     found = run_task(compose(settings("prepare", csv, *more)), tmp_path / "out")
     assert (found["files"], found["bad"]) == (3, 1)
     copies = read_rows(tmp_path / "rows.csv")
     assert [copies.label(i) for i in range(3)] == [0, 1, 2]
     for i, frames in enumerate((40, 30, 20)):
         seen = probe(copies.path(i))
-        assert (seen.frames, seen.fps, seen.codec, min(seen.width, seen.height)) == (frames, 25.0, "h264", 64)
+        assert (seen.frames, seen.fps, seen.codec, min(seen.width, seen.height)) == (frames, 25.0, codec, 64)
         assert np.diff([*seen.key_frames, frames]).max() <= group
         with PyavDecoder().open(copies.path(i)) as video:
             assert [read_counter(frame) for frame in video.read([frames - 1, 7])] == [frames - 1, 7]
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
     run_task(compose(settings("prepare", csv, *more)), tmp_path / "out")
     assert made == {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
+
+
+def test_the_list_itself_is_not_written_over(csv: Path, tmp_path: Path) -> None:
+    before = csv.read_text()
+    with pytest.raises(UserError, match=r"task.target_dir=.*rows.csv is the list itself; name another folder"):
+        run_task(compose(settings("prepare", csv, f"task.target_dir={csv.parent}")), tmp_path)
+    assert csv.read_text() == before
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -59,7 +59,7 @@ class DataConfig:
     )
     index_dir: Optional[str] = setting(
         None,
-        "folder of task=index: files that are bad there, or too long or short, are passed over without being opened",
+        "folder of task=index: files that are bad there, or too long or short, are not opened, and others sooner",
         path=True,
         affects_results=False,
     )

@@ -93,9 +93,13 @@ class PrepareTaskConfig(TaskConfig):
     target_dir: Optional[str] = setting(
         None, "where the copies go; the originals stay; unset: the output folder", path=True
     )
+    codec: str = setting(
+        "h264", "`mjpeg` makes every frame a JPEG: fastest to read, and largest", choices=("h264", "mjpeg")
+    )
     short_side: int = setting(320, "pixels of the short side; smaller videos keep their size", ge=16)
-    group_length: int = setting(16, "frames from one key frame to the next; 1 makes every frame one", ge=1)
-    crf: int = setting(20, "quality: 0 is lossless, 51 worst", ge=0, le=51)
-    preset: str = setting("veryfast", "x264 preset", choices=("ultrafast", "veryfast", "fast", "medium", "slow"))
+    group_length: int = setting(16, "h264: frames from one key frame to the next; 1 makes every frame one", ge=1)
+    crf: int = setting(20, "h264: quality; 0 is lossless, 51 worst", ge=0, le=51)
+    qscale: int = setting(3, "mjpeg: quality; 1 is best, 31 worst", ge=1, le=31)
+    preset: str = setting("veryfast", "h264: x264 preset", choices=("ultrafast", "veryfast", "fast", "medium", "slow"))
     workers: int = setting(2, "files encoded at a time", ge=1)
     _target_: str = setting("vjepa_pipe.tasks.prepare.prepare", "what runs")

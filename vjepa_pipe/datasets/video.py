@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from vjepa_pipe.datasets.stats import Laps, SampleStats
 from vjepa_pipe.datasets.still import is_image, read_still
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_indexes, read_rows
-from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError
+from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader
 
 STILL_FPS = 1.0
 
@@ -169,7 +170,7 @@ class VideoDataset(KeyedDataset):
             return Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())
         length = None if self.indexes is None else self.indexes[key.source].length(key.row, facts)
         indices = [] if length is None else self._draw(key, path, *length)
-        with self.decoder.open(path) as video:
+        with self._open(key, path, facts) as video:
             found = video.num_frames, video.fps
             if length != found:
                 indices = self._draw(key, path, *found)
@@ -206,6 +207,11 @@ class VideoDataset(KeyedDataset):
             "row": key.row,
             "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
         }
+
+    def _open(self, key: SampleKey, path: str, facts: os.stat_result) -> VideoReader:
+        if self.indexes is not None and isinstance(self.decoder, PyavDecoder):
+            return self.decoder.open(path, self.indexes[key.source].packets(key.row, facts))
+        return self.decoder.open(path)
 
     def _draw(self, key: SampleKey, path: str, num_frames: int, fps: float) -> list[npt.NDArray[np.int64]]:
         """The frame numbers of a key's clips, in a video of this length and rate."""

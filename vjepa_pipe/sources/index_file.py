@@ -29,9 +29,10 @@ class Column(StrEnum):
     ROTATION = "rotation"
     BYTES = "bytes"
     KEY_FRAMES = "key_frames"
+    PACKETS = "packets"
 
 
-_TEXT = (Column.PATH, Column.ERROR, Column.CODEC, Column.CONTAINER)
+_TEXT = (Column.PATH, Column.ERROR, Column.CODEC, Column.CONTAINER, Column.PACKETS)
 _REAL = (Column.FPS, Column.DURATION)
 _LISTS = (Column.STAMP, Column.KEY_FRAMES)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from base64 import b64decode
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.index_file import HOW_MADE, SUFFIX, Column, import_parquet, open_index, stamp
 from vjepa_pipe.sources.rows import Rows
 
-LAYOUT = "video index 1"
+LAYOUT = "video index 2"
 """Part of every cache key: another number where the same index would give other arrays."""
 
 NONE = -1
@@ -27,7 +28,9 @@ _CHUNK = 1 << 20  # paths made at a time
 
 
 class VideoIndex:
-    """An index laid beside the rows of a source: 29 bytes for each, mapped from files when they are many.
+    """An index laid beside the rows of a source: 37 bytes for each, mapped from files when they are many.
+
+    Rows of files that do not say themselves where their packets are have about 2 bytes a packet more.
 
     An entry counts only while its file has the size and the time of change that it had when it was probed.
     Pickling writes the name of mapped files alone, as for `Rows`.
@@ -35,7 +38,8 @@ class VideoIndex:
     Args:
         file: The index, for messages.
         columns: By name, one value per row: `bad` bool, `frames` int32 and `fps` float64 (-1 where not known), `size`
-            int64 in bytes and `mtime` int64 in ns (-1 where there was no file).
+            int64 in bytes and `mtime` int64 in ns (-1 where there was no file). `packets` uint8 holds what
+            `PyavDecoder.open` takes, row after row, and `packet_offsets` int64 `[rows + 1]` where each begins.
         entry: Cache folder that the columns are mapped from; None when they are held in memory.
     """
 
@@ -47,6 +51,7 @@ class VideoIndex:
             self._bad, self._frames, self._fps, self._size, self._mtime = (
                 columns[name] for name in ("bad", "frames", "fps", "size", "mtime")
             )
+            self._packets, self._packet_offsets = columns["packets"], columns["packet_offsets"]
         except KeyError as error:
             raise unreadable(entry or file, error) from error
 
@@ -69,9 +74,22 @@ class VideoIndex:
             row: Number of the row.
             facts: Of the file as it is now.
         """
-        if self._bad[row] or [facts.st_size, facts.st_mtime_ns] != self._stamp(row):
+        if self._bad[row] or not self._is_of(row, facts):
             return None
         return int(self._frames[row]), float(self._fps[row])
+
+    def packets(self, row: int, facts: os.stat_result) -> bytes:
+        """Where the packets of a row's file are, for `PyavDecoder.open`; empty when the index does not know.
+
+        Args:
+            row: Number of the row.
+            facts: Of the file as it is now.
+        """
+        first, last = self._packet_offsets[row : row + 2]
+        return self._packets[first:last].tobytes() if self._is_of(row, facts) else b""
+
+    def _is_of(self, row: int, facts: os.stat_result) -> bool:
+        return [facts.st_size, facts.st_mtime_ns] == self._stamp(row)
 
     def _stamp(self, row: int) -> list[int]:
         size = int(self._size[row])
@@ -139,7 +157,7 @@ def _entry(file: Path, rows: Rows) -> Path | None:
 def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
     """The columns of `VideoIndex` in the order of the rows, and the numbers of rows that the index lacks."""
     pyarrow = import_parquet()
-    wanted = [Column.PATH, Column.STAMP, Column.ERROR, Column.FRAMES, Column.FPS]
+    wanted = [Column.PATH, Column.STAMP, Column.ERROR, Column.FRAMES, Column.FPS, Column.PACKETS]
     with open_index(file) as opened:
         try:
             table = opened.read(columns=[column.value for column in wanted])
@@ -154,10 +172,22 @@ def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any]], NDArray[n
             known = stamps.value_lengths().to_numpy(zero_copy_only=False) == 2
             both = np.full((len(known), 2), NONE, np.int64)
             both[known] = stamps.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+            packets = _packets(table[Column.PACKETS.value].combine_chunks().fill_null(""), place)
         except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise SourceError(file, f"is damaged, or no index of videos ({' '.join(str(error).split())})") from error
     numbers |= {"size": both[:, 0], "mtime": both[:, 1]}
-    return {name: values[place] for name, values in numbers.items()}, np.flatnonzero(place == NONE)
+    return {name: values[place] for name, values in numbers.items()} | packets, np.flatnonzero(place == NONE)
+
+
+def _packets(texts: Any, place: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The column of packed packets, from that of the index and each row's place in it; most texts are empty."""
+    given = np.flatnonzero(import_parquet().compute.binary_length(texts).to_numpy(zero_copy_only=False))
+    packed = {at: b64decode(texts[at].as_py()) for at in given.tolist()}
+    sizes = np.zeros(len(texts), np.int64)
+    sizes[given] = [len(packed[at]) for at in given.tolist()]
+    rows = sizes[place]
+    blob = b"".join(packed[at] for at in place[rows > 0].tolist())
+    return {"packets": np.frombuffer(blob, np.uint8), "packet_offsets": np.concatenate([[0], np.cumsum(rows)])}
 
 
 def _paths(rows: Rows) -> Any:

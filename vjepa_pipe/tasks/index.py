@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import IndexTaskConfig
 from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.index_file import Column, fault, import_parquet, stamp
-from vjepa_pipe.tasks.index_parts import Entry, IndexParts, read_log
+from vjepa_pipe.tasks.index_parts import Entry, IndexParts, own_names, read_log
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.video import probe
@@ -65,13 +64,7 @@ def _sources(experiment: ExperimentConfig, folder: Path) -> list[Rows]:
     """The experiment's sources, whose results may be written to a folder."""
     data = replace(experiment.data, index_dir=None)  # the index that is being made may not be there yet
     sources = plain_videos(DataManager(replace(experiment, data=data), rank=0, world_size=1)).sources
-    for name, count in Counter(rows.name for rows in sources).items():
-        if count > 1:
-            raise ConfigError([f"data.source_names must be set: {count} sources are called {name}, as an index would"])
-    for rows, source in zip(sources, annotation_files(data), strict=True):
-        written = folder / f"{rows.name}.csv"
-        if written.resolve() == Path(source):
-            raise UserError(f"task.index_dir={folder}: {written} is the list itself; name another folder")
+    own_names(sources, annotation_files(data), folder, "task.index_dir")
     return sources
 
 

@@ -8,12 +8,14 @@ parts together, from the same logs, and leave equal files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.records.files import replacing, write_whole
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
@@ -147,6 +149,29 @@ def _made_of(file: Path) -> str:
             return str((opened.schema_arrow.metadata or {}).get(MADE_OF, b"").decode())
     except (OSError, ValueError):
         return ""
+
+
+def own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, setting: str) -> None:
+    """Check that each source's `NAME.csv` in a folder is neither another's nor a list that is read.
+
+    Args:
+        sources: The rows.
+        lists: What each was read from.
+        folder: Where results are written.
+        setting: What names the folder, for messages.
+
+    Raises:
+        ConfigError: If two sources have one name.
+        UserError: If a result would be written over a list.
+    """
+    for name, count in Counter(rows.name for rows in sources).items():
+        if count > 1:
+            raise ConfigError([f"data.source_names must be set: {count} sources are called {name}"])
+    read = {Path(source).resolve() for source in lists}
+    for rows in sources:
+        written = folder / f"{rows.name}.csv"
+        if written.resolve() in read:
+            raise UserError(f"{setting}={folder}: {written} is the list itself; name another folder")
 
 
 def write_annotations(file: Path, lines: Iterable[tuple[str, int | str]]) -> None:

@@ -17,9 +17,10 @@ from rich.progress import track
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import PrepareTaskConfig
+from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
-from vjepa_pipe.tasks.index_parts import write_annotations
+from vjepa_pipe.tasks.index_parts import own_names, write_annotations
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.video import PyavDecoder, VideoError
@@ -30,7 +31,7 @@ COMPARED = 8  # files whose reading is timed before and after
 
 
 def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
-    """Encode every video once as H.264 without B-frames, verify the copy, and write `NAME.csv` with the copies' paths.
+    """Encode every video once without B-frames, verify the copy, and write `NAME.csv` with the copies' paths.
 
     A copy has the frames of its original, upright, at the average rate, without sound. Copies that exist are kept, so
     an interrupted run goes on; a copy appears under its name only when it is whole and verified.
@@ -38,11 +39,16 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     Returns:
         `files`, `bad`, `size_ratio` (bytes of the copies to those of the originals) and `speed_ratio` (how many times
         faster clips are read).
+
+    Raises:
+        ConfigError: If two sources have one name.
+        UserError: If a result would be written over the list that it is of.
     """
     task, console = experiment.task, Console(stderr=True)
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
     dataset = plain_videos(DataManager(experiment, rank=0, world_size=1))
+    own_names(dataset.sources, annotation_files(experiment.data), target, "task.target_dir")
     before = after = bad = files = 0
     pairs: list[tuple[str, str]] = []
     for rows in dataset.sources:
@@ -55,7 +61,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
             if outcome.error:
                 console.print(f"bad: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
         done = {path: copy for path, copy in copies.items() if Path(copy).exists()}
-        write_annotations(folder.with_suffix(".csv"), _annotations(rows, done))
+        write_annotations(target / f"{rows.name}.csv", _annotations(rows, done))
         files, bad = files + len(done), bad + len(copies) - len(done)
         before += sum(Path(path).stat().st_size for path in done)
         after += sum(Path(copy).stat().st_size for copy in done.values())
@@ -85,20 +91,15 @@ def encode(paths: tuple[str, str], task: PrepareTaskConfig) -> None:
         width, height = _size(video.width, video.height, task.short_side)
         frames = video.num_frames
         with av.open(str(unfinished), "w", options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=Fraction(video.fps).limit_denominator(1001))
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.options = {
-                "preset": task.preset,
-                "crf": str(task.crf),
-                "g": str(task.group_length),
-                "bf": "0",
-                "tune": "fastdecode",
-            }
+            encoder, pix_fmt, options = _encoder(task)
+            stream = container.add_stream(encoder, rate=Fraction(video.fps).limit_denominator(1001))
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt, stream.options = width, height, pix_fmt, options
             stream.codec_context.thread_count = 1
             for first in range(0, frames, CHUNK):
                 for image in video.read(range(first, min(first + CHUNK, frames))):
                     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                    container.mux(stream.encode(picture.reformat(width=width, height=height)))
+                    container.mux(stream.encode(picture.reformat(width=width, height=height, format=pix_fmt)))
             container.mux(stream.encode(None))
     with PyavDecoder().open(str(unfinished)) as copy:
         if copy.num_frames != frames:
@@ -108,10 +109,18 @@ def encode(paths: tuple[str, str], task: PrepareTaskConfig) -> None:
     unfinished.rename(target)
 
 
+def _encoder(task: PrepareTaskConfig) -> tuple[str, str, dict[str, str]]:
+    """FFmpeg's encoder, pixel format and options."""
+    if task.codec == "mjpeg":
+        return "mjpeg", "yuvj420p", {"qmin": str(task.qscale), "qmax": str(task.qscale)}
+    options = {"preset": task.preset, "crf": str(task.crf), "g": str(task.group_length)}
+    return "libx264", "yuv420p", options | {"bf": "0", "tune": "fastdecode"}
+
+
 def _name(path: str, task: PrepareTaskConfig) -> str:
     """A name that tells the original and the settings, so that other settings make other copies."""
-    settings = f"{task.short_side}p_g{task.group_length}_crf{task.crf}"
-    return f"{Path(path).stem}_{sha256(path.encode()).hexdigest()[:8]}_{settings}.mp4"
+    settings = f"mjpeg{task.qscale}" if task.codec == "mjpeg" else f"g{task.group_length}_crf{task.crf}"
+    return f"{Path(path).stem}_{sha256(path.encode()).hexdigest()[:8]}_{task.short_side}p_{settings}.mp4"
 
 
 def _size(width: int, height: int, short_side: int) -> tuple[int, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import NamedTuple
 
 from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.packed_index import pack_index
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.pyav import PyavDecoder
 from vjepa_pipe.video.sample_tables import index_from_tables
@@ -25,6 +27,7 @@ class Probe(NamedTuple):
         rotation: Degrees counterclockwise that a player turns the stored picture.
         bytes: Size of the file.
         key_frames: Numbers of the frames at which decoding can start.
+        packets: Where the file's own tables do not say where its packets are: that, for `PyavDecoder.open`; base64.
     """
 
     frames: int
@@ -37,6 +40,7 @@ class Probe(NamedTuple):
     rotation: int
     bytes: int
     key_frames: list[int]
+    packets: str = ""
 
 
 def probe(path: str) -> Probe:
@@ -47,7 +51,8 @@ def probe(path: str) -> Probe:
     """
     container, stream = open_video(path)
     with container:
-        index = index_from_tables(path, container, stream) or index_packets(path, container, stream)
+        tables = index_from_tables(path, container, stream)
+        index = tables or index_packets(path, container, stream)
         codec, kind = stream.codec_context.name, container.format.name
     with PyavDecoder().open(path) as video:
         height, width = video.height, video.width
@@ -64,4 +69,5 @@ def probe(path: str) -> Probe:
         rotation=rotation,
         bytes=Path(path).stat().st_size,
         key_frames=[key for key in keys if key >= 0],
+        packets="" if tables else b64encode(pack_index(index)).decode(),
     )

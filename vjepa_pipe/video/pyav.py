@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vjepa_pipe.video.errors import VideoError
 from vjepa_pipe.video.indexed_reader import IndexedReader
 from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.packed_index import unpack_index
 from vjepa_pipe.video.packet_index import Run
 from vjepa_pipe.video.packets import index_packets
 from vjepa_pipe.video.reader import Indices, frame_numbers
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 LEAVES_OUT = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v3", "vp8", "vp9", "wmv2"})
 
 
-class _TablesContradicted(VideoError):
-    """A packet is not what the tables at the head of its file say."""
+class _Contradicted(VideoError):
+    """A packet is not what the tables at the head of its file, or its packed index, say."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,21 @@ class PyavDecoder:
     threads: int = 1
     name: ClassVar[str] = "pyav"
 
-    def open(self, path: str) -> PyavReader:
-        """Open a video file; see `Decoder.open`."""
-        return PyavReader(path, self.threads)
+    def open(self, path: str, packets: bytes = b"") -> PyavReader:
+        """Open a video file; see `Decoder.open`.
+
+        Args:
+            path: The file.
+            packets: What `pack_index` made of it, which saves a walk over its packets; each is checked when it is met.
+        """
+        return PyavReader(path, self.threads, packets)
 
 
 class PyavReader(IndexedReader):
     """An open video; see `VideoReader`.
 
-    Opening takes the packets from the tables of an MP4 file where they settle everything, else walks over them once.
+    Opening takes the packets from a packed index, or from the tables of an MP4 file where they settle everything, else
+    it walks over them once.
     Reading then decodes from the key frame before each wanted frame to that frame and no further, leaves out pictures
     that nothing wanted depends on, and converts only wanted ones to RGB.
 
@@ -65,7 +72,7 @@ class PyavReader(IndexedReader):
         rotation: Degrees counterclockwise that the last picture was turned.
     """
 
-    def __init__(self, path: str, threads: int = 1) -> None:
+    def __init__(self, path: str, threads: int = 1, packets: bytes = b"") -> None:
         from av.video.reformatter import VideoReformatter
 
         self.path = path
@@ -74,8 +81,9 @@ class PyavReader(IndexedReader):
         self.frames_decoded, self.seek_sec, self.convert_sec, self.rotation = 0, 0.0, 0.0, 0
         self._open()
         try:
-            index = index_from_tables(path, self._container, self._stream)
-            self._from_tables = index is not None
+            index = unpack_index(packets, float(self._stream.time_base or 0)) if packets else None
+            index = index or index_from_tables(path, self._container, self._stream)
+            self._foretold = index is not None
             self._index = index or index_packets(path, self._container, self._stream)
         except VideoError:
             self.close()
@@ -86,13 +94,13 @@ class PyavReader(IndexedReader):
         numbers = frame_numbers(self.path, indices, self.num_frames)
         try:
             return self._read(numbers)
-        except _TablesContradicted:
+        except _Contradicted:
             promised = self.num_frames
             self.close()
             self._open()
-            self._index, self._from_tables = index_packets(self.path, self._container, self._stream), False
+            self._index, self._foretold = index_packets(self.path, self._container, self._stream), False
             if self.num_frames != promised:
-                fault = f"its tables speak of {promised} frames, it holds {self.num_frames}"
+                fault = f"its tables or index speak of {promised} frames, it holds {self.num_frames}"
                 raise VideoError(self.path, fault) from None
             return self._read(numbers)
 
@@ -136,7 +144,7 @@ class PyavReader(IndexedReader):
         for run in self._index.runs(frames):
             try:
                 yield from self._decode(run)
-            except _TablesContradicted:
+            except _Contradicted:
                 raise
             except VideoError:
                 if run.first == start:
@@ -166,7 +174,7 @@ class PyavReader(IndexedReader):
             context = self._stream.codec_context
             may_skip = index.timed and context.name in LEAVES_OUT
             context.flush_buffers()
-            for number, packet in self._checked(packets, run) if self._from_tables else packets:
+            for number, packet in self._checked(packets, run) if self._foretold else packets:
                 if number == run.first != start and not stands_alone(context.name, context.extradata, bytes(packet)):
                     raise VideoError(self.path, f"frame {min(missing)} needs pictures from before its key frame")
                 packet.pts = frame_of[number - run.first]
@@ -206,17 +214,17 @@ class PyavReader(IndexedReader):
     def _checked(
         self, packets: Iterator[tuple[int, Packet[VideoStream]]], run: Run
     ) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """The same packets, each found to be stored and shown where the tables say; the times differ by a constant."""
+        """The same packets, each found to be stored and shown as foretold; the times differ by a constant."""
         times, places = (
             column[run.first : run.last + 1].tolist() for column in (self._index.times, self._index.places)
         )
         shift: int | None = None
         for (number, packet), time_, place in zip(packets, times, places, strict=False):
             if packet.pts is None:
-                raise _TablesContradicted(self.path, "a packet without a time of showing")
+                raise _Contradicted(self.path, "a packet without a time of showing")
             shift = packet.pts - time_ if shift is None else shift
             if packet.pts != time_ + shift or packet.pos != place:
-                raise _TablesContradicted(self.path, f"packet {number} is not what the tables say")
+                raise _Contradicted(self.path, f"packet {number} is not what was foretold")
             yield number, packet
 
     def _after_seek(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]] | None:
