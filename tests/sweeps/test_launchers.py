@@ -13,6 +13,10 @@ import pytest
 from sweeping import launch, read, start, states
 from toy_task import TARGET
 
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.sweeps.plan import Point
+from vjepa_pipe.sweeps.sweep import say_what_is_left
+
 
 @pytest.mark.parametrize("launcher", ["local", "submitit_local"])
 def test_other_launchers_run_from_the_plan(tmp_path: Path, toy: dict[str, str], launcher: str) -> None:
@@ -64,6 +68,17 @@ def test_sweeps_and_runs_started_together_never_share_a_folder(tmp_path: Path, t
     assert len([folder for folder in folders if folder.name.startswith("sweep_")]) == 2
     assert len(folders) == 4
     assert [file.read_text() for file in tmp_path.rglob("ran.txt")] == ["x"] * 6
+
+
+def test_a_point_that_could_not_even_begin_its_record_says_why(tmp_path: Path) -> None:
+    points = [Point("a", ["seed=1"], "000_a"), Point("b", ["seed=2"], "001_b")]
+    with pytest.raises(UserError) as error:
+        say_what_is_left(points, tmp_path, None, {"000_a": "cannot write to the output folder: File too large"})
+    assert str(error.value).splitlines()[:3] == [
+        "2 of 2 points are not done:",
+        "  000_a (seed=1): cannot write to the output folder: File too large",
+        "  001_b (seed=2): missing",
+    ]
 
 
 def test_a_full_disk_loses_no_finished_point(tmp_path: Path, toy: dict[str, str]) -> None:

@@ -85,7 +85,7 @@ def test_an_index_of_another_file_is_found_out(video: Find) -> None:
     path = str(video("vp9.webm"))
     with PyavDecoder().open(path) as one, PyavDecoder().open(path, pack_index(moved)) as other:
         assert np.array_equal(one.read([7, 2]), other.read([7, 2]))
-    other_file = pack_index(walked(video("uneven.mkv"))[0])
+    other_file = pack_index(walked(video("long_group.mp4"))[0])  # 300 frames
     with (
         PyavDecoder().open(path, other_file) as reader,
         pytest.raises(VideoError, match=r"its tables or index speak of \d+ frames, it holds \d+"),

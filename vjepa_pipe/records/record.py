@@ -70,9 +70,13 @@ class RunRecord:
         if not self._writes:
             return self
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._begin()
         except OSError as error:
             raise UserError(f"cannot write to the output folder {self._folder}: {error.strerror}") from error
+        return self
+
+    def _begin(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         content = self._content()
         earlier = read_json(self._folder / RUN) if (self._folder / RUN).exists() else content
         if earlier.get("config_id") != content["config_id"]:
@@ -84,7 +88,6 @@ class RunRecord:
             write_whole(self._folder / DIFF, diff)
         write_json(self._folder / RUN, content | {"git": repositories})
         self._heartbeat = Heartbeat(self._folder, attempt=int(read_status(self._folder).get("attempt", 0)) + 1)
-        return self
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Write what the task returned."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
@@ -59,11 +60,11 @@ class Sweep:
         self._console.print(
             f"{len(plan.points)} points, {len(waiting)} to run, in {sweep_dir}", highlight=False, soft_wrap=True
         )
-        stopped_by = self._launch(waiting, sweep_dir)
+        stopped_by, faults = self._launch(waiting, sweep_dir)
         report_sweep(sweep_dir)
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
-        _say_what_is_left(plan.points, sweep_dir, stopped_by)
+        say_what_is_left(plan.points, sweep_dir, stopped_by, faults)
 
     def _earlier(self, arguments: list[str]) -> tuple[Path, Plan]:
         sweep_dir = Path(str(self._options.resume))
@@ -82,10 +83,11 @@ class Sweep:
         composer = PointComposer(loader, list(self._config.hydra.overrides.hydra), source_folders(self._config.hydra))
         return make_plan(arguments, points, self._options.where, composer)
 
-    def _launch(self, points: Sequence[Point], sweep_dir: Path) -> BaseException | None:
-        """Run points with the chosen launcher; what stopped it, if anything did."""
+    def _launch(self, points: Sequence[Point], sweep_dir: Path) -> tuple[BaseException | None, dict[str, str]]:
+        """Run points with the chosen launcher; what stopped it, if anything did, and by folder what points raised."""
+        faults: dict[str, str] = {}
         if not points:
-            return None
+            return None, faults
         (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
         loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast)
         with open_dict(self._config):
@@ -98,11 +100,15 @@ class Sweep:
         size = self._options.max_batch_size or len(points)
         try:
             for start in range(0, len(points), size):
-                batch = [job_overrides(point) for point in points[start : start + size]]
-                launcher.launch(batch, initial_job_idx=start)
+                batch = points[start : start + size]
+                returned = launcher.launch([job_overrides(point) for point in batch], initial_job_idx=start)
+                failed = (
+                    (point, job) for point, job in zip(batch, returned, strict=False) if job.status == JobStatus.FAILED
+                )
+                faults.update((point.folder, str(job._return_value)) for point, job in failed)
         except (Exception, KeyboardInterrupt) as error:  # a worker was killed, a queue refused the job, Ctrl-C
-            return error
-        return None
+            return error, faults
+        return None, faults
 
 
 def _runs(plan: Plan) -> list[Run]:
@@ -113,12 +119,26 @@ def _runs(plan: Plan) -> list[Run]:
     ]
 
 
-def _say_what_is_left(points: Sequence[Point], sweep_dir: Path, stopped_by: BaseException | None) -> None:
+def say_what_is_left(
+    points: Sequence[Point], sweep_dir: Path, stopped_by: BaseException | None, faults: Mapping[str, str]
+) -> None:
+    """Nothing if all points are done.
+
+    Args:
+        points: Of the sweep.
+        sweep_dir: Its folder.
+        stopped_by: What stopped the launcher, if anything did.
+        faults: By a point's folder, what it raised.
+
+    Raises:
+        UserError: Naming the points that are not done, each with its reason, and how to go on.
+    """
     left = []
     for point in points:
         status = read_status(sweep_dir / point.folder)
         if status.get("state") != DONE:
-            why = status.get("error") or status.get("state", MISSING)
+            # A point that could not even begin its record has no status.
+            why = status.get("error") or faults.get(point.folder) or status.get("state", MISSING)
             left.append(f"  {point.folder} ({' '.join(point.overrides)}): {why}")
     if not left and stopped_by is None:
         return
