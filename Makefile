@@ -30,10 +30,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 # Loaders in turn on a corpus of csv files, those of RAND_AUGMENT with it too; UPSTREAM is a checkout of vjepa2 to
-# compare with (needs pandas, opencv).
+# compare with (needs pandas, opencv). BENCH="--rounds 1 --batches 4" makes it short.
 bench: $(VENV)/.installed-dev
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/compare.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out bench.json \
-		$(if $(RAND_AUGMENT),--rand-augment $(RAND_AUGMENT))
+		$(if $(RAND_AUGMENT),--rand-augment $(RAND_AUGMENT)) $(BENCH)
 	$(BIN)/python bench/plot.py bench.json bench.png
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/decoders.py $(CORPUS) > decoders.json
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/scale.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out scale.json
