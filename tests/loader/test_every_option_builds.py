@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from captioned import partition
 from companions import companions
+from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe import DataManager, compose
 from vjepa_pipe.config import RobotDataConfig
@@ -18,6 +19,10 @@ from vjepa_pipe.sources import write_synthetic_droid, write_synthetic_lerobot
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]
 OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(group) if option != "webvid"]
+CHOICES = [
+    pytest.param(experiment, option, marks=needs_torchcodec if option == "decoder=torchcodec" else ())
+    for experiment, option in itertools.product(EXPERIMENTS, OPTIONS)
+]
 
 SMALL = [
     "data.source_names=null",
@@ -28,7 +33,7 @@ SMALL = [
 ]
 
 
-@pytest.mark.parametrize(("experiment", "choice"), list(itertools.product(EXPERIMENTS, OPTIONS)), ids=str)
+@pytest.mark.parametrize(("experiment", "choice"), CHOICES, ids=str)
 def test_option_builds(cache: Path, videos_csv: Path, experiment: list[str], choice: str) -> None:
     wanted = [*experiment, choice, *companions(choice), *SMALL]
     data = compose([*wanted, "data.data_paths=[unread]"]).data
