@@ -34,6 +34,9 @@ class ClipLoader:
     in another process, with other workers or on other ranks, save `state_dict()` between two batches and
     give it to `load_state_dict`.
 
+    A batch can be kept for as long as is liked. When it and every view of it are gone, its memory is used again for
+    another one; so of a batch that was dropped, nothing may be read through a bare address.
+
     Attributes:
         dataset: Key to sample.
         schedule: Which keys make up which batch.
