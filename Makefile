@@ -11,13 +11,13 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The configuration tests on the next line of Hydra and OmegaConf.
+# Configuration, tasks and sweeps on the next line of Hydra and OmegaConf.
 test-next: $(VENV)/.installed-dev
 	$(PYTHON) -m venv $(VENV)-next
 	$(VENV)-next/bin/python -m pip install -q 'hydra-core==1.4.0rc3' 'omegaconf==2.4.1rc1'
 	cd $(VENV)-next && ln -sfn $$($(CURDIR)/$(BIN)/python -c 'import site; print(site.getsitepackages()[0])') others
 	echo $(CURDIR)/$(VENV)-next/others > $$($(VENV)-next/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_others.pth
-	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/config tests/tasks
+	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/config tests/tasks tests/sweeps
 
 # Ten minutes of good and bad files under random kills and resumes.
 soak: $(VENV)/.installed-dev

@@ -56,6 +56,7 @@ class PlannedPoints:
         )
         with open_dict(config):
             config.hydra = hydra_settings
+        OmegaConf.set_readonly(config.hydra, False)  # Hydra 1.4 hands its own over read-only; launchers write to it
         config.hydra.sweep.subdir = point.folder
         config.hydra.overrides.task = list(point.overrides)
         return config

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobStatus
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, open_dict, read_write
 from rich.console import Console
 
 from vjepa_pipe.config.errors import UserError
@@ -90,7 +90,7 @@ class Sweep:
             return None, faults
         (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
         loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast)
-        with open_dict(self._config):
+        with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
             self._config.hydra.sweep.dir = str(sweep_dir)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=loader, callbacks=self._context.callbacks),
