@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from footage import counter_frame, read_counter, write_video
 from footage_kinds import ALL_KINDS, KINDS, shown
+from PIL import Image
 from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe.config.errors import UserError
@@ -135,6 +136,20 @@ def test_approximate_seeking_trusts_the_header(video: Find) -> None:
         assert np.array_equal(one.read([40, 3]), other.read([40, 3]))
     with pytest.raises(ValueError, match=r"seek_mode must be one of exact, approximate \(got 'guess'\)"):
         TorchcodecDecoder(seek_mode="guess")
+
+
+@needs_torchcodec
+@pytest.mark.parametrize(("name", "size"), [("b_frames.mp4", (32, 43)), ("quarter_left.mp4", (43, 32))])
+def test_torchcodec_shrinks_larger_pictures(name: str, size: tuple[int, int], video: Find) -> None:
+    path = str(video(name))
+    with TorchcodecDecoder().open(path) as whole, TorchcodecDecoder(short_side=32).open(path) as small:
+        assert (small.height, small.width) == size and small.num_frames == whole.num_frames
+        shrunk = [np.asarray(Image.fromarray(frame).resize(size[::-1])) for frame in whole.read([0, 9])]
+        assert np.abs(small.read([0, 9]).astype(int) - shrunk).mean() < 6
+    with TorchcodecDecoder().open(path) as whole, TorchcodecDecoder(short_side=96).open(path) as same:
+        assert np.array_equal(whole.read([3]), same.read([3]))
+    with pytest.raises(ValueError, match=r"short_side must be >= 1 \(got 0\)"):
+        TorchcodecDecoder(short_side=0)
 
 
 def test_torchcodec_without_ffmpeg_says_so_before_any_video_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,30 +36,34 @@ class TorchcodecDecoder:
     Attributes:
         threads: Decoding threads of each open video.
         seek_mode: `exact` or `approximate`; see the module.
+        short_side: Larger pictures are shrunk to this short side, in pixels, as they are decoded; None leaves them.
 
     Raises:
-        ValueError: The seek mode is unknown.
+        ValueError: The seek mode is unknown, or the short side is below 1.
         UserError: torchcodec is not installed, or finds no FFmpeg.
     """
 
     threads: int = 1
     seek_mode: str = "exact"
+    short_side: int | None = None
     name: ClassVar[str] = "torchcodec"
 
     def __post_init__(self) -> None:
         if self.seek_mode not in SEEK_MODES:
             raise ValueError(f"seek_mode must be one of {', '.join(SEEK_MODES)} (got {self.seek_mode!r})")
+        if self.short_side is not None and self.short_side < 1:
+            raise ValueError(f"short_side must be >= 1 (got {self.short_side})")
         _load()
 
     def open(self, path: str) -> TorchcodecReader:
         """Open a video file; see `Decoder.open`."""
-        return TorchcodecReader(path, self.threads, self.seek_mode)
+        return TorchcodecReader(path, self.threads, self.seek_mode, self.short_side)
 
 
 class TorchcodecReader:
     """An open video; see `VideoReader`."""
 
-    def __init__(self, path: str, threads: int = 1, seek_mode: str = "exact") -> None:
+    def __init__(self, path: str, threads: int = 1, seek_mode: str = "exact", short_side: int | None = None) -> None:
         self.path = path
         container, stream = open_video(path)
         with container:
@@ -71,6 +75,8 @@ class TorchcodecReader:
                 if kind not in SEEKS_RIGHT or not index.timed or not index.keys_alone or stream.time_base is None:
                     raise VideoError(path, f"torchcodec does not find every frame of this {kind} file; use PyavDecoder")
                 options = {"custom_frame_mappings": _frame_mappings(index, stream.time_base)}
+            context = stream.codec_context
+            options |= _shrunk(context.height, context.width, short_side)
             self._video = _open(path, stream_index=stream.index, num_ffmpeg_threads=threads, **options)
         about = self._video.metadata
         if seek_mode == "exact":
@@ -155,6 +161,14 @@ def _open(path: str, **options: Any) -> Any:
         return _load().decoders.VideoDecoder(path, dimension_order="NHWC", **options)
     except (RuntimeError, ValueError) as error:
         raise VideoError(path, f"torchcodec cannot open it ({_one_line(error)})") from error
+
+
+def _shrunk(height: int, width: int, short_side: int | None) -> dict[str, Any]:
+    """The option that shrinks stored pictures of this size; none for those that are small enough."""
+    if short_side is None or min(height, width) <= short_side:
+        return {}
+    scale = short_side / min(height, width)
+    return {"transforms": [_load().transforms.Resize((round(height * scale), round(width * scale)))]}
 
 
 def _frame_mappings(index: PacketIndex, time_base: Fraction) -> str:
