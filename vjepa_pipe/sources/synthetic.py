@@ -99,7 +99,8 @@ def _write_video(file: Path, label: int, rng: np.random.Generator) -> None:
             picture = ground.copy()
             for shape in plan.shapes:
                 draw(picture, shape, index / (plan.frames - 1))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p", threads=1)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
