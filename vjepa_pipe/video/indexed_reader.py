@@ -1,4 +1,4 @@
-"""What readers that go by an index of the file's packets have in common."""
+"""What readers have in common; and those that go by an index of the file's packets."""
 
 from __future__ import annotations
 
@@ -14,25 +14,8 @@ from vjepa_pipe.video.packet_index import PacketIndex
 from vjepa_pipe.video.reader import Indices
 
 
-class IndexedReader(ABC):
-    """An open video whose frames are known from its packets; see `VideoReader`."""
-
-    _index: PacketIndex
-
-    @property
-    def num_frames(self) -> int:
-        """Frames that can be shown."""
-        return self._index.num_frames
-
-    @property
-    def fps(self) -> float:
-        """Average frames per second."""
-        return self._index.fps
-
-    @property
-    def frame_times(self) -> NDArray[np.float64]:
-        """When each frame is shown, in seconds; float64 [num_frames]."""
-        return self._index.frame_times
+class OpenReader(ABC):
+    """An open video that closes itself, and whose size is that of a frame; see `VideoReader`."""
 
     @property
     def height(self) -> int:
@@ -65,3 +48,24 @@ class IndexedReader(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class IndexedReader(OpenReader):
+    """An open video whose frames are known from its packets."""
+
+    _index: PacketIndex
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that can be shown."""
+        return self._index.num_frames
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        return self._index.fps
+
+    @property
+    def frame_times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds; float64 [num_frames]."""
+        return self._index.frame_times

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from fractions import Fraction
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.extras import extra
 from vjepa_pipe.config.loader import SEEK_MODES
 from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.indexed_reader import OpenReader
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packet_index import PacketIndex
 from vjepa_pipe.video.packets import index_packets
@@ -60,7 +60,7 @@ class TorchcodecDecoder:
         return TorchcodecReader(path, self.threads, self.seek_mode, self.short_side)
 
 
-class TorchcodecReader:
+class TorchcodecReader(OpenReader):
     """An open video; see `VideoReader`."""
 
     def __init__(self, path: str, threads: int = 1, seek_mode: str = "exact", short_side: int | None = None) -> None:
@@ -86,7 +86,6 @@ class TorchcodecReader:
         else:
             self._frames, self._fps = about.num_frames, about.average_fps
             self._times = np.arange(self._frames) / self._fps
-        self._size: tuple[int, int] | None = None
 
     @property
     def num_frames(self) -> int:
@@ -102,16 +101,6 @@ class TorchcodecReader:
     def frame_times(self) -> NDArray[np.float64]:
         """When each frame is shown; see `VideoReader.frame_times`."""
         return self._times
-
-    @property
-    def height(self) -> int:
-        """Height in pixels, as displayed."""
-        return self._displayed_size()[0]
-
-    @property
-    def width(self) -> int:
-        """Width in pixels, as displayed."""
-        return self._displayed_size()[1]
 
     def read(self, indices: Indices) -> NDArray[np.uint8]:
         """Read frames; see `VideoReader.read`."""
@@ -129,20 +118,6 @@ class TorchcodecReader:
     def close(self) -> None:
         """Free the file and the decoder."""
         self._video = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _displayed_size(self) -> tuple[int, int]:
-        if self._size is None:
-            _, height, width, _ = self.read([0]).shape
-            self._size = height, width
-        return self._size
 
 
 def _load() -> Any:
