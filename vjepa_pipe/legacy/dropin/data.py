@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import default_collate
-
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.legacy.dropin.loading import EpochSetter, build_loader
 from vjepa_pipe.legacy.dropin.masks import MaskCollator
-from vjepa_pipe.legacy.dropin.samples import AnyTransform, PublishedForm, ViewsOf
+from vjepa_pipe.legacy.dropin.samples import AnyTransform, PublishedForm, ViewsOf, default_batch
 from vjepa_pipe.loader import ClipLoader
 from vjepa_pipe.video import Decoder
 
@@ -126,7 +124,7 @@ def init_data(
         collator.global_batch_size = batch_size * world_size
     return build_loader(
         dataset,
-        PublishedForm(views, num_clips, collator or _stack),
+        PublishedForm(views, num_clips, collator or default_batch),
         batch_size,
         rank,
         world_size,
@@ -137,10 +135,6 @@ def init_data(
         weights=datasets_weights,
         log_dir=log_dir,
     )
-
-
-def _stack(samples: Sequence[Any]) -> Any:
-    return default_collate(list(samples))
 
 
 def _clip_mode(fps: float | None, duration: float | None, frame_step: int | None) -> str:

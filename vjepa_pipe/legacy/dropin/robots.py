@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import default_collate
-
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.datasets import RobotDataset
 from vjepa_pipe.legacy.dropin.loading import EpochSetter, build_loader
-from vjepa_pipe.legacy.dropin.samples import AnyTransform, ViewsOf
+from vjepa_pipe.legacy.dropin.samples import AnyTransform, ViewsOf, default_batch
 from vjepa_pipe.loader import ClipLoader
 from vjepa_pipe.video import Decoder
 
@@ -109,7 +107,7 @@ def init_droid_data(
     )
     return build_loader(
         dataset,
-        PublishedRobotForm(collator if collator is not None else _stack),
+        PublishedRobotForm(collator if collator is not None else default_batch),
         batch_size,
         rank,
         world_size,
@@ -119,7 +117,3 @@ def init_droid_data(
         seed=seed,
         log_dir=log_dir,
     )
-
-
-def _stack(samples: Sequence[Any]) -> Any:
-    return default_collate(list(samples))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
 from vjepa_pipe.sampling import SampleKey
 
@@ -73,3 +74,8 @@ class PublishedForm:
         result = PublishedSample((clips, sample["label"], list(sample["clip_indices"].reshape(self.num_clips, -1))))
         result.key = sample["key"]
         return result
+
+
+def default_batch(samples: Sequence[Any]) -> Any:
+    """What torch makes of samples when no collator is given."""
+    return default_collate(list(samples))
