@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.frozen import leaves, plain
+from vjepa_pipe.config.hydra_hooks import guarded_hydra
 from vjepa_pipe.config.naming import register_resolvers, several_ranks
 from vjepa_pipe.config.options import source_folders
 from vjepa_pipe.config.points import own_choices
 from vjepa_pipe.config.provenance import provenance
 from vjepa_pipe.config.store import register
 from vjepa_pipe.config.sweep import as_hydra_overrides
+from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.records import Origin, unclaimed
 from vjepa_pipe.sweeps import make_plugins_known
 
@@ -39,15 +41,14 @@ _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
-@hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
-def run(config: DictConfig) -> Any:
+def _run(config: DictConfig, typed: Sequence[str]) -> Any:
     """One run: check the composed config, then hand it to its task. Points of a sweep run from its plan instead."""
     experiment = experiment_from(config)
     if "vjepa_pipe.legacy.overrides" in sys.modules:  # this run came from legacy=FILE
         sys.modules["vjepa_pipe.legacy.overrides"].log_translations(HydraConfig.get().runtime.choices["experiment"])
     from vjepa_pipe.tasks import run_task
 
-    return run_task(experiment, _run_folder(), _origin(experiment))
+    return run_task(experiment, _run_folder(), _origin(experiment, typed), typed)
 
 
 def _run_folder() -> Path:
@@ -58,16 +59,15 @@ def _run_folder() -> Path:
     return folder if named or several_ranks() else unclaimed(folder)
 
 
-def _origin(experiment: ExperimentConfig) -> Origin:
+def _origin(experiment: ExperimentConfig, typed: Sequence[str]) -> Origin:
     settings = HydraConfig.get()
-    overrides = [*settings.overrides.hydra, *settings.overrides.task]
     sources = provenance(
         GlobalHydra.instance().config_loader(),
-        overrides,
+        list(typed),
         source_folders(settings),
         [path for path, _ in leaves(plain(experiment))],
     )
-    return Origin(list(settings.overrides.task), own_choices(settings), sources)
+    return Origin([text for text in typed if not text.startswith("hydra.")], own_choices(settings), sources)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,9 +88,12 @@ def main(arguments: list[str] | None = None) -> int:
         register()
         make_plugins_known()
         register_resolvers()
-        sys.argv[1:] = with_legacy_files(as_hydra_overrides(sys.argv[1:]))
+        sys.argv[1:] = with_legacy_files(as_hydra_overrides(_options(sys.argv[1:])))
+        typed = [text for text in sys.argv[1:] if not text.startswith("-") and ("=" in text or text[:1] == "~")]
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
-        run()
+        with guarded_hydra():
+            start = hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
+            start(lambda config: _run(config, typed))()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -105,6 +108,26 @@ def main(arguments: list[str] | None = None) -> int:
         if not full_error:
             os.environ.pop(FULL_ERROR, None)
     return 0
+
+
+def _options(arguments: Sequence[str]) -> list[str]:
+    """The arguments for Hydra, without our own `--allow NAME`, which is done; what Hydra would fail at is refused."""
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, _, value = word.partition("=")
+        if flag == "--allow":
+            name = value or next(words, "")
+            if not name or name.startswith("-"):
+                raise ConfigError(["--allow needs a name, such as --allow 'mypackage.datasets.*'"])
+            allow_targets(name)
+        elif flag == "--experimental-rerun":
+            raise ConfigError(["--experimental-rerun is not offered: vjepa-pipe rerun RUN_DIR repeats a run"])
+        else:
+            rest.append(word)
+    if "--resolve" in rest and not {"--cfg", "-c"} & {word.partition("=")[0] for word in rest}:
+        raise ConfigError(["--resolve needs --cfg job: it says how the config is printed"])
+    return rest
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

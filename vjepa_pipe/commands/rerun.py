@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     from vjepa_pipe.tasks import run_task
 
     folder = unclaimed(Path("outputs") / now.experiment.name / folder_name(now.experiment))
-    run_task(now.experiment, folder, now.origin)
+    run_task(now.experiment, folder, now.origin, given.overrides)
     return 0
 
 

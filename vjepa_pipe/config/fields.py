@@ -30,6 +30,7 @@ class Bounds:
         not_empty: A string or list must hold something.
         path: The field names a file or folder: kept out of a run's identity where it is output only.
         affects_results: False for settings that change speed or reporting, never a batch.
+        typed_only: Counts only when it is typed on the command line; a file must not choose it.
     """
 
     help: str
@@ -42,6 +43,7 @@ class Bounds:
     not_empty: bool = False
     path: bool = False
     affects_results: bool = True
+    typed_only: bool = False
 
 
 def setting(default: Any, help: str, **bounds: Any) -> Any:

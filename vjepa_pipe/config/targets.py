@@ -1,9 +1,8 @@
 """What a `_target_` may name, and how it is built.
 
-Config is data: a file that someone else wrote must not run code of its choice. A target is built
-only if its name is on the list below and the object found there was defined under a listed name too
-(so that `vjepa_pipe.somewhere.os.system` is refused). The list can be extended from code
-(`allow_targets`) or by an installed package (entry point group `vjepa_pipe.targets`), never from config.
+Config is data: a file that someone else wrote must not run code of its choice. Each place of an experiment has a list
+of what may stand there. The user extends the lists: from code (`allow_targets`), on the command line (`--allow`), or by
+an installed package (entry point group `vjepa_pipe.targets`); a config never does.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import fnmatch
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
@@ -21,7 +21,30 @@ from vjepa_pipe.config.errors import ConfigError, did_you_mean
 
 TARGET = "_target_"
 ENTRY_POINTS = "vjepa_pipe.targets"
-_allowed = ["vjepa_pipe.*", "torchvision.transforms.v2.*"]
+
+_TASKS = ("benchmark", "external", "index", "prepare", "statistics", "stream", "validate")
+PLACES: dict[str, tuple[str, ...]] = {
+    "data": (
+        "vjepa_pipe.datasets.VideoDataset",
+        "vjepa_pipe.datasets.RobotDataset",
+        "vjepa_pipe.datasets.build_video_dataset",
+        "vjepa_pipe.legacy.not_run.ActionSegments",
+    ),
+    "data_aug": ("vjepa_pipe.transforms.VideoTransformPipeline",),
+    "data_aug.extra_transforms": ("torchvision.transforms.v2.CLASS",),
+    "mask": ("vjepa_pipe.loader.MaskCollator",),
+    "decoder": (
+        "vjepa_pipe.video.PyavDecoder",
+        "vjepa_pipe.video.DecordDecoder",
+        "vjepa_pipe.video.TorchcodecDecoder",
+    ),
+    "loader.sampler": ("vjepa_pipe.sampling.SampleOrder",),
+    "task": tuple(f"vjepa_pipe.tasks.{name}.{name}" for name in _TASKS),
+}
+"""What of ours and of torchvision may stand at each place, by exact name; CLASS is any public class there."""
+
+_TORCHVISION = re.compile(r"torchvision\.transforms\.v2\.[A-Z]\w*")
+_allowed: list[str] = []
 
 
 def allow_targets(*patterns: str) -> None:
@@ -29,8 +52,13 @@ def allow_targets(*patterns: str) -> None:
     _allowed.extend(pattern for pattern in patterns if pattern not in _allowed)
 
 
+def allowed_by_user() -> list[str]:
+    """What `allow_targets` was given in this process."""
+    return list(_allowed)
+
+
 def allowed_targets() -> list[str]:
-    """Patterns of the names that a `_target_` may have."""
+    """Patterns of the names that the user and installed packages allow, at any place."""
     return _allowed + _from_packages()
 
 
@@ -39,18 +67,18 @@ def _from_packages() -> list[str]:
     return [point.value for point in entry_points(group=ENTRY_POINTS)]
 
 
-def is_allowed(name: str) -> bool:
-    """Whether a `_target_` may have this name."""
+def is_allowed_by_user(name: str) -> bool:
+    """Whether the user or an installed package has allowed this name."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed_targets())
 
 
 def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
-    """A line for each `_target_` in nested plain values that is not allowed, without importing any."""
+    """A line for each `_target_` in nested plain values that may not stand at its place, without importing any."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             where = f"{path}.{key}" if path else str(key)
-            if key == TARGET and isinstance(value, str) and not is_allowed(value):
-                yield f"{where}: {value} is not an allowed target ({', '.join(allowed_targets())})"
+            if key == TARGET and isinstance(value, str):
+                yield from _not_allowed(value, where)
             yield from forbidden_targets(value, where)
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):
@@ -59,18 +87,32 @@ def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
         yield from forbidden_targets({f.name: getattr(node, f.name) for f in dataclasses.fields(node)}, path)
 
 
-def locate(name: str, where: str = TARGET) -> Any:
+def _not_allowed(name: str, where: str) -> Iterator[str]:
+    """A line if a name may not stand at `where`, such as `data_aug.extra_transforms[0]._target_`."""
+    place = re.sub(r"\[\d+\]", "", where).removesuffix(TARGET).removesuffix(".")
+    offered = PLACES.get(place, ())
+    transform = "data_aug.extra_transforms" in place and _TORCHVISION.fullmatch(name)
+    if name in offered or transform or is_allowed_by_user(name):
+        return
+    what = ", ".join(offered) or "nothing"
+    yield (
+        f"{where}: {name} is not an allowed target{did_you_mean(name, offered)}: this place takes {what}, "
+        "and what --allow NAME on the command line adds"
+    )
+
+
+def locate(name: str, where: str) -> Any:
     """The object that a `_target_` names.
 
     Args:
         name: Dotted path of a class or function.
-        where: The config field that says so, for messages.
+        where: The config field that says so, such as `data._target_`: it decides what may stand there.
 
     Raises:
-        ConfigError: If the name is not allowed or names nothing.
+        ConfigError: If the name may not stand there or names nothing.
     """
-    if not is_allowed(name):
-        raise ConfigError([f"{where}: {name} is not an allowed target ({', '.join(allowed_targets())})"])
+    if refused := list(_not_allowed(name, where)):
+        raise ConfigError(refused)
     module_name, _, attribute = name.rpartition(".")
     try:
         module = importlib.import_module(module_name)
@@ -80,10 +122,18 @@ def locate(name: str, where: str = TARGET) -> Any:
         hint = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
         raise ConfigError([f"{where}: {module_name} has no {attribute}{hint}"])
     found = getattr(module, attribute)
-    defined_as = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
-    if not is_allowed(defined_as):
-        raise ConfigError([f"{where}: {name} is {defined_as}, which is not an allowed target"])
+    if not _is_what_its_name_says(name, found):
+        defined = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
+        raise ConfigError([f"{where}: {name} is {defined}, which is not an allowed target"])
     return found
+
+
+def _is_what_its_name_says(name: str, found: Any) -> bool:
+    """Whether an allowed name led to what was meant: a pattern must not reach what a module has only imported."""
+    if _TORCHVISION.fullmatch(name):
+        return isinstance(found, type) and found.__module__.startswith("torchvision.transforms.")
+    by_name = any(name in offered for offered in PLACES.values()) or name in allowed_targets()
+    return by_name or is_allowed_by_user(f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}")
 
 
 def instantiate(node: Any, where: str, **runtime: Any) -> Any:

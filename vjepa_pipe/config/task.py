@@ -50,8 +50,8 @@ class ExternalTaskConfig(TaskConfig):
     wrote must not choose what code runs.
     """
 
-    entry: str = setting("", "what is called, as module:function, such as app.vjepa.train:main")
-    path: Optional[str] = setting(None, "folder of the checkout that holds it", path=True)
+    entry: str = setting("", "what is called, as module:function, such as app.vjepa.train:main", typed_only=True)
+    path: Optional[str] = setting(None, "folder of the checkout that holds it", path=True, typed_only=True)
     _target_: str = setting("vjepa_pipe.tasks.external.external", "what runs")
 
 

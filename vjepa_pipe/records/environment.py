@@ -75,7 +75,11 @@ def _git(folder: Path, *arguments: str) -> str | None:
     """What git prints; None without git, outside a repository, or before the first commit."""
     try:
         result = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, errors="replace", timeout=30
+            ["git", "--no-optional-locks", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

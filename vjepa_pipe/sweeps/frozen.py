@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vjepa_pipe.config.frozen import thaw
+from vjepa_pipe.config.targets import allow_targets, allowed_by_user
 from vjepa_pipe.records import read_origin
 from vjepa_pipe.sweeps.plan import PLAN, POINTS, Point
 
@@ -34,12 +35,14 @@ class PlannedPoints:
         sweep_dir: The sweep's folder.
         points: Its points.
         fail_fast: Whether points start after one has failed.
+        typed: The overrides of this command line.
     """
 
-    def __init__(self, sweep_dir: Path, points: Sequence[Point], fail_fast: bool) -> None:
+    def __init__(self, sweep_dir: Path, points: Sequence[Point], fail_fast: bool, typed: Sequence[str]) -> None:
         self._sweep_dir = str(sweep_dir)
         self._points = {point.folder: point for point in points}
         self._fail_fast = fail_fast
+        self._typed = list(typed)
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The config of one job: Hydra's own settings, and where its point is."""
@@ -52,6 +55,8 @@ class PlannedPoints:
                 "id": point.id,
                 "overrides": point.overrides,
                 "fail_fast": self._fail_fast,
+                "typed": self._typed,
+                "allowed": allowed_by_user(),
             }
         )
         with open_dict(config):
@@ -74,9 +79,10 @@ def run_point(config: DictConfig) -> dict[str, Any]:
     if config.fail_fast and stopped.exists():
         return {}
     written = sweep_dir / PLAN / POINTS / config.id
+    allow_targets(*config.allowed)
     origin = read_origin(written.with_suffix(".json"))
     try:
-        return run_task(thaw(written.with_suffix(".yaml")), sweep_dir / config.folder, origin)
+        return run_task(thaw(written.with_suffix(".yaml")), sweep_dir / config.folder, origin, list(config.typed))
     except Exception:
         if config.fail_fast:
             stopped.touch()

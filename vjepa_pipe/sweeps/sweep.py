@@ -60,7 +60,7 @@ class Sweep:
         self._console.print(
             f"{len(plan.points)} points, {len(waiting)} to run, in {sweep_dir}", highlight=False, soft_wrap=True
         )
-        stopped_by, faults = self._launch(waiting, sweep_dir)
+        stopped_by, faults = self._launch(waiting, sweep_dir, arguments)
         report_sweep(sweep_dir)
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
@@ -83,13 +83,15 @@ class Sweep:
         composer = PointComposer(loader, list(self._config.hydra.overrides.hydra), source_folders(self._config.hydra))
         return make_plan(arguments, points, self._options.where, composer)
 
-    def _launch(self, points: Sequence[Point], sweep_dir: Path) -> tuple[BaseException | None, dict[str, str]]:
+    def _launch(
+        self, points: Sequence[Point], sweep_dir: Path, typed: Sequence[str]
+    ) -> tuple[BaseException | None, dict[str, str]]:
         """Run points with the chosen launcher; what stopped it, if anything did, and by folder what points raised."""
         faults: dict[str, str] = {}
         if not points:
             return None, faults
         (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
-        loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast)
+        loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast, typed)
         with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
             self._config.hydra.sweep.dir = str(sweep_dir)
         launcher = Plugins.instance().instantiate_launcher(

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ExternalTaskConfig
@@ -28,12 +26,13 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         Nothing of its own: published trainers return none.
 
     Raises:
-        ConfigError: If the entry is not named on the command line, or a setting it needs is missing.
+        ConfigError: If no entry is named, or a setting it needs is missing.
         UserError: If the entry cannot be imported.
     """
     task = experiment.task
     assert isinstance(task, ExternalTaskConfig)
-    _require_command_line(task)
+    if not task.entry:
+        raise ConfigError(["task.entry must be given on the command line, such as task.entry=app.vjepa.train:main"])
     values = published_values(experiment)
     if values.get("folder") is None:
         values["folder"] = str(output_dir.resolve())
@@ -41,25 +40,6 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     (output_dir / ARGUMENTS).write_text(to_yaml(values))
     _entry(task)(values)
     return {}
-
-
-def _require_command_line(task: ExternalTaskConfig) -> None:
-    """What runs is the user's choice alone: a file that names it is not enough."""
-    faults = []
-    typed: list[str] = []
-    swept: dict[str, Any] = {}
-    if HydraConfig.initialized():
-        typed = list(HydraConfig.get().overrides.task)
-        swept = HydraConfig.get().sweeper.get("params") or {}
-    for name, value in (("entry", task.entry), ("path", task.path)):
-        field = f"task.{name}"
-        named = any(text.lstrip("+").startswith(f"{field}=") for text in typed) and field not in swept
-        if value and not named:
-            faults.append(f"{field}={value} counts only on the command line: a file must not choose what runs")
-        elif name == "entry" and not value:
-            faults.append("task.entry must be given on the command line, such as task.entry=app.vjepa.train:main")
-    if faults:
-        raise ConfigError(faults)
 
 
 def _entry(task: ExternalTaskConfig) -> Any:

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import locate
+from vjepa_pipe.config.typed import untyped_faults
 from vjepa_pipe.records import Origin, RunRecord
 from vjepa_pipe.records.record import METRICS
 from vjepa_pipe.tasks.stopping import STATE
 
 
-def run_task(experiment: ExperimentConfig, output_dir: Path, origin: Origin | None = None) -> dict[str, Any]:
+def run_task(
+    experiment: ExperimentConfig, output_dir: Path, origin: Origin | None = None, typed: Sequence[str] = ()
+) -> dict[str, Any]:
     """Run an experiment's task and keep the record of it.
 
     Args:
         experiment: A checked experiment.
         output_dir: Where the task leaves its files, and the record is kept.
         origin: Where the experiment came from.
+        typed: The overrides that the user has typed for this run; those of a record or a plan are not.
 
     Returns:
         The task's metrics: names to numbers, text or booleans.
 
     Raises:
+        ConfigError: If a setting that must be typed comes from elsewhere.
         UserError: If the folder cannot be written, or as the task does.
     """
     from vjepa_pipe.sampling import rank_and_world
+
+    if faults := list(untyped_faults(experiment, typed)):
+        raise ConfigError(faults)
 
     with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0]) as record:
         metrics = locate(experiment.task._target_, "task._target_")(_going_on(experiment, output_dir), output_dir)
