@@ -32,7 +32,9 @@ def runs_in(folder: Path) -> list[Run]:
     """
     if (folder / PLAN / PLAN_FILE).is_file():
         planned = folder / PLAN / POINTS
-        places = [(folder / p.folder, planned / f"{p.id}.yaml") for p in read_plan_file(folder).points]
+        places: list[tuple[Path, Path | None]] = [
+            (folder / p.folder, planned / f"{p.id}.yaml") for p in read_plan_file(folder).points
+        ]
     else:
         places = [(run, None) for run in find_runs(folder)]
     runs = []
