@@ -47,7 +47,7 @@ def print_differences(console: Console, a: Source, b: Source, keys: list[str]) -
     left, right = a.settings(), b.settings()
     for key in keys:
         table.add_row(
-            key,
+            escape(key),
             escape(str(left.get(key, ABSENT))),
             escape(a.origin.provenance.get(key, "")),
             escape(str(right.get(key, ABSENT))),

@@ -26,6 +26,6 @@ def main(arguments: list[str]) -> int:
     for group in [given.group] if given.group else known:
         for number, option in enumerate(group_options(group, given.config_dir)):
             comment = first_comment(option_file(group, option, given.config_dir))
-            table.add_row("" if number else group, option, escape(comment))
+            table.add_row("" if number else escape(group), escape(option), escape(comment))
     Console().print(table)
     return 0

@@ -25,14 +25,14 @@ def main(arguments: list[str]) -> int:
     console = Console(soft_wrap=True)
     if given.docs is not None:
         write_whole(given.docs, reference_text())
-        console.print(given.docs, highlight=False)
+        console.print(given.docs, markup=False, highlight=False)
         return 0
     folder = given.folder or conf_dir() / FOLDER
     for group, schema in group_schemas().items():
         file = folder / f"{group}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps(schema, indent=1) + "\n")
-        console.print(file, highlight=False)
+        console.print(file, markup=False, highlight=False)
     if given.folder is None:
         for file, group in modeline_files().items():
             text = file.read_text()

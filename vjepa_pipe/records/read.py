@@ -10,7 +10,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.frozen import leaves, plain, thaw
 from vjepa_pipe.config.provenance import COMMAND_LINE
-from vjepa_pipe.records.files import read_json
+from vjepa_pipe.records.files import read_mapping, read_record
 from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG, Origin
 from vjepa_pipe.records.status import DONE, read_status
 
@@ -51,7 +51,7 @@ def read_run(folder: Path, config: Path | None = None) -> Run:
     run = run_from(folder, experiment, origin)
     run.status = read_status(folder)
     if run.status.get("state") == DONE and (folder / METRICS).exists():  # else they are of an earlier attempt
-        run.metrics = read_json(folder / METRICS)
+        run.metrics = read_mapping(folder / METRICS)
     return run
 
 
@@ -67,20 +67,16 @@ def read_origin(file: Path) -> Origin:
     Raises:
         UserError: If the file cannot be read or says something else.
     """
-    content = read_json(file)
-    try:
-        return Origin(**content)
-    except TypeError as error:
-        raise UserError(f"{file} does not say where an experiment came from: {error}") from error
+    return read_record(file, Origin)
 
 
-def find_runs(folder: Path) -> list[Run]:
-    """Every run at or below a folder, in the order of their names.
+def find_runs(folder: Path) -> list[Path]:
+    """The folder of every run at or below a folder, in the order of their names.
 
     Raises:
-        UserError: If there is none, or one cannot be read.
+        UserError: If there is none.
     """
     files = sorted(folder.rglob(RESOLVED_CONFIG)) if folder.is_dir() else []
     if not files:
         raise UserError(f"{folder} holds no run: there is no {RESOLVED_CONFIG} in it or below it")
-    return [read_run(file.parent) for file in files]
+    return [file.parent for file in files]

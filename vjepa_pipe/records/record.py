@@ -18,7 +18,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.frozen import freeze
 from vjepa_pipe.config.identity import full_identity, identity
 from vjepa_pipe.records.environment import code, data_fingerprint, host, versions
-from vjepa_pipe.records.files import read_json, write_json, write_whole
+from vjepa_pipe.records.files import read_mapping, write_json, write_whole
 from vjepa_pipe.records.status import DONE, FAILED, KILLED, Heartbeat, read_status
 
 RESOLVED_CONFIG = "resolved_config.yaml"
@@ -78,7 +78,7 @@ class RunRecord:
     def _begin(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         content = self._content()
-        earlier = read_json(self._folder / RUN) if (self._folder / RUN).exists() else content
+        earlier = read_mapping(self._folder / RUN) if (self._folder / RUN).exists() else content
         if earlier.get("config_id") != content["config_id"]:
             raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")
         repositories, diff = code()

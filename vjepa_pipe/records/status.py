@@ -6,6 +6,7 @@ or, for a run on another machine, when its file has not been touched for a while
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import threading
@@ -13,13 +14,27 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vjepa_pipe.records.files import read_json, write_json
+from vjepa_pipe.records.files import read_record, write_json
 
 STATUS = "status.json"
 RUNNING, DONE, FAILED, KILLED, MISSING = "running", "done", "failed", "killed", "missing"
 TOUCH_SEC = 30.0
 GONE_AFTER_SEC = 10 * TOUCH_SEC
 """Longer than the clocks of two machines and the cache of a shared file system are apart."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Status:
+    state: str
+    attempt: int = 0
+    started: float = 0.0
+    host: str = ""
+    pid: int = -1
+    process_started: float = 0.0
+    ended: float | None = None
+    seconds: float | None = None
+    error: str | None = None
+    traceback: str | None = None
 
 
 def state_of(folder: Path) -> str:
@@ -36,7 +51,8 @@ def read_status(folder: Path) -> dict[str, Any]:
     file = folder / STATUS
     if not file.exists():
         return {}
-    status: dict[str, Any] = read_json(file)
+    written = dataclasses.asdict(read_record(file, _Status))
+    status = {name: value for name, value in written.items() if value is not None}
     if status.get("state") == RUNNING and not _alive(file, status):
         status["state"] = KILLED
     return status
@@ -51,8 +67,10 @@ def _alive(file: Path, status: dict[str, Any]) -> bool:
         process = psutil.Process(status["pid"])
         started = abs(process.create_time() - status["process_started"]) < 1.0
         return started and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, ValueError, OverflowError):  # the last two: a number that no process can have
         return False
+    except psutil.AccessDenied:  # of another user, and so alive
+        return True
 
 
 class Heartbeat:

@@ -6,13 +6,16 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.records import Run, find_runs, read_run
-from vjepa_pipe.records.files import read_json, write_whole
+from vjepa_pipe.records.files import write_whole
+from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, read_plan_file
 from vjepa_pipe.report.page import page
-from vjepa_pipe.report.results import Results, text
+from vjepa_pipe.report.results import ABSENT, Results, text
 from vjepa_pipe.report.table import print_results
 
 CSV = "results.csv"
@@ -22,14 +25,29 @@ PAGE = "report.html"
 def runs_in(folder: Path) -> list[Run]:
     """The points of a sweep, also those that have not run; or every run below a folder.
 
+    A run that cannot be read, because a file is damaged or its plugin is gone, is left out, with a line on stderr.
+
     Raises:
-        UserError: If there is none, or one cannot be read.
+        UserError: If there is none that can be read.
     """
-    plan = folder / "plan"
-    if not (plan / "plan.json").is_file():
-        return find_runs(folder)
-    points = read_json(plan / "plan.json")["points"]
-    return [read_run(folder / point["folder"], plan / "points" / f"{point['id']}.yaml") for point in points]
+    if (folder / PLAN / PLAN_FILE).is_file():
+        planned = folder / PLAN / POINTS
+        places: list[tuple[Path, Path | None]] = [
+            (folder / p.folder, planned / f"{p.id}.yaml") for p in read_plan_file(folder).points
+        ]
+    else:
+        places = [(run, None) for run in find_runs(folder)]
+    runs = []
+    fault: UserError | None = None
+    for run, config in places:
+        try:
+            runs.append(read_run(run, config))
+        except UserError as error:
+            fault = error
+            Console(stderr=True, soft_wrap=True).print(f"skipped {run}: {error}", markup=False, highlight=False)
+    if fault is not None and not runs:
+        raise UserError(f"{folder} holds no run that can be read: {fault}") from fault
+    return runs
 
 
 def report_sweep(sweep_dir: Path) -> None:
@@ -51,14 +69,29 @@ def report_runs(folders: Sequence[Path], into: Path) -> None:
     print_results(results)
     write_whole(into / CSV, _csv(results))
     write_whole(into / PAGE, page(results, " ".join(str(folder) for folder in folders)))
-    Console().print(f"{into / CSV}\n{into / PAGE}", highlight=False, soft_wrap=True)
+    Console().print(f"{into / CSV}\n{into / PAGE}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _csv(results: Results) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["run", "state", *results.titles, *results.metrics, "error"])
+    writer.writerow(_cells(["run", "state", *results.titles, *results.metrics, "error"]))
     for row in results.rows():
         metrics = [text(value) for value in row["metrics"]]
-        writer.writerow([row["run"], row["state"], *row["settings"], *metrics, row["error"]])
+        writer.writerow(_cells([row["run"], row["state"], *row["settings"], *metrics, row["error"]]))
     return stream.getvalue()
+
+
+def _cells(values: Sequence[Any]) -> list[Any]:
+    """Text that a spreadsheet would run as a formula gets a quotation mark before it; numbers stay numbers."""
+    return [f"'{value}" if isinstance(value, str) and _is_formula(value) else value for value in values]
+
+
+def _is_formula(value: str) -> bool:
+    if not value.startswith(("=", "+", "-", "@", "\t", "\r")) or value == ABSENT:
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False

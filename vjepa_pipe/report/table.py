@@ -31,7 +31,7 @@ def print_results(results: Results) -> None:
     """A row for each run: the settings that vary and its metrics."""
     table = _table(["point", *short_names(results.titles), *results.metrics, "state"])
     for number, row in enumerate(results.rows()):
-        state = f"[{_COLOURS.get(row['state'], 'dim')}]{row['state']}[/]"
+        state = f"[{_COLOURS.get(row['state'], 'dim')}]{escape(row['state'])}[/]"
         settings = [escape(_setting(value)) for value in row["settings"]]
         table.add_row(str(number), *settings, *(escape(text(value)) for value in row["metrics"]), state)
     wide_console().print(table)
@@ -44,7 +44,7 @@ def _setting(value: object) -> str:
 def _table(titles: Sequence[str]) -> Table:
     table = Table()
     for title in titles:
-        table.add_column(title, overflow="fold")
+        table.add_column(escape(title), overflow="fold")
     return table
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from vjepa_pipe.config.frozen import thaw
 from vjepa_pipe.config.targets import allow_targets, allowed_by_user
 from vjepa_pipe.records import read_origin
-from vjepa_pipe.sweeps.plan import PLAN, POINTS, Point
+from vjepa_pipe.records.plan import PLAN, POINTS, Point
 
 STOPPED = "stopped"
 _MARK = "hydra.point="

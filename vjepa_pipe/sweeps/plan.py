@@ -15,7 +15,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -24,28 +23,10 @@ from vjepa_pipe.config.frozen import freeze, leaves, plain
 from vjepa_pipe.config.identity import SHORT, full_identity
 from vjepa_pipe.config.points import PointComposer
 from vjepa_pipe.records import Origin
-from vjepa_pipe.records.files import read_json
+from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file
 from vjepa_pipe.sweeps.where import Where
 
-PLAN = "plan"
-PLAN_FILE = "plan.json"
-POINTS = "points"
 MAX_FAULTY_POINTS = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """One point.
-
-    Attributes:
-        id: Hash of all its settings.
-        overrides: What makes it differ from the experiment that is swept.
-        folder: Name of its run's folder within the sweep's.
-    """
-
-    id: str
-    overrides: list[str]
-    folder: str
 
 
 @dataclasses.dataclass
@@ -156,12 +137,8 @@ def write_plan(plan: Plan, sweep_dir: Path) -> None:
             (unfinished / POINTS / f"{point.id}.json").write_text(
                 json.dumps(dataclasses.asdict(origin), indent=1) + "\n"
             )
-        content = {
-            "arguments": plan.arguments,
-            "created": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-            "points": [dataclasses.asdict(point) for point in plan.points],
-        }
-        (unfinished / PLAN_FILE).write_text(json.dumps(content, indent=1) + "\n")
+        content = PlanFile(plan.arguments, time.strftime("%Y-%m-%d %H:%M:%S %z"), plan.points)
+        (unfinished / PLAN_FILE).write_text(json.dumps(dataclasses.asdict(content), indent=1) + "\n")
         unfinished.rename(sweep_dir / PLAN)
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -174,11 +151,5 @@ def read_plan(sweep_dir: Path) -> Plan:
     Raises:
         UserError: If the folder holds no sweep, or the plan cannot be read.
     """
-    file = sweep_dir / PLAN / PLAN_FILE
-    if not file.is_file():
-        raise UserError(f"{sweep_dir} is not the folder of a sweep: there is no {PLAN}/{PLAN_FILE} in it")
-    content: dict[str, Any] = read_json(file)
-    try:
-        return Plan(content["arguments"], [Point(**point) for point in content["points"]])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{file} is not a sweep's plan: {error}") from error
+    written = read_plan_file(sweep_dir)
+    return Plan(written.arguments, written.points)

@@ -18,11 +18,12 @@ from vjepa_pipe.config.options import source_folders
 from vjepa_pipe.config.points import PointComposer
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
+from vjepa_pipe.records.plan import PLAN, Point
 from vjepa_pipe.records.status import DONE, MISSING, RUNNING, read_status, state_of
 from vjepa_pipe.report import Results, print_plan, print_results, report_sweep, runs_in
 from vjepa_pipe.sweeps.axes import expand
 from vjepa_pipe.sweeps.frozen import STOPPED, PlannedPoints, job_overrides, run_point
-from vjepa_pipe.sweeps.plan import PLAN, Plan, Point, claim_sweep_folder, make_plan, read_plan, write_plan
+from vjepa_pipe.sweeps.plan import Plan, claim_sweep_folder, make_plan, read_plan, write_plan
 
 MAX_LISTED = 20
 
@@ -58,7 +59,10 @@ class Sweep:
             write_plan(plan, sweep_dir)
         waiting = [point for point in plan.points if state_of(sweep_dir / point.folder) not in (DONE, RUNNING)]
         self._console.print(
-            f"{len(plan.points)} points, {len(waiting)} to run, in {sweep_dir}", highlight=False, soft_wrap=True
+            f"{len(plan.points)} points, {len(waiting)} to run, in {sweep_dir}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
         stopped_by, faults = self._launch(waiting, sweep_dir, arguments)
         report_sweep(sweep_dir)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -65,7 +66,7 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     console.print(_table(times, max(workers, 1), wait))
     console.print(f"loader, {workers} workers: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False)
     advice = what_to_change(times, rate, max(workers, 1))
-    console.print(f"change first: {advice}", highlight=False, soft_wrap=True)
+    console.print(f"change first: {advice}", markup=False, highlight=False, soft_wrap=True)
     found: dict[str, Any] = {"stages": [asdict(t) for t in times], "clips_per_sec": rate, "advice": advice}
     if task.tune:
         found["tune"] = tune(manager, rate, console)
@@ -185,7 +186,7 @@ def _table(times: list[SourceTimes], workers: int, wait: float) -> Table:
     for t in times:
         spent = [*(getattr(t, stage) for stage in STAGES), t.total]
         bounds = (f"{1e3 * workers / ms:.0f}" if ms >= 0.05 else "" for ms in spent)
-        table.add_row(t.source, *(f"{ms:.1f}" for ms in spent), "", f"{t.frames_decoded_per_used:.1f}")
+        table.add_row(escape(t.source), *(f"{ms:.1f}" for ms in spent), "", f"{t.frames_decoded_per_used:.1f}")
         table.add_row("", *bounds, style="dim")
     table.add_row("loader", *("" for _ in STAGES), "", f"{wait:.1f}")
     return table

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -51,12 +52,14 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         found = _probe_shard(rows.name, parts, task, console)
         reasons = Counter(fault(path, file.error) for path, file in found.items() if file.error)
         hours = sum(file.seconds for file in found.values()) / 3600
-        console.print(f"{rows.name}: {len(found)} files, {hours:.2f} hours, {reasons.total()} bad", highlight=False)
+        console.print(
+            f"{rows.name}: {len(found)} files, {hours:.2f} hours, {reasons.total()} bad", markup=False, highlight=False
+        )
         for reason, count in reasons.most_common(5):
             console.print(f"  {count} x {reason}", markup=False, highlight=False, soft_wrap=True)
         files, bad, seconds = files + len(found), bad + reasons.total(), seconds + 3600 * hours
         if parts.end(task.shard):
-            console.print(f"  {parts.parquet}, {parts.annotations.name}", highlight=False, soft_wrap=True)
+            console.print(f"  {parts.parquet}, {parts.annotations.name}", markup=False, highlight=False, soft_wrap=True)
     return {"files": files, "bad": bad, "hours": round(seconds / 3600, 3)}
 
 
@@ -86,7 +89,7 @@ def _probe_shard(name: str, parts: IndexParts, task: IndexTaskConfig, console: C
         else:
             found.pop(path, None)
     missing = [path for path in paths if path not in found]
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(escape(name)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with log.open("a") as file, Progress(*columns, console=console) as progress:
         file.write("\n" if log.stat().st_size else "")  # closes a line that was cut off
         bar = progress.add_task(name, total=len(paths), completed=len(found))

@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -57,7 +58,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         copies = {path: str(folder / _name(path, task)) for path in dict.fromkeys(map(rows.path, range(len(rows))))}
         missing = [(path, copy) for path, copy in copies.items() if not Path(copy).exists()]
         outcomes = map_killable(partial(encode, task=task), missing, task.workers, TIMEOUT)
-        for outcome in track(outcomes, rows.name, total=len(missing), console=console):
+        for outcome in track(outcomes, escape(rows.name), total=len(missing), console=console):
             if outcome.error:
                 console.print(f"bad: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
         done = {path: copy for path, copy in copies.items() if Path(copy).exists()}

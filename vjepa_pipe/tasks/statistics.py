@@ -88,7 +88,10 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(content, indent=2) + "\n")
     console.print(
-        f"statistics of {len(motions)} clips, {len(faults)} faults, in {kept}", highlight=False, soft_wrap=True
+        f"statistics of {len(motions)} clips, {len(faults)} faults, in {kept}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
     return {"clips": len(motions), "faults": len(faults), "file": str(kept)}
 

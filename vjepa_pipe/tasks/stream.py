@@ -64,9 +64,11 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
             if picture is not None:
                 picture.save(output_dir / PREVIEW, optimize=True)
         console.print(summary.line(), highlight=False)
-        console.print(f"results in {output_dir}", highlight=False, soft_wrap=True)
+        console.print(f"results in {output_dir}", markup=False, highlight=False, soft_wrap=True)
         if stopped:
-            console.print(f"stopped by SIGTERM; task.resume={output_dir} goes on", highlight=False, soft_wrap=True)
+            console.print(
+                f"stopped by SIGTERM; task.resume={output_dir} goes on", markup=False, highlight=False, soft_wrap=True
+            )
     if stopped:
         raise SystemExit(STOPPED)
     return summary.metrics()

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CLIP_MODES
@@ -61,7 +62,7 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
             found = str(error)
             passed[name] = False
         mark = "[green]pass[/]" if passed[name] else "[red]FAIL[/]"
-        console.print(f"{mark} {name}: {found}", highlight=False, soft_wrap=True)
+        console.print(f"{mark} {escape(name)}: {escape(str(found))}", highlight=False, soft_wrap=True)
     if not all(passed.values()):
         raise GateFailed(f"{', '.join(name for name, ok in passed.items() if not ok)} did not pass")
     return passed

@@ -1,0 +1,53 @@
+"""Reading a sweep's plan, which may come from someone else: what it names must be in the sweep's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.records.files import inside, read_record
+
+PLAN = "plan"
+PLAN_FILE = "plan.json"
+POINTS = "points"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One point.
+
+    Attributes:
+        id: Hash of all its settings.
+        overrides: What makes it differ from the experiment that is swept.
+        folder: Name of its run's folder within the sweep's.
+    """
+
+    id: str
+    overrides: list[str]
+    folder: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanFile:
+    """What stands in `plan.json`: the arguments of the command line, when it was written, the points in order."""
+
+    arguments: list[str]
+    created: str
+    points: list[Point]
+
+
+def read_plan_file(sweep_dir: Path) -> PlanFile:
+    """The plan of a sweep.
+
+    Raises:
+        UserError: If the folder holds no sweep, the plan is damaged, or it names something outside the folder.
+    """
+    file = sweep_dir / PLAN / PLAN_FILE
+    if not file.is_file():
+        raise UserError(f"{sweep_dir} is not the folder of a sweep: there is no {PLAN}/{PLAN_FILE} in it")
+    plan = read_record(file, PlanFile)
+    for point in plan.points:
+        inside(sweep_dir, point.folder)
+        inside(sweep_dir / PLAN / POINTS, f"{point.id}.yaml")
+    return plan
