@@ -24,7 +24,7 @@ from vjepa_pipe.loader.sampler import KeyBatches, Place, RankSampler
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.loader.state import VERSION, LoaderState, StateError
 from vjepa_pipe.loader.worker import Failure
-from vjepa_pipe.sampling import rank_and_world
+from vjepa_pipe.sampling import WHERE_TO_BUILD, rank_and_world
 
 _FIXED = frozenset({
     "dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "collate_fn", "num_workers", "prefetch_factor",
@@ -264,10 +264,10 @@ class ClipLoader(DataLoader[Any]):
         built = (self.schedule.rank, self.schedule.world_size)
         if torch.distributed.is_available() and torch.distributed.is_initialized() and rank_and_world() != built:
             raise UserError(
-                "the loader was built for rank {} of {}, but this process is rank {} of {}: build the DataManager where "
-                "the process group exists (Lightning: in train_dataloader), or give it rank and world_size".format(
+                "the loader was built for rank {} of {}, but this process is rank {} of {}: ".format(
                     *built, *rank_and_world()
                 )
+                + WHERE_TO_BUILD
             )
 
     def _state(self, epoch: int, batch: int) -> LoaderState:

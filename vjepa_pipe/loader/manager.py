@@ -46,7 +46,8 @@ class DataManager:
     ) -> None:
         self.config = config if isinstance(config, ExperimentConfig) else ExperimentConfig(data=config)
         check(self.config)
-        found_rank, found_world = rank_and_world()
+        given = rank is not None and world_size is not None
+        found_rank, found_world = (0, 1) if given else rank_and_world()
         self._ranks_found = rank is None and world_size is None
         self.rank = found_rank if rank is None else rank
         self.world_size = found_world if world_size is None else world_size
@@ -183,9 +184,7 @@ class DataManager:
             return self.build_mask_collator(masked_by)
         return MaskCollator(None, self._lengths(), seed=self.config.seed)
 
-    def _loader(
-        self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate, drop_last: bool
-    ) -> ClipLoader:
+    def _loader(self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate, drop_last: bool) -> ClipLoader:
         seed, monitor = self.config.seed, self.config.loader.monitor
         start = WorkerStart(seed, self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)
         return ClipLoader(

@@ -61,7 +61,9 @@ class BatchSchedule:
     def samples_here(self) -> int:
         """Samples of this rank in an epoch."""
         batches, rest = divmod(self.epoch_size, self.global_batch_size)
-        return batches * self.batch_size + rest * (self.rank + 1) // self.world_size - rest * self.rank // self.world_size
+        return (
+            batches * self.batch_size + rest * (self.rank + 1) // self.world_size - rest * self.rank // self.world_size
+        )
 
     def __len__(self) -> int:
         return -(-self.epoch_size // self.global_batch_size)
