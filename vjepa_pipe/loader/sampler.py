@@ -104,7 +104,7 @@ class KeyBatches(BatchSampler):
     def __init__(self, sampler: RankSampler, batch_size: int, drop_last: bool) -> None:
         if not isinstance(sampler, RankSampler):
             raise UserError(
-                f"a trainer tried to replace the sampler of a ClipLoader by {type(sampler).__name__}, which would lose or "
-                "repeat samples: give the trainer device_prefetch(loader, device) instead, which it takes as it is"
+                f"a trainer tried to replace the sampler of a ClipLoader by {type(sampler).__name__}, which would lose "
+                "or repeat samples: give the trainer device_prefetch(loader, device) instead, which it takes as it is"
             )
         super().__init__(sampler, batch_size, drop_last)
