@@ -56,7 +56,7 @@ class device_prefetch:
 
     def state_dict(self) -> dict[str, Any]:
         """The loader's place after the last batch yielded; the one read ahead does not count."""
-        return self._state if self._state is not None else self.batches.state_dict()  # type: ignore[attr-defined,no-any-return]
+        return self._state if self._state is not None else self.batches.state_dict()  # type: ignore[attr-defined]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Make the next pass start where a state says."""

@@ -69,6 +69,7 @@ class ClipLoader(DataLoader[Any]):
         ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
     """
 
+    dataset: KeyedDataset
     sampler: RankSampler
     schedule: BatchSchedule
     # Accelerate then takes the loader as it is, and keeps its state in `save_state`.
