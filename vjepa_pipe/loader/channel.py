@@ -15,8 +15,9 @@ import struct
 import tempfile
 from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing import connection
+from typing import Any, NamedTuple
 
 _HEADER = struct.Struct("!IHB")  # bytes, descriptors, whether the bytes stand in a file: the last descriptor
 _INLINE = 16 * 1024
@@ -67,6 +68,16 @@ class Channel:
         """Both ends of a new connection."""
         ours, theirs = socket.socketpair()
         return cls(ours), cls(theirs)
+
+    @classmethod
+    def of(cls, fd: int) -> Channel:
+        """The end that another process has handed over as a descriptor; see `detach`."""
+        return cls(socket.socket(fileno=fd))
+
+    def detach(self) -> int:
+        """The descriptor of this end, to hand over; this object is of no use afterwards."""
+        self.closed = True
+        return self._socket.detach()
 
     def fileno(self) -> int:
         """For `select`: readable when a message has come, or the other end is gone."""
@@ -155,7 +166,7 @@ class Channel:
         # Each call that hands descriptors over must carry a byte at least.
         groups = [fds[start : start + _FDS_AT_ONCE] for start in range(0, len(fds), _FDS_AT_ONCE)] or [()]
         if in_file:
-            self._out.append(_Piece(head[:1], [_file_of(data)], True))
+            self._out.append(_Piece(head[:1], [file_of(data)], True))
             head = head[1:]
         for group in groups[:-1]:
             self._out.append(_Piece(head[:1], group, owned))
@@ -172,7 +183,7 @@ class Channel:
         data = bytes(self._in[_HEADER.size : end])
         del self._in[:end]
         if in_file:
-            data = _contents(self._fds.popleft(), size)
+            data = contents_of(self._fds.popleft())
         return Message(data, [self._fds.popleft() for _ in range(count)])
 
     def _read(self) -> bool:
@@ -199,7 +210,7 @@ class Channel:
         return bool(data)
 
 
-def _file_of(data: bytes) -> int:
+def file_of(data: bytes) -> int:
     """A descriptor of a file without a name that holds some bytes."""
     with (
         os.fdopen(os.memfd_create("message"), "wb") if hasattr(os, "memfd_create") else tempfile.TemporaryFile() as file
@@ -209,10 +220,11 @@ def _file_of(data: bytes) -> int:
         return os.dup(file.fileno())
 
 
-def _contents(fd: int, size: int) -> bytes:
+def contents_of(fd: int) -> bytes:
+    """What such a file holds; the descriptor is closed."""
     with os.fdopen(fd, "rb") as file:
-        file.seek(0)  # the sender's place in it came along
-        return file.read(size)
+        file.seek(0)  # the writer's place in it came along
+        return file.read()
 
 
 def _close(fds: Sequence[int] | deque[int]) -> None:
@@ -220,7 +232,12 @@ def _close(fds: Sequence[int] | deque[int]) -> None:
         os.close(fd)
 
 
+def readable(ends: Iterable[Channel | int], seconds: float | None) -> set[Any]:
+    """Those of some channels and descriptors that have something, or whose other end is gone; waits for one."""
+    return set(connection.wait(ends, seconds))  # type: ignore[arg-type]
+
+
 def _wait(end: socket.socket, event: int) -> None:
-    with selectors.DefaultSelector() as selector:
+    with selectors.PollSelector() as selector:  # needs no descriptor of its own
         selector.register(end, event)
         selector.select()

@@ -162,11 +162,11 @@ class ClipLoader:
             self.close()
             raise
         self.set_epoch(self._epoch + 1)
-        if not self._config.persistent_workers:
-            self.close()
+        if not self._config.persistent_workers and self._pool is not None:
+            self._pool.end_workers()
 
     def close(self) -> None:
-        """End the workers; the next pass starts new ones."""
+        """End the workers; the next pass starts new ones, with the dataset as it is then."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
