@@ -39,7 +39,7 @@ class _Lent(NamedTuple):
 class _Shared(NamedTuple):
     """What crosses in place of shared memory: torch would have the main process ask a thread of the worker for it."""
 
-    index: int
+    place: int
     size: int
 
 
@@ -160,7 +160,7 @@ class _LendingPickler(ForkingPickler):
         return None
 
     def _share(self, storage: torch.UntypedStorage) -> _Shared:
-        fd, size = storage._share_fd_cpu_()  # type: ignore[no-untyped-call]
+        fd, size = storage._share_fd_cpu_()
         if fd not in self._shared:
             self._shared[fd] = _Shared(len(self.fds), size)
             self.fds.append(fd)
@@ -176,10 +176,10 @@ class _BorrowingUnpickler(pickle.Unpickler):
     def persistent_load(self, value: _Lent | _Shared) -> Tensor | torch.UntypedStorage:
         if isinstance(value, _Lent):
             return self._blocks.borrow(value)
-        if value.index not in self._shared:
-            fd = self._fds[value.index]
-            self._shared[value.index] = torch.UntypedStorage._new_shared_fd_cpu(fd, value.size)  # type: ignore[no-untyped-call]
-        return self._shared[value.index]
+        if value.place not in self._shared:
+            fd = self._fds[value.place]
+            self._shared[value.place] = torch.UntypedStorage._new_shared_fd_cpu(fd, value.size)  # type: ignore[attr-defined]
+        return self._shared[value.place]
 
 
 def _look(
@@ -193,7 +193,7 @@ def _look(
 
 
 def _by_descriptor() -> bool:
-    return torch.multiprocessing.get_sharing_strategy() == "file_descriptor"
+    return bool(torch.multiprocessing.get_sharing_strategy() == "file_descriptor")  # type: ignore[no-untyped-call]
 
 
 def _numpy_type(dtype: torch.dtype) -> np.dtype[Any] | None:
