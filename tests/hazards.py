@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -20,14 +21,32 @@ def hang() -> None:
 HAZARDS = {
     "hang": hang,
     "segfault": lambda: ctypes.string_at(0),
-    "sigkill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "abort": os.abort,
+    "slow": lambda: time.sleep(0.4),
     "exit": lambda: os._exit(3),
 }
 
 
+FROM_OUTSIDE = {
+    "once": (signal.SIGKILL, 1),
+    "killed": (signal.SIGKILL, 3),
+    "terminated": (signal.SIGTERM, 3),
+    "alarmed": (signal.SIGALRM, 3),
+    "stopped": (signal.SIGSTOP, 2),
+}
+"""A signal as somebody else would send it, and how often."""
+
+
+def times(marker: Path) -> int:
+    """How often this was called for a file, over all processes."""
+    with marker.open("a") as file:
+        file.write(".")
+    return marker.stat().st_size
+
+
 @dataclass(frozen=True)
 class HazardousDecoder:
-    """PyAV, but a file named after a hazard brings it about. One named `once` does so the first time only."""
+    """PyAV, but a file named after a hazard brings it about. Those of `FROM_OUTSIDE` do so the first times."""
 
     threads: int = 1
     name: ClassVar[str] = "hazardous"
@@ -36,8 +55,6 @@ class HazardousDecoder:
         kind = Path(path).stem.rstrip("0123456789")
         if kind in HAZARDS:
             HAZARDS[kind]()
-        marker = Path(path).with_suffix(".marker")
-        if kind == "once" and not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if kind in FROM_OUTSIDE and times(Path(path).with_suffix(".marker")) <= FROM_OUTSIDE[kind][1]:
+            os.kill(os.getpid(), FROM_OUTSIDE[kind][0])
         return PyavDecoder().open(path)

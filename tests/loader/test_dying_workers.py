@@ -12,9 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hazards import hang
 from loading import digests, loader_of, rows_csv, tiny
 
-from vjepa_pipe.loader import WorkersKeepDying
+from vjepa_pipe import DataManager
+from vjepa_pipe.loader import WorkersKeepDying, pulse
+from vjepa_pipe.loader.pulse import Phase
 
 HAZARDOUS = ["decoder._target_=hazards.HazardousDecoder", "data.num_workers=2", "loader.sample_timeout_sec=1"]
 
@@ -25,7 +28,7 @@ def positions(batches: list[dict]) -> list[int]:
 
 @pytest.mark.parametrize(
     ("hazard", "method"),
-    [("hang", "fork"), ("hang", "spawn"), ("segfault", "forkserver"), ("sigkill", "fork"), ("exit", "fork")],
+    [("hang", "fork"), ("hang", "spawn"), ("segfault", "forkserver"), ("abort", "fork"), ("exit", "fork")],
 )
 def test_sample_that_ends_workers_is_replaced_and_named(videos_csv: Path, tmp_path: Path, hazard: str, method: str):
     rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: f"{hazard}.mp4"})
@@ -56,6 +59,58 @@ def test_a_worker_killed_once_changes_no_batch(videos_csv: Path, tmp_path: Path)
     assert not (tmp_path / "quarantine.jsonl").exists()
 
 
+@pytest.mark.parametrize(("kind", "deaths"), [("killed", 3), ("terminated", 3), ("alarmed", 3), ("stopped", 2)])
+def test_signals_from_outside_are_no_fault_of_the_row(videos_csv: Path, tmp_path: Path, kind: str, deaths: int):
+    """However often they come while the same row is read."""
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: f"{kind}.mp4"})
+    expected = digests(loader_of(tiny(rows), tmp_path))
+    loader = loader_of(tiny(rows, *HAZARDOUS), tmp_path)
+    assert digests(loader) == expected
+    loader.close()
+    assert loader.report.restarts == deaths
+    assert not (tmp_path / "quarantine.jsonl").exists()
+
+
+def test_too_many_kills_from_outside_say_so(videos_csv: Path, tmp_path: Path):
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: "killed.mp4"})
+    loader = loader_of(tiny(rows, *HAZARDOUS, "loader.max_restarts=2"), tmp_path)
+    with pytest.raises(
+        WorkersKeepDying, match=r"SIGKILL, while reading .*; it was ended from outside: if by the kernel"
+    ):
+        list(loader)
+
+
+def test_collation_is_watched(videos_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(pulse._LEAST, Phase.COLLATING, 1.0)
+    collate = lambda samples: hang()  # noqa: E731
+    loader = DataManager(tiny(videos_csv, *HAZARDOUS), output_dir=tmp_path).build_train_loader(collate)
+    with pytest.raises(WorkersKeepDying, match="2 workers ended while collating a batch, the same batch each time"):
+        next(iter(loader))
+    assert not (tmp_path / "quarantine.jsonl").exists()
+
+
+def test_a_stopped_program_blames_nobody(videos_csv: Path, tmp_path: Path):
+    """As in a frozen container: nobody looked meanwhile."""
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {row: f"slow{row}.mp4" for row in range(8)})
+    expected = digests(loader_of(tiny(rows), tmp_path))
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.setpgid(0, 0)
+        loader = loader_of(tiny(rows, *HAZARDOUS), tmp_path)
+        os.write(writing, json.dumps(digests(loader)).encode())
+        os._exit(0)
+    os.setpgid(child, child)
+    time.sleep(1.0)
+    for _ in range(2):
+        os.killpg(child, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.killpg(child, signal.SIGCONT)
+        time.sleep(0.3)
+    os.waitpid(child, 0)
+    assert json.loads(os.read(reading, 10_000)) == expected
+    assert not (tmp_path / "quarantine.jsonl").exists()
+
+
 def test_workers_killed_between_batches_change_nothing(videos_csv: Path, tmp_path: Path):
     rows = rows_csv(tmp_path / "rows.csv", videos_csv, {}, rows=24)
     expected = digests(loader_of(tiny(rows), tmp_path))
@@ -81,8 +136,6 @@ def test_restarts_are_bounded(videos_csv: Path, tmp_path: Path):
 def test_programming_errors_reach_the_trainer_with_their_traceback(videos_csv: Path, tmp_path: Path):
     def broken(samples):
         raise KeyError("no such thing")
-
-    from vjepa_pipe import DataManager
 
     loader = DataManager(tiny(videos_csv, "data.num_workers=1"), output_dir=tmp_path).build_train_loader(broken)
     with pytest.raises(KeyError, match="no such thing") as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import weakref
 from collections import Counter, deque
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.multiprocessing
 from torch import Tensor
 
 
@@ -32,6 +34,13 @@ class _Lent(NamedTuple):
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     offset: int
+
+
+class _Shared(NamedTuple):
+    """What crosses in place of shared memory: torch would have the main process ask a thread of the worker for it."""
+
+    place: int
+    size: int
 
 
 class Blocks:
@@ -63,11 +72,16 @@ class Blocks:
         for number in numbers:
             self._drop(number)
 
-    def dumps(self, value: Any) -> bytes:
-        """Pickle a value for the main process; tensors in blocks are lent, not copied."""
+    def dumps(self, value: Any) -> tuple[bytes, list[int]]:
+        """Pickle a value for the main process; tensors in blocks are lent, not copied.
+
+        Returns:
+            The pickle, and the descriptors of the shared memory that tensors in it stand in; they stay the tensors'.
+        """
         file = io.BytesIO()
-        _LendingPickler(file, self).dump(value)
-        return file.getvalue()
+        pickler = _LendingPickler(file, self)
+        pickler.dump(value)
+        return file.getvalue(), pickler.fds
 
     def lend(self, tensor: Tensor) -> _Lent | None:
         """What the main process needs to look at a tensor in its block; None if it is in none."""
@@ -110,9 +124,13 @@ class BorrowedBlocks:
         self._memory: dict[int, Tensor] = {}
         self._dropped: deque[int] = deque()
 
-    def loads(self, data: bytes) -> Any:
-        """What the worker's `Blocks.dumps` pickled."""
-        return _BorrowingUnpickler(io.BytesIO(data), self).load()
+    def loads(self, data: bytes, fds: Sequence[int] = ()) -> Any:
+        """What the worker's `Blocks.dumps` pickled; the descriptors are closed."""
+        try:
+            return _BorrowingUnpickler(io.BytesIO(data), self, fds).load()
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     def dropped(self) -> list[int]:
         """A block's number for each tensor that is gone and was not told of yet, for `Blocks.give_back`."""
@@ -131,18 +149,37 @@ class _LendingPickler(ForkingPickler):
     def __init__(self, file: io.BytesIO, blocks: Blocks) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._blocks = blocks
+        self.fds: list[int] = []
+        self._shared: dict[int, _Shared] = {}
 
-    def persistent_id(self, value: Any) -> _Lent | None:
-        return self._blocks.lend(value) if type(value) is Tensor else None
+    def persistent_id(self, value: Any) -> _Lent | _Shared | None:
+        if type(value) is Tensor:
+            return self._blocks.lend(value)
+        if type(value) is torch.UntypedStorage and value.device.type == "cpu" and value.nbytes() and _by_descriptor():
+            return self._share(value)
+        return None
+
+    def _share(self, storage: torch.UntypedStorage) -> _Shared:
+        fd, size = storage._share_fd_cpu_()
+        if fd not in self._shared:
+            self._shared[fd] = _Shared(len(self.fds), size)
+            self.fds.append(fd)
+        return self._shared[fd]
 
 
 class _BorrowingUnpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, blocks: BorrowedBlocks) -> None:
+    def __init__(self, file: io.BytesIO, blocks: BorrowedBlocks, fds: Sequence[int]) -> None:
         super().__init__(file)
-        self._blocks = blocks
+        self._blocks, self._fds = blocks, fds
+        self._shared: dict[int, torch.UntypedStorage] = {}
 
-    def persistent_load(self, lent: _Lent) -> Tensor:
-        return self._blocks.borrow(lent)
+    def persistent_load(self, value: _Lent | _Shared) -> Tensor | torch.UntypedStorage:
+        if isinstance(value, _Lent):
+            return self._blocks.borrow(value)
+        if value.place not in self._shared:
+            fd = self._fds[value.place]
+            self._shared[value.place] = torch.UntypedStorage._new_shared_fd_cpu(fd, value.size)  # type: ignore[attr-defined]
+        return self._shared[value.place]
 
 
 def _look(
@@ -153,6 +190,10 @@ def _look(
     # torch keeps this very array for as long as anything looks at the tensor's memory.
     weakref.finalize(array, gone, number).atexit = False
     return torch.from_numpy(array)
+
+
+def _by_descriptor() -> bool:
+    return bool(torch.multiprocessing.get_sharing_strategy() == "file_descriptor")  # type: ignore[no-untyped-call]
 
 
 def _numpy_type(dtype: torch.dtype) -> np.dtype[Any] | None:

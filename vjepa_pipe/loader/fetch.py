@@ -14,7 +14,7 @@ from vjepa_pipe.datasets import BadSample, KeyedDataset, SampleSkipped, SampleSt
 from vjepa_pipe.loader.batch_memory import BatchMemory
 from vjepa_pipe.loader.blocks import Blocks
 from vjepa_pipe.loader.monitor import ResourceMonitor
-from vjepa_pipe.loader.pulse import Pulse
+from vjepa_pipe.loader.pulse import Phase, Pulse
 from vjepa_pipe.loader.worker import Failure
 from vjepa_pipe.sampling import SampleKey, seed_worker
 from vjepa_pipe.transforms import next_clip_at
@@ -31,11 +31,12 @@ class BatchTask(NamedTuple):
 
     Attributes:
         keys: Its samples.
-        blamed: Rows, as source and row, that have ended workers: not to be opened again.
+        blamed: Rows, as source and row, that have ended workers: not to be opened again, as known when the
+            task is sent.
     """
 
     keys: list[SampleKey]
-    blamed: tuple[tuple[int, int], ...] = ()
+    blamed: Sequence[tuple[int, int]] = ()
 
 
 class Delivery(NamedTuple):
@@ -82,6 +83,8 @@ class FetchBatch:
                 raise TooManyBadSamples(f"no sample of a batch could be read, the first: {delivery.bad[0].reason}")
         except UserError as error:
             return Failure(error)
+        if self.pulse is not None:
+            self.pulse.enter(Phase.COLLATING)
         return delivery._replace(batch=self.collate(samples))
 
     def read_all(self, keys: Sequence[SampleKey], delivery: Delivery) -> list[Any]:

@@ -215,11 +215,11 @@ class ClipLoader(DataLoader[Any]):
                 raise
             self.sampler.hand_out(begun, batch)
             yield delivery.batch
-        if not self.persistent_workers and number == self._passes:
-            self.close()
+        if not self.persistent_workers and number == self._passes and self._pool is not None:
+            self._pool.end_workers()
 
     def close(self) -> None:
-        """End the workers; the next pass starts new ones."""
+        """End the workers; the next pass starts new ones, with the dataset as it is then."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None

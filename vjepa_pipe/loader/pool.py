@@ -14,25 +14,38 @@ import pickle
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from multiprocessing import connection
 from typing import Any, NamedTuple
 
-import torch.multiprocessing  # noqa: F401 (teaches pipes to hand over tensors in shared memory)
+import torch.multiprocessing  # noqa: F401 (teaches pickle to hand over tensors in shared memory)
 
 from vjepa_pipe.loader.blocks import BorrowedBlocks
-from vjepa_pipe.loader.pulse import Pulse, Reading
-from vjepa_pipe.loader.worker import Channel, Work, run_worker
+from vjepa_pipe.loader.channel import Channel, readable
+from vjepa_pipe.loader.fork_server import ForkServer
+from vjepa_pipe.loader.processes import (
+    CannotStart,
+    Launcher,
+    Parcel,
+    Spawner,
+    WorkerProcess,
+    by_itself,
+    ended_before_start,
+    how_it_ended,
+    is_stopped,
+)
+from vjepa_pipe.loader.pulse import Doing, Phase, Pulse
+from vjepa_pipe.loader.shortage import shortages_named
+from vjepa_pipe.loader.watch import Clock, Watch
+from vjepa_pipe.loader.worker import Work, run_worker
 
 Number = tuple[int, int]
 """The pass that a task belongs to, and its place in it."""
 
 _TICK_SEC = 1.0
-_LOST = (EOFError, OSError, RuntimeError, pickle.UnpicklingError)
-"""What receiving from a dying worker raises: its pipe, or the memory of a tensor, is gone."""
+_END_SEC = 2.0
 
 
 class Death(NamedTuple):
@@ -40,33 +53,41 @@ class Death(NamedTuple):
 
     Attributes:
         worker: Its number.
-        reading: What it was reading; None between samples.
+        doing: What it was at.
+        task: The task that it had.
         reason: Why it ended.
+        by_itself: Whether what it was at ended it: a signal of its own, an exit, a hang; not a signal from outside.
     """
 
     worker: int
-    reading: Reading | None
+    doing: Doing
+    task: Number | None
     reason: str
+    by_itself: bool
 
 
 @dataclass
 class _Worker:
     number: int
-    process: Any
+    process: WorkerProcess
     channel: Channel
     pulse: Pulse
     pending: deque[Number] = field(default_factory=deque)
     blocks: BorrowedBlocks = field(default_factory=BorrowedBlocks)
+    watch: Watch = field(default_factory=Watch)
 
 
 class WorkerPool:
     """Runs `work(task)` in processes and gives the results in the order of the tasks.
 
-    A worker that dies, or reads one sample for too long, is replaced; the tasks that it had are done
+    A worker that dies, or is at one thing for too long, is replaced; the tasks that it had are done
     again, from the same values, so the results are those it would have given.
 
+    Where processes are forked, this one forks once, when the pool is made; see `ForkServer`.
+
     Args:
-        work: Turns a task into a result; sent to each worker as it is when the worker starts.
+        work: Turns a task into a result; a fork has it as it is when the pool is
+            made, other workers as it is when they start.
         start: Called with its number in each worker, first of all.
         num_workers: Processes, at least 1.
         prefetch: Tasks that each worker is given ahead.
@@ -87,23 +108,38 @@ class WorkerPool:
         on_death: Callable[[Death], None],
         finish: Callable[[Any], Any] | None = None,
     ) -> None:
-        self._context: Any = multiprocessing.get_context(method)
-        self._work, self._start, self._timeout, self._on_death = work, start, timeout, on_death
-        self._num_workers = num_workers
+        context: Any = multiprocessing.get_context(method)
+        self._timeout, self._on_death = timeout, on_death
+        self._clock = Clock(min(_TICK_SEC, timeout / 4))
         self._window = num_workers * prefetch
         self._thread = ThreadPoolExecutor(1, "finish") if finish is not None else None
         self._finish = finish
         self._tasks: dict[Number, Any] = {}
         self._results: dict[Number, Any] = {}
         self._pass = 0
-        self._workers = [self._launch(number) for number in range(num_workers)]
-        self._stop = weakref.finalize(self, _stop, self._workers, os.getpid())
+        self._method: str = context.get_start_method()
+        pulses = self._pulses = [Pulse(context, timeout) for _ in range(num_workers)]
+        owner = os.getpid()
+
+        def arguments(number: int) -> tuple[Any, ...]:
+            return Parcel(work, start), num_workers, pulses[number], owner
+
+        def run(number: int, channel: Channel) -> None:
+            run_worker(number, channel, *arguments(number))
+
+        self._workers: list[_Worker] = []
+        with shortages_named():
+            forks = self._method == "fork"
+            self._launcher: Launcher = ForkServer(run) if forks else Spawner(context, run_worker, arguments)
+        self._stop = weakref.finalize(self, _stop, self._workers, self._launcher, owner)
 
     def run(self, tasks: Iterable[Any]) -> Iterator[Any]:
         """The results of tasks, in order. What is left of an earlier call is given up.
 
         Raises:
             RuntimeError: If a later call has begun meanwhile.
+            CannotStart: If workers end before they have started.
+            Shortage: If the system refuses what is needed.
         """
         self._pass += 1
         this_pass = self._pass
@@ -120,17 +156,25 @@ class WorkerPool:
                 # In turn, so that what third-party code draws from a worker's global generators repeats.
                 self._give(self._workers[index % len(self._workers)], number)
 
-        hand_out()
+        with shortages_named():
+            while len(self._workers) < len(self._pulses):
+                self._workers.append(self._launch(len(self._workers)))
+            hand_out()
         while waiting:
             number = waiting.popleft()
-            while number not in self._results:
-                self._wait(_TICK_SEC)
-            result = self._results.pop(number)
-            hand_out()
-            self._wait(0)
+            with shortages_named():
+                while number not in self._results:
+                    self._wait(self._clock.interval)
+                result = self._results.pop(number)
+                hand_out()
+                self._wait(0)
             yield result.result() if isinstance(result, Future) else result
             if self._pass != this_pass:
                 raise RuntimeError("another pass over this loader has begun; only one can be under way")
+
+    def end_workers(self) -> None:
+        """End the workers; the next call of `run` starts others. A fork server stays."""
+        _end(self._workers)
 
     def close(self) -> None:
         """End the workers. The pool cannot be used afterwards."""
@@ -144,74 +188,102 @@ class WorkerPool:
         return [worker.process.pid for worker in self._workers]
 
     def _launch(self, number: int) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        pulse = Pulse(self._context, self._timeout)
-        arguments = (number, self._num_workers, self._work, self._start, theirs, pulse, os.getpid())
-        process = self._context.Process(target=run_worker, args=arguments, daemon=True, name=f"worker{number}")
-        process.start()
-        theirs.close()
-        return _Worker(number, process, ours, pulse)
+        pulse = self._pulses[number]
+        pulse.reset()
+        process, channel = self._launcher.launch(number)
+        return _Worker(number, process, channel, pulse)
 
     def _give(self, worker: _Worker, number: Number) -> None:
+        if not worker.pending:
+            worker.watch = Watch()
         worker.pending.append(number)
-        with contextlib.suppress(OSError):  # it has died; `_wait` finds out and gives its tasks to the next
-            worker.channel.send((number, self._tasks[number], worker.blocks.dropped()))
+        with contextlib.suppress(ConnectionError):  # it has died; `_wait` finds out and gives its tasks to the next
+            worker.channel.post(pickle.dumps((number, self._tasks[number], worker.blocks.dropped())))
 
     def _wait(self, seconds: float) -> None:
         """Receive what workers have sent, waiting for it for some seconds; replace those that ended or hang."""
         channels = [worker.channel for worker in self._workers]
-        sentinels = [worker.process.sentinel for worker in self._workers]
-        found = set(connection.wait([*channels, *sentinels], min(seconds, self._timeout / 4)))
+        found = readable(channels, seconds)
         for worker in list(self._workers):
-            if worker.channel in found and not self._receive(worker):
-                self._replace(worker, _exit_reason(worker.process))
-            elif worker.process.sentinel in found:
-                while worker.channel.poll() and self._receive(worker):
-                    pass
-                self._replace(worker, _exit_reason(worker.process))
-            elif (reading := worker.pulse.reading()) is not None and reading.seconds > self._timeout:
-                self._replace(worker, f"it read one sample for more than {self._timeout:g} s")
+            if worker.channel in found:
+                self._receive(worker)
+            else:
+                with contextlib.suppress(ConnectionError):
+                    worker.channel.flush()
+        if self._clock.due():
+            self._look(self._clock.look())
 
-    def _receive(self, worker: _Worker) -> bool:
-        """Take one result; False if the worker is gone."""
-        try:
-            number, result = worker.blocks.loads(worker.channel.recv_bytes())
-        except _LOST:
-            return False
-        worker.pending.popleft()
-        if self._tasks.pop(number, None) is not None:
-            self._results[number] = result if self._thread is None else self._thread.submit(self._finish, result)  # type: ignore[arg-type]
-        return True
+    def _receive(self, worker: _Worker) -> None:
+        """Take what a worker has sent; replace it if it is gone."""
+        for message in worker.channel.messages():
+            number, result = worker.blocks.loads(*message)
+            if number is None:
+                raise result.error  # it could not start
+            worker.pending.popleft()
+            if self._tasks.pop(number, None) is not None:
+                self._results[number] = (
+                    result if self._thread is None else self._thread.submit(self._finish, result)  # type: ignore[arg-type]
+                )
+        if worker.channel.closed:
+            worker.process.wait(_END_SEC)  # its connection breaks a moment before it has ended
+            self._ended(worker)
 
-    def _replace(self, worker: _Worker, reason: str) -> None:
-        reading = worker.pulse.reading()
+    def _look(self, seconds: float) -> None:
+        """Judge each worker that has something to do.
+
+        Args:
+            seconds: Time since the last look.
+        """
+        for worker in list(self._workers):
+            pulse, watch = worker.pulse, worker.watch
+            if worker.process.wait(0):  # and yet its connection is not closed: a process of its own holds it
+                self._receive(worker)
+                if worker is self._workers[worker.number]:
+                    self._ended(worker)
+            elif worker.pending:
+                watch.look(pulse.changes, seconds, is_stopped(worker.process.pid))
+                limit = pulse.doing.phase.limit(self._timeout)
+                if watch.stopped > self._timeout:
+                    self._replace(worker, f"it was stopped for more than {self._timeout:g} s", False)
+                elif watch.running > limit:
+                    self._replace(worker, f"more than {limit:g} s {pulse.doing.phase.text}", True)
+
+    def _ended(self, worker: _Worker) -> None:
+        code = worker.process.exit_code
+        if by_itself(code) and worker.pulse.doing.phase in (Phase.IMPORTING, Phase.STARTING):
+            raise ended_before_start(worker.number, code, self._method)
+        self._replace(worker, how_it_ended(code), by_itself(code))
+
+    def _replace(self, worker: _Worker, reason: str, itself: bool) -> None:
         worker.process.kill()
-        worker.process.join()
+        worker.process.wait(_END_SEC)  # one that waits for a dead disk ends later
         worker.channel.close()
-        self._on_death(Death(worker.number, reading, reason))
+        doing, task = worker.pulse.doing, worker.pending[0] if worker.pending else None
+        if itself and doing.phase in (Phase.IMPORTING, Phase.STARTING):
+            raise CannotStart(f"worker {worker.number}: {reason}")
+        self._on_death(Death(worker.number, doing, task, reason, itself))
         successor = self._workers[worker.number] = self._launch(worker.number)
         for number in worker.pending:
             if number in self._tasks:
                 self._give(successor, number)
 
 
-def _exit_reason(process: Any) -> str:
-    process.join(_TICK_SEC)  # its pipe breaks a moment before it has ended
-    code = process.exitcode
-    if code is None:
-        return "its pipe broke"
-    return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
-
-
-def _stop(workers: Sequence[_Worker], owner: int) -> None:
+def _stop(workers: list[_Worker], launcher: Launcher, owner: int) -> None:
     if os.getpid() != owner:  # a forked copy of the pool ends; the workers are not its own
         return
+    _end(workers)
+    launcher.close()
+
+
+def _end(workers: list[_Worker]) -> None:
     for worker in workers:
         with contextlib.suppress(OSError):
-            worker.channel.send(None)
+            worker.channel.post(pickle.dumps(None))
     until = time.monotonic() + 0.5
     for worker in workers:
-        worker.process.join(max(0.0, until - time.monotonic()))
+        worker.process.wait(max(0.0, until - time.monotonic()))
         worker.process.kill()
-        worker.process.join()
+    for worker in workers:
+        worker.process.wait(_END_SEC)
         worker.channel.close()
+    workers.clear()

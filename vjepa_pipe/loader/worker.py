@@ -9,18 +9,17 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 import psutil
 from torch.utils.data._utils import worker as torch_worker
 
 from vjepa_pipe.loader.blocks import Blocks
-from vjepa_pipe.loader.pulse import Pulse
-
-Channel = Connection
+from vjepa_pipe.loader.channel import Channel
+from vjepa_pipe.loader.processes import Parcel, is_alive
+from vjepa_pipe.loader.pulse import Phase, Pulse
+from vjepa_pipe.loader.shortage import shortage
 
 _PARENT_CHECK_SEC = 2.0
 
@@ -46,51 +45,68 @@ class Failure:
     error: Exception
 
 
-def run_worker(
-    number: int,
-    num_workers: int,
-    work: Work,
-    start: Callable[[int], None],
-    channel: Channel,
-    pulse: Pulse,
-    parent: int,
-) -> None:
-    """The life of a worker: tasks in, results out, until there are no more or the main process is gone."""
+def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, pulse: Pulse, parent: int) -> None:
+    """The life of a worker: tasks in, results out, until there are no more or the main process is gone.
+
+    Args:
+        number: Of this worker.
+        channel: To the main process.
+        parcel: A `Work`, and what is called with the number first of all.
+        num_workers: Of the loader.
+        pulse: Where to tell what is being done.
+        parent: Process id of the main process.
+    """
+    pulse.enter(Phase.STARTING)
     # For `get_worker_info`: torch then collates into shared memory, which crosses to the main process uncopied.
     torch_worker._worker_info = torch_worker.WorkerInfo(id=number, num_workers=num_workers, seed=0, dataset=None)  # type: ignore[arg-type]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one decides
     for deadly in (signal.SIGTERM, signal.SIGALRM):  # a handler that a fork inherited is not meant for us
         signal.signal(deadly, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    start(number)
-    work.watch(pulse)
+    try:
+        work, start = parcel.open()
+        start(number)
+        work.watch(pulse)
+    except (Exception, SystemExit) as error:
+        channel.send(pickle.dumps((None, Failure(_portable(error)))))
+        return
     gc.freeze()  # what stands now stays: looking through it again and again would cost 4 % of a worker's time
+    pulse.enter(Phase.IDLE)
     while (message := _next(channel)) is not None:
+        pulse.enter(Phase.WORKING)
         place, task, given_back = message
         work.blocks.give_back(given_back)
         try:
             result = work(task)
         except Exception as error:
-            result = Failure(_portable(error))
-        pulse.end()
+            result = Failure(shortage(error) or _portable(error))
+        pulse.enter(Phase.WORKING)
         try:
-            channel.send_bytes(work.blocks.dumps((place, result)))
-        except (OSError, EOFError):
+            channel.send(*work.blocks.dumps((place, result)))
+        except (ConnectionError, EOFError):
             return
+        except (OSError, RuntimeError) as error:
+            named = shortage(error)
+            if named is None:
+                raise
+            channel.send(pickle.dumps((place, Failure(named))))
         del result
+        pulse.enter(Phase.IDLE)
 
 
 def _next(channel: Channel) -> Any:
     try:
-        return channel.recv()
-    except (EOFError, OSError):
+        return pickle.loads(channel.recv().data)
+    except (EOFError, ConnectionError):
         return None
 
 
-def _portable(error: Exception) -> Exception:
+def _portable(error: BaseException) -> Exception:
     """The error with its traceback as a note, in a form that crosses to another process."""
     text = "in a worker:\n" + "".join(traceback.format_exception(error))
     error.add_note(text)
+    if not isinstance(error, Exception):  # sys.exit
+        return RuntimeError(text)
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # whatever an exception class of somebody else's does
@@ -102,7 +118,7 @@ def _end_with(parent: int) -> None:
     """End this process when the main one has gone; a pipe may be held open by a sibling."""
     try:
         process = psutil.Process(parent)
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        while is_alive(process):
             time.sleep(_PARENT_CHECK_SEC)
     except psutil.NoSuchProcess:
         pass
