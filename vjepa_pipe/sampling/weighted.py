@@ -16,8 +16,9 @@ from vjepa_pipe.sampling.order import SampleOrder
 class DistributedWeightedSampler:
     """Yields the rows that this rank loads in an epoch, each as often as its weight asks.
 
-    Over all ranks together, each row is drawn floor or ceil of its expected number of times
-    (`num_samples * weight / sum(weights)`) in every epoch, and over the epochs so far. With equal
+    Over all ranks together, at every epoch's end each row has been drawn floor or ceil of its expected
+    number of times (`num_samples * weight / sum(weights)` an epoch) over the run so far, and less than
+    two from it in any one epoch. What an epoch costs does not depend on which it is. With equal
     weights and the default `num_samples`, that is every row exactly once per epoch. With fewer
     samples than rows, the rows left out of one epoch come first in the next.
 
