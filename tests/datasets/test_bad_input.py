@@ -25,7 +25,7 @@ from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.video import DecordDecoder, PyavDecoder, VideoError
 
 FLIPS = 200
-SECONDS = 5.0
+SECONDS = 60.0  # tells a file that hangs a decoder, on any machine
 MEMORY_BYTES = 1 << 30
 DECODERS = {"pyav": PyavDecoder(), "decord": DecordDecoder()}
 

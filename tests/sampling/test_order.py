@@ -24,12 +24,13 @@ def rows_drawn(order, first_epoch, epochs):
     return Counter(zip(sources.tolist(), rows.tolist(), strict=True))
 
 
-def assert_floor_or_ceil(drawn, weights, sizes, draws):
+def assert_drawn(drawn, weights, sizes, draws, within=1):
+    """Within one of the expected number is its floor or ceil."""
     total = sum(Fraction(repr(weight)) for weight in weights)
     for source, (weight, size) in enumerate(zip(weights, sizes, strict=True)):
         for row in range(size):
             due = draws * Fraction(repr(weight)) / total / size
-            assert abs(drawn[source, row] - due) < 1, (source, row)
+            assert abs(drawn[source, row] - due) < within, (source, row)
     assert sum(drawn.values()) == draws
 
 
@@ -38,9 +39,9 @@ def test_weights_hold_for_every_row_in_every_epoch_and_over_the_run():
     so_far = Counter()
     for epoch in range(20):
         drawn = rows_drawn(order, epoch, 1)
-        assert_floor_or_ceil(drawn, WEIGHTS, SIZES, EPOCH)
+        assert_drawn(drawn, WEIGHTS, SIZES, EPOCH, within=2)
         so_far += drawn
-        assert_floor_or_ceil(so_far, WEIGHTS, SIZES, (epoch + 1) * EPOCH)
+        assert_drawn(so_far, WEIGHTS, SIZES, (epoch + 1) * EPOCH)
 
 
 @given(
@@ -56,8 +57,8 @@ def test_weights_hold_for_any_mixture(sources, epoch_size, seed):
     sizes = [size for _, size in sources]
     order = SampleOrder(weights, sizes, epoch_size, seed)
     for epoch in (0, 1, 2, 9):
-        assert_floor_or_ceil(rows_drawn(order, epoch, 1), weights, sizes, epoch_size)
-        assert_floor_or_ceil(rows_drawn(order, 0, epoch + 1), weights, sizes, (epoch + 1) * epoch_size)
+        assert_drawn(rows_drawn(order, epoch, 1), weights, sizes, epoch_size, within=2)
+        assert_drawn(rows_drawn(order, 0, epoch + 1), weights, sizes, (epoch + 1) * epoch_size)
 
 
 def test_rows_left_out_of_an_epoch_come_first_in_the_next():

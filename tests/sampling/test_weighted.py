@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from collections import Counter
 from fractions import Fraction
@@ -9,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
-from vjepa_pipe.sampling import DistributedWeightedSampler
+from vjepa_pipe.sampling import DistributedWeightedSampler, KeyedIndex
 
 WORLDS = (1, 2, 4, 7)
 
@@ -32,11 +34,12 @@ def interleaved(yielded):
     return [yielded[p % world_size][p // world_size] for p in range(sum(map(len, yielded)))]
 
 
-def assert_floor_or_ceil(drawn, weights, draws):
+def assert_drawn(drawn, weights, draws, within=1):
+    """Within one of the expected number is its floor or ceil."""
     exact = [Fraction(repr(weight)) for weight in weights]
     total = sum(exact)
     for row, weight in enumerate(exact):
-        assert abs(drawn[row] - draws * weight / total) < 1, row
+        assert abs(drawn[row] - draws * weight / total) < within, row
     assert sum(drawn.values()) == draws
 
 
@@ -68,9 +71,9 @@ def test_weights_hold_in_every_epoch_and_over_twenty(mixture, num_samples, world
         for sampler in samplers:
             sampler.set_epoch(epoch)
             drawn.update(sampler)
-        assert_floor_or_ceil(drawn, weights, draws)
+        assert_drawn(drawn, weights, draws, within=2)
         so_far += drawn
-        assert_floor_or_ceil(so_far, weights, (epoch + 1) * draws)
+        assert_drawn(so_far, weights, (epoch + 1) * draws)
 
 
 @pytest.mark.parametrize("epoch", [0, 3])
@@ -137,6 +140,28 @@ def test_a_dataloader_takes_it():
     loader = DataLoader(rows, batch_size=2, sampler=sampler)
     assert len(loader) == 3
     assert torch.cat(list(loader)).tolist() == list(sampler)
+
+
+def test_rows_carry_their_key():
+    sampler = DistributedWeightedSampler([1.0] * 10, rank=1, world_size=2, seed=7)
+    sampler.set_epoch(3)
+    (first, second), *_ = BatchSampler(sampler, 2, drop_last=False)
+    assert (first.seed, first.epoch, first.position) == (7, 3, 31)
+    assert (second.seed, second.epoch, second.position) == (7, 3, 33)
+    assert isinstance(first, int) and first == next(iter(sampler)) and [*range(10)][first] == int(first)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda index: pickle.loads(pickle.dumps(index))])
+def test_a_row_is_copied_with_its_key(duplicate):
+    again = duplicate(KeyedIndex(4, seed=7, epoch=3, position=31))
+    assert type(again) is KeyedIndex
+    assert (int(again), again.seed, again.epoch, again.position) == (4, 7, 3, 31)
+
+
+def test_a_row_less_some_rows_keeps_its_key():
+    less = KeyedIndex(4, seed=7, epoch=3, position=31) - 3
+    assert (less, less.seed, less.epoch, less.position) == (1, 7, 3, 31)
+    assert KeyedIndex(4, 7, 3, 31) - 0.5 == 3.5
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def test_a_full_disk_loses_no_finished_point(tmp_path: Path, toy: dict[str, str]
     blocks = 40  # of 512 bytes
     command = f"ulimit -f {blocks}; exec {sys.executable} {Path(__file__).parents[2] / 'launch.py'} "
     command += f"-m hydra.sweep.dir=sweep {TARGET} seed={listed}"
+    toy["GIT_CEILING_DIRECTORIES"] = str(Path(__file__).parents[2])  # the record of a run holds the checkout's changes
     status = os.spawnvpe(os.P_WAIT, "sh", ["sh", "-c", f"trap '' XFSZ; cd {tmp_path}; {command} 2> err.txt"], toy)
     assert status == 1
     assert "cannot write sweep/report.html: File too large" in (tmp_path / "err.txt").read_text()

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from vjepa_pipe.config.errors import SampleError
 from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
 from vjepa_pipe.datasets.bad import BadSample, Quarantined, SampleSkipped, none_readable, replacements
-from vjepa_pipe.sampling import ConcatIndices, SampleKey, generator
+from vjepa_pipe.sampling import ConcatIndices, KeyedIndex, SampleKey, generator
 
 Transform = Callable[..., torch.Tensor]
 
@@ -36,7 +36,7 @@ class Source(Protocol):
 class KeyedDataset(Dataset[dict[str, Any]]):
     """A dataset whose sample is a pure function of its key.
 
-    `dataset[i]` takes a row number, or a `SampleKey` from a sampler. Everything that is drawn for the
+    `dataset[i]` takes a row number, or a `SampleKey` or `KeyedIndex` from a sampler. Everything that is drawn for the
     sample is drawn from generators made from the key, so it does not matter in which process, or how
     often, it is read.
 
@@ -124,8 +124,10 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         raise NotImplementedError(f"{type(self).__name__} has no blank sample for {key}")
 
     def key_of(self, index: int) -> SampleKey:
-        """The key that `dataset[index]` uses for a plain row number."""
+        """The key that `dataset[index]` uses for a row number: what it carries, or else the same in every epoch."""
         source, row = self.index[range(len(self))[index]]
+        if isinstance(index, KeyedIndex):
+            return SampleKey(index.seed, index.epoch, index.position, source, row)
         return SampleKey(self.seed, 0, int(index) % len(self), source, row)
 
     def augmentation_rng(self, key: SampleKey, clip: int = 0) -> np.random.Generator:

@@ -10,7 +10,7 @@ from typing import Any, get_origin, get_type_hints
 
 from vjepa_pipe.config.errors import UserError
 
-VERSION = 1
+VERSION = 2
 _CHECKSUM = "checksum"
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate
 from numbers import Rational
 
 import numpy as np
 import numpy.typing as npt
 
-from vjepa_pipe.sampling.pfair import PfairSchedule
-
-# Counts remembered for epochs already visited: 2**20 of them take 8 MiB.
-_REMEMBERED_COUNTS = 2**20
+from vjepa_pipe.sampling.rare_sources import RareSources
 
 
 class EpochQuotas:
@@ -21,18 +19,19 @@ class EpochQuotas:
 
     With w a source's share of all weights and N the epoch's length, for every source and epoch:
 
-    - an epoch's quotas sum to N;
-    - a quota is floor or ceil of N * w;
-    - the draws of epochs 0 .. e together are floor or ceil of (e + 1) * N * w.
+    - an epoch's quotas sum to N, and none is negative;
+    - the draws of epochs 0 .. e - 1 together are floor or ceil of e * N * w;
+    - so a quota is less than two from N * w.
 
-    Rounding each source by itself breaks the first promise as soon as there are three sources, and
-    patching the sum breaks the others; the units left over by N * w are handed out by
-    `PfairSchedule`. The arithmetic is exact: a weight counts as the decimal that is written for it,
-    so .335, .1 and .565 are 335, 100 and 565 thousandths.
+    Sources are laid end to end, each as long as its share, and the draws of the first e epochs that fall
+    to the first k of them are floor(e * N * (the sum of their shares)); a source's draws are the
+    difference of two such numbers. Sources that are expected less than once in an epoch stand first, as
+    one, and `RareSources` counts out its draws among them. The arithmetic is exact: a weight counts as
+    the decimal that is written for it, so .335, .1 and .565 are 335, 100 and 565 thousandths.
 
-    The quotas repeat after a number of epochs that depends on the weights. The next epoch costs
-    O(draws left over * log(sources)); a jump costs as much for each epoch it passes within one such
-    period, forwards from the last epoch asked for, or from the start of the period when it goes back.
+    Any epoch costs a few operations for each source. Where two or more are rare, it also costs
+    O(rare draws * log(rare sources)) for each epoch passed: one from an epoch to the next; for a jump, as
+    many as the rarest waits for one draw, or all those before if they are fewer.
 
     Args:
         weights: One weight per source, in any unit; zero means never.
@@ -46,18 +45,14 @@ class EpochQuotas:
     def __init__(self, weights: Sequence[float | Fraction], epoch_size: int) -> None:
         if epoch_size < 1:
             raise ValueError(f"epoch_size must be >= 1 (got {epoch_size})")
-        parts = _integer_weights(weights)
-        total = sum(parts)
         self.epoch_size = int(epoch_size)
-        self._whole = np.array([self.epoch_size * part // total for part in parts], dtype=np.int64)
-        left_over = [self.epoch_size * part % total for part in parts]
-        # In lowest terms, the denominator is also the number of epochs after which no source is
-        # ahead or behind: 1/6, 1/3 and 1/2 of a draw per epoch are settled after 6 epochs.
-        divisor = math.gcd(total, *left_over)
-        self.period = total // divisor
-        self._shares = [part // divisor for part in left_over]
-        self._per_period = np.array(self._shares, dtype=object)
-        self._restart()
+        parts = _integer_weights(weights)
+        self._total = sum(parts)
+        expected = [self.epoch_size * part for part in parts]
+        self._rare = [s for s, share in enumerate(expected) if 0 < share < self._total]
+        self._common = [s for s, share in enumerate(expected) if not 0 < share < self._total]
+        self._rare_counts = RareSources([expected[s] for s in self._rare], self._total)
+        self._ends = list(accumulate((expected[s] for s in self._common), initial=sum(expected[s] for s in self._rare)))
 
     def before(self, epoch: int) -> npt.NDArray[np.int64]:
         """Draws from each source in the epochs before `epoch`.
@@ -73,32 +68,15 @@ class EpochQuotas:
         """
         if epoch < 0:
             raise ValueError(f"epoch must be >= 0 (got {epoch})")
-        periods, slot = divmod(int(epoch), self.period)
-        total: npt.NDArray[np.int64] = epoch * self._whole + self._extra(slot)
-        if periods:
-            total += (periods * self._per_period).astype(np.int64)
-        return total
+        draws = np.empty(len(self._rare) + len(self._common), dtype=np.int64)
+        draws[self._rare] = self._rare_counts.before(int(epoch))
+        draws[self._common] = np.diff([int(epoch) * end // self._total for end in self._ends])
+        return draws
 
     def of(self, epoch: int) -> npt.NDArray[np.int64]:
         """Draws from each source in `epoch`; shape and errors as `before`."""
-        return self.before(epoch + 1) - self.before(epoch)
-
-    def _restart(self) -> None:
-        self._schedule = PfairSchedule(self._shares, self.period)
-        self._remembered: dict[int, npt.NDArray[np.int64]] = {}
-
-    def _extra(self, slot: int) -> npt.NDArray[np.int64]:
-        """Draws beyond the whole part of N * w, in the first `slot` epochs of a period."""
-        if slot == 0:
-            return np.zeros(len(self._shares), dtype=np.int64)
-        if slot <= self._schedule.slot and slot not in self._remembered:
-            self._restart()
-        while self._schedule.slot < slot:
-            self._schedule.advance()
-            self._remembered[self._schedule.slot] = np.array(self._schedule.served, dtype=np.int64)
-            if len(self._remembered) > max(2, _REMEMBERED_COUNTS // len(self._shares)):
-                del self._remembered[next(iter(self._remembered))]
-        return self._remembered[slot]
+        before = self.before(epoch)
+        return self.before(epoch + 1) - before
 
 
 def _integer_weights(weights: Sequence[float | Fraction]) -> list[int]:

@@ -26,10 +26,10 @@ class SampleOrder:
     source's places, counted over the whole run, walk its rows in one fixed order made from the seed,
     round and round.
 
-    Because that order is fixed, no row comes again before all others have come: every row is drawn
-    floor or ceil of its expected number of times in every epoch, and over the epochs so far. Rows
-    that one epoch leaves out come first in the next. Which rows meet in a batch still changes from
-    epoch to epoch, since the slots are permuted anew.
+    Because that order is fixed, no row comes again before all others have come: at every epoch's end,
+    every row has been drawn floor or ceil of its expected number of times over the run so far (in one
+    epoch, less than two from it). Rows that one epoch leaves out come first in the next. Which rows meet
+    in a batch still changes from epoch to epoch, since the slots are permuted anew.
 
     Worked example, sizes 4 and 2, weights 1 and 1, epochs of 4 samples: both sources give 2 to each
     epoch, so epoch 0 holds rows a, b of source 0 and both rows of source 1; epoch 1 holds rows c, d
@@ -137,7 +137,8 @@ class _EpochPlan:
     """
 
     def __init__(self, quotas: EpochQuotas, seed: int, epoch: int) -> None:
-        before, quota = quotas.before(epoch), quotas.of(epoch)
+        before = quotas.before(epoch)
+        quota = quotas.before(epoch + 1) - before
         ends = np.cumsum(quota)
         self.slots = KeyedPermutation(quotas.epoch_size, keyed_hash("slots of an epoch", seed, epoch))
         self.ends: list[int] = ends.tolist()

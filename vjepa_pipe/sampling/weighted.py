@@ -10,16 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from vjepa_pipe.sampling.distributed import rank_and_world
+from vjepa_pipe.sampling.key import KeyedIndex
 from vjepa_pipe.sampling.order import SampleOrder
 
 
 class DistributedWeightedSampler:
     """Yields the rows that this rank loads in an epoch, each as often as its weight asks.
 
-    Over all ranks together, each row is drawn floor or ceil of its expected number of times
-    (`num_samples * weight / sum(weights)`) in every epoch, and over the epochs so far. With equal
+    Over all ranks together, at every epoch's end each row has been drawn floor or ceil of its expected
+    number of times (`num_samples * weight / sum(weights)` an epoch) over the run so far, and less than
+    two from it in any one epoch. What an epoch costs does not depend on which it is. With equal
     weights and the default `num_samples`, that is every row exactly once per epoch. With fewer
     samples than rows, the rows left out of one epoch come first in the next.
+
+    A row is a `KeyedIndex`: an int that tells a `VideoDataset` the seed, the epoch and the position to draw
+    its window and crop from, so these change with the epoch in any DataLoader.
 
     Rank r of W takes positions r, r + W, r + 2W, ... of the epoch, so no position is on two ranks,
     none is left out and none is added as padding: the lengths of two ranks differ by at most one.
@@ -75,10 +80,11 @@ class DistributedWeightedSampler:
     def __len__(self) -> int:
         return len(self._positions())
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[KeyedIndex]:
         for position in self._positions():
             key = self._order.at(position)
-            yield int(self._rows_by_group[self._group_starts[key.source] + key.row])
+            row = int(self._rows_by_group[self._group_starts[key.source] + key.row])
+            yield KeyedIndex(row, key.seed, key.epoch, key.position)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields.
