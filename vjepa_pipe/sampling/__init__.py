@@ -2,13 +2,8 @@
 
 from vjepa_pipe.sampling.apportionment import EpochQuotas
 from vjepa_pipe.sampling.concat import ConcatIndices
-<<<<<<< HEAD
 from vjepa_pipe.sampling.distributed import WHERE_TO_BUILD, rank_and_world
-from vjepa_pipe.sampling.key import SampleKey
-=======
-from vjepa_pipe.sampling.distributed import rank_and_world
 from vjepa_pipe.sampling.key import KeyedIndex, SampleKey
->>>>>>> sampling
 from vjepa_pipe.sampling.order import SampleOrder
 from vjepa_pipe.sampling.permutation import KeyedPermutation
 from vjepa_pipe.sampling.rng import generator, keyed_hash
