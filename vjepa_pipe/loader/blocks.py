@@ -23,6 +23,8 @@ import torch
 import torch.multiprocessing
 from torch import Tensor
 
+from vjepa_pipe.loader.channel import close_all
+
 
 class _Lent(NamedTuple):
     """What crosses to the main process in place of a tensor; its memory only the first time."""
@@ -76,11 +78,15 @@ class Blocks:
         """Pickle a value for the main process; tensors in blocks are lent, not copied.
 
         Returns:
-            The pickle, and the descriptors of the shared memory that tensors in it stand in; they stay the tensors'.
+            The pickle, and descriptors of the shared memory that tensors in it stand in, for the caller to close.
         """
         file = io.BytesIO()
         pickler = _LendingPickler(file, self)
-        pickler.dump(value)
+        try:
+            pickler.dump(value)
+        except BaseException:
+            close_all(pickler.fds)
+            raise
         return file.getvalue(), pickler.fds
 
     def lend(self, tensor: Tensor) -> _Lent | None:
@@ -129,8 +135,7 @@ class BorrowedBlocks:
         try:
             return _BorrowingUnpickler(io.BytesIO(data), self, fds).load()
         finally:
-            for fd in fds:
-                os.close(fd)
+            close_all(fds)
 
     def dropped(self) -> list[int]:
         """A block's number for each tensor that is gone and was not told of yet, for `Blocks.give_back`."""
@@ -150,7 +155,7 @@ class _LendingPickler(ForkingPickler):
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._blocks = blocks
         self.fds: list[int] = []
-        self._shared: dict[int, _Shared] = {}
+        self._shared: dict[int, tuple[_Shared, torch.UntypedStorage]] = {}
 
     def persistent_id(self, value: Any) -> _Lent | _Shared | None:
         if type(value) is Tensor:
@@ -161,10 +166,10 @@ class _LendingPickler(ForkingPickler):
 
     def _share(self, storage: torch.UntypedStorage) -> _Shared:
         fd, size = storage._share_fd_cpu_()
-        if fd not in self._shared:
-            self._shared[fd] = _Shared(len(self.fds), size)
-            self.fds.append(fd)
-        return self._shared[fd]
+        if fd not in self._shared:  # the storage is kept too: without it the number could come to mean another
+            self._shared[fd] = _Shared(len(self.fds), size), storage
+            self.fds.append(os.dup(fd))
+        return self._shared[fd][0]
 
 
 class _BorrowingUnpickler(pickle.Unpickler):

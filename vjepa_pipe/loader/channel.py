@@ -119,7 +119,7 @@ class Channel:
             except BlockingIOError:
                 return False
             if piece.owned:
-                _close(piece.fds)
+                close_all(piece.fds)
             self._out.popleft()
             if sent < len(piece.data):
                 self._out.appendleft(_Piece(piece.data[sent:], (), False))
@@ -154,8 +154,8 @@ class Channel:
         """Close this end, and what was on its way."""
         self._socket.close()
         self.closed = True
-        _close([fd for piece in self._out if piece.owned for fd in piece.fds])
-        _close(self._fds)
+        close_all([fd for piece in self._out if piece.owned for fd in piece.fds])
+        close_all(self._fds)
         self._out.clear()
         self._fds.clear()
         self._in.clear()
@@ -227,7 +227,8 @@ def contents_of(fd: int) -> bytes:
         return file.read()
 
 
-def _close(fds: Sequence[int] | deque[int]) -> None:
+def close_all(fds: Iterable[int]) -> None:
+    """Close descriptors."""
     for fd in fds:
         os.close(fd)
 

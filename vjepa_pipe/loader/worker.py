@@ -16,7 +16,7 @@ import psutil
 from torch.utils.data._utils import worker as torch_worker
 
 from vjepa_pipe.loader.blocks import Blocks
-from vjepa_pipe.loader.channel import Channel
+from vjepa_pipe.loader.channel import Channel, close_all
 from vjepa_pipe.loader.processes import Parcel, is_alive
 from vjepa_pipe.loader.pulse import Phase, Pulse
 from vjepa_pipe.loader.shortage import shortage
@@ -82,7 +82,11 @@ def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, 
             result = Failure(shortage(error) or _portable(error))
         pulse.enter(Phase.WORKING)
         try:
-            channel.send(*work.blocks.dumps((place, result)))
+            data, fds = work.blocks.dumps((place, result))
+            try:
+                channel.send(data, fds)
+            finally:
+                close_all(fds)
         except (ConnectionError, EOFError):
             return
         except (OSError, RuntimeError) as error:
