@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.config.active import version_base
 from vjepa_pipe.config.compose import compose, experiment_from, with_legacy_files
-from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
@@ -85,6 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
             return _command(sys.argv[1])(sys.argv[2:])
+        _refuse_unknown_command(sys.argv[1:])
         register()
         make_plugins_known()
         register_resolvers()
@@ -108,6 +110,12 @@ def main(arguments: list[str] | None = None) -> int:
         if not full_error:
             os.environ.pop(FULL_ERROR, None)
     return 0
+
+
+def _refuse_unknown_command(words: Sequence[str]) -> None:
+    """A first word that is neither a command, a flag nor an override is a command mistyped."""
+    if words and re.fullmatch(r"[A-Za-z_-]*[A-Za-z]", words[0]) and not words[0].startswith("-"):
+        raise ConfigError([f"{words[0]} is not a command{did_you_mean(words[0], COMMANDS)}: {', '.join(COMMANDS)}"])
 
 
 def _options(arguments: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.config.active import our_hydra
 from vjepa_pipe.config.build import build, faults_of
@@ -39,6 +40,8 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     """
     from vjepa_pipe.config.faults import set_aside_faulty_overrides
 
+    if isinstance(overrides, str):
+        raise ConfigError([f"compose takes a list of overrides: compose([{overrides!r}])"])
     overrides = with_legacy_files(overrides)
     faults: list[str] = []
     try:
@@ -121,7 +124,10 @@ def read_experiment(
     own = config  # copied only where needed: a copy takes longer than everything else here
     if "hydra" in config:
         own = OmegaConf.masked_copy(config, [key for key in map(str, config) if key != "hydra"])
-    plain: dict[str, Any] = OmegaConf.to_container(own, resolve=True)  # type: ignore[assignment]
+    try:
+        plain: dict[str, Any] = OmegaConf.to_container(own, resolve=True)  # type: ignore[assignment]
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError([_interpolation_fault(error)]) from error
     if types_at is None:
         types_at = dict(node_types(config))
     experiment: ExperimentConfig = build(types_at.get("", ExperimentConfig), plain, "", faults, types_at)
@@ -130,6 +136,12 @@ def read_experiment(
     else:
         faults.extend(forbidden_targets(plain))
     return experiment, faults
+
+
+def _interpolation_fault(error: Exception) -> str:
+    where = getattr(error, "full_key", None)
+    what = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"{where}: {what}" if where else what
 
 
 def deeper_faults(experiment: ExperimentConfig) -> list[str]:

@@ -31,6 +31,16 @@ def one_setting_per_source(experiment: ExperimentConfig) -> Iterator[str]:
         yield f"data.source_names must differ from each other (got {data.source_names})"
 
 
+def names_stay_inside(experiment: ExperimentConfig) -> Iterator[str]:
+    """The run's name is a folder below the output root; a source's name is part of file names."""
+    name = experiment.name
+    if name.startswith(("/", "~")) or ".." in name.replace("\\", "/").split("/") or not name.isprintable():
+        yield f"name must be a folder below outputs/, without '..' (got {name!r})"
+    for source in experiment.data.source_names or []:
+        if "/" in source or "\\" in source or source in ("", ".", "..") or not source.isprintable():
+            yield f"data.source_names must be plain names, without '/' (got {source!r})"
+
+
 def weights_draw_something(experiment: ExperimentConfig) -> Iterator[str]:
     """At least one source has a weight."""
     weights = experiment.data.data_weights
@@ -143,6 +153,7 @@ def shards_meet(experiment: ExperimentConfig) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
+    names_stay_inside,
     one_setting_per_source,
     weights_draw_something,
     one_clip_mode,

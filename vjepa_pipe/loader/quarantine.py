@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from vjepa_pipe.datasets import BadSample, Source
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX
 
 FILES = "quarantine*.jsonl"
+
+logger = logging.getLogger(__name__)
 
 
 def quarantine_name(rank: int, world_size: int) -> str:
@@ -31,6 +34,7 @@ class QuarantineWriter:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._written: set[tuple[str, int]] | None = None
+        self._failed = False
 
     def add(self, bad: BadSample) -> None:
         """Write a row, unless it has been or an index names it."""
@@ -41,9 +45,19 @@ class QuarantineWriter:
         if (bad.source, bad.row) in self._written:
             return
         self._written.add((bad.source, bad.row))
+        try:
+            self._append(json.dumps(bad._asdict()) + "\n")
+        except OSError as error:  # the run is worth more than the list
+            if not self._failed:
+                logger.warning("%s: bad rows are no longer written down: %s", self._file, error.strerror)
+            self._failed = True
+
+    def _append(self, line: str) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(bad._asdict()) + "\n")
+        text = self._file.read_bytes() if self._file.exists() else b""
+        with self._file.open("ab") as file:
+            file.truncate(text.rfind(b"\n") + 1)  # without a line that a full disk or a kill has cut off
+            file.write(line.encode())
 
 
 def read_quarantine(path: str | Path, sources: Sequence[Source]) -> set[tuple[int, int]]:
@@ -84,7 +98,9 @@ def _lines(file: Path) -> list[BadSample]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: cannot be read as a quarantine file ({error})") from error
-    return [_parsed(file, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    *lines, cut_off = text.split("\n")  # the last line is whole only with its end
+    del cut_off
+    return [_parsed(file, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _parsed(file: Path, number: int, line: str) -> BadSample:

@@ -42,6 +42,7 @@ def expand(arguments: Sequence[str], options: SweepConfig, loader: ConfigLoader)
             interval: Any = override.value()
             intervals.append((key, interval))
         elif override.is_sweep_override():
+            _check_range(key, override)
             fixed[key] = [[f"{key}={value}"] for value in override.sweep_string_iterator()]
         else:
             fixed[key] = [[str(override.input_line)]]
@@ -50,6 +51,15 @@ def expand(arguments: Sequence[str], options: SweepConfig, loader: ConfigLoader)
     if count > MAX_POINTS:
         raise ConfigError([f"a sweep must have at most {MAX_POINTS} points (got {count})"])
     return [[text for place in places for text in place] for places in itertools.product(*axes)]
+
+
+def _check_range(key: str, override: Override) -> None:
+    """Refuse a range of too many values before any of them is made."""
+    if override.is_range_sweep():
+        values: Any = override.value()
+        count = math.ceil((values.stop - values.start) / values.step) if values.step else 0
+        if count > MAX_POINTS:
+            raise ConfigError([f"a sweep must have at most {MAX_POINTS} points (got {count} of {key})"])
 
 
 def _key(override: Override) -> str:

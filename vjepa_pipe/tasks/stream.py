@@ -62,7 +62,10 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         if first is not None and task.preview_clips and not stopped:
             picture = _preview(manager, loader.dataset, first, task.preview_clips)
             if picture is not None:
-                picture.save(output_dir / PREVIEW, optimize=True)
+                try:
+                    picture.save(output_dir / PREVIEW, optimize=True)
+                except OSError as error:  # the clips were streamed all the same
+                    console.print(f"{PREVIEW} cannot be written: {error}", markup=False, highlight=False)
         console.print(summary.line(), highlight=False)
         console.print(f"results in {output_dir}", markup=False, highlight=False, soft_wrap=True)
         if stopped:
