@@ -108,6 +108,3 @@ def test_bad_input(index: Path, capsys: pytest.CaptureFixture[str], monkeypatch:
         assert main(["info", *words]) == 1
         error = capsys.readouterr().err
         assert error.startswith(message) and error.count("\n") == 1
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    assert main(["info", str(index)]) == 1
-    assert "needs pyarrow: pip install 'vjepa_pipe[robotics]'" in capsys.readouterr().err

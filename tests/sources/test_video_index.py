@@ -10,7 +10,6 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from vjepa_pipe.config import UserError
 from vjepa_pipe.sources import Rows, SourceError, VideoIndex, read_indexes
 from vjepa_pipe.sources.index_file import Column, fault, index_files, open_index
 from vjepa_pipe.tasks.index_parts import write_index
@@ -102,12 +101,6 @@ def test_a_damaged_index_is_named(tmp_path: Path) -> None:
     rows = Rows.from_lists("a", ["/v/a"], [0])
     with pytest.raises(SourceError, match=r"a.parquet: is damaged, or no index of videos \("):
         read_indexes(tmp_path, [rows], [rows])
-
-
-def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    with pytest.raises(UserError, match=r"needs pyarrow: pip install 'vjepa_pipe\[robotics\]'"):
-        open_index(tmp_path / "a.parquet")
 
 
 def test_faults_can_be_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 from footage import bit_flipped, truncated, wiped, write_audio
 
-from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, VideoError
+from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, VideoError, pyav
+from vjepa_pipe.video.packet_index import PacketIndex
 
 Find = Callable[[str], Path]
 
@@ -32,7 +34,7 @@ def reason(decoder: Decoder, path: Path, *frames: int) -> str:
 @both
 def test_no_video_at_all(decoder: Decoder, tmp_path: Path) -> None:
     assert reason(decoder, tmp_path / "missing.mp4") == "cannot be opened (No such file or directory)"
-    assert reason(decoder, tmp_path) == "cannot be opened (Is a directory)"
+    assert reason(decoder, tmp_path) == "cannot be opened (not a file but a folder)"
     empty = tmp_path / "empty.mp4"
     empty.touch()
     assert reason(decoder, empty) == "empty file (0 bytes)"
@@ -43,6 +45,45 @@ def test_no_video_at_all(decoder: Decoder, tmp_path: Path) -> None:
     noise.write_bytes(np.random.default_rng(0).bytes(5000))
     assert reason(decoder, noise).startswith("not a video, or its header is damaged or cut off (")
     assert reason(decoder, write_audio(tmp_path / "sound.mp4")) == "holds no video (streams: audio)"
+
+
+@both
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {other}\n",
+    ],
+    ids=["m3u8", "ffconcat"],
+)
+@pytest.mark.parametrize("suffix", ["m3u8", "ffconcat", "mp4"])
+def test_playlists_open_no_other_file(suffix: str, text: str, decoder: Decoder, video: Find, tmp_path: Path) -> None:
+    playlist = tmp_path / f"list.{suffix}"
+    playlist.write_text(text.format(other=video("h264.ts")))
+    assert reason(decoder, playlist).startswith("not a video, ")
+
+
+@both
+def test_fifos_sockets_and_devices_are_not_opened(decoder: Decoder, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")  # opening it would wait for ever
+    assert reason(decoder, tmp_path / "pipe.mp4") == "cannot be opened (not a file but a fifo)"
+    assert reason(decoder, Path("/dev/zero")) == "cannot be opened (not a file but a device)"
+
+
+def test_whatever_is_raised_inside_a_reader_is_a_video_error(video: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = video("b_frames.mp4")
+    for error, said in ((IndexError("9"), "unknown way .IndexError: 9."), (MemoryError(), "needs more memory")):
+
+        def broken(*_: object, error: Exception = error) -> None:
+            raise error
+
+        with PyavDecoder().open(str(path)) as reader, monkeypatch.context() as patched:
+            patched.setattr(PacketIndex, "runs", broken)
+            with pytest.raises(VideoError, match=said):
+                reader.read([0])
+        with monkeypatch.context() as patched, pytest.raises(VideoError, match=said):
+            patched.setattr(pyav, "index_from_tables", broken)
+            PyavDecoder().open(str(path))
 
 
 def test_error_crosses_process_borders() -> None:

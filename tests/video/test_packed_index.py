@@ -79,6 +79,15 @@ def test_bytes_that_are_no_index_are_not_used(spoilt: bytes, video: Find) -> Non
         assert one.num_frames == other.num_frames and np.array_equal(one.read([3, 1]), other.read([3, 1]))
 
 
+def test_any_flipped_bit_is_noticed(video: Find) -> None:
+    index, tick = walked(video("vp9.webm"))
+    packed = pack_index(index)
+    for bit in range(8 * len(packed)):
+        spoilt = bytearray(packed)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        assert unpack_index(bytes(spoilt), tick) is None
+
+
 def test_an_index_of_another_file_is_found_out(video: Find) -> None:
     index, _ = walked(video("vp9.webm"))
     moved = PacketIndex(**{**index.__dict__, "places": index.places + 1})

@@ -39,6 +39,23 @@ def test_open_group_keeps_the_frames_before_its_key_with_the_key_before() -> Non
     assert list(found.runs([3, 5])) == [Run(0, 4, [3, 5])]
 
 
+def test_a_frame_stored_before_its_key_is_decoded_from_the_key_before() -> None:
+    found = index("IppIpp", [0, 1, 9, 3, 4, 5])  # one wrong time: the third packet is shown last
+    assert found.packet_of.tolist() == [0, 1, 3, 4, 5, 2]
+    assert list(found.runs([5])) == [Run(0, 2, [5])]
+    assert list(found.runs([3, 5])) == [Run(3, 4, [3]), Run(0, 2, [5])]
+
+
+def test_of_the_marked_keys_only_proven_ones_are_started_at() -> None:
+    def packet(n: int, alone: bool) -> Packet:
+        return Packet(pts=n, dts=n, duration=1, place=n, key=True, alone=alone, shown=True)
+
+    some = index_of([packet(n, n in (3, 5)) for n in range(8)], 25.0)
+    assert some.key_packets.tolist() == [0, 3, 5] and not some.keys_alone
+    assert index_of([packet(n, False) for n in range(8)], 25.0).key_packets.tolist() == [0]
+    assert index_of([packet(n, True) for n in range(3)], 25.0).keys_alone
+
+
 def test_hidden_packets_become_no_frame() -> None:
     found = index("IhpIp", [0, 0, 1, 2, 3])
     assert found.frame_of.tolist() == [0, -1, 1, 2, 3] and found.key_frames.tolist() == [0, 2] and not found.plain

@@ -10,10 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from footage import counter_frame, read_counter, write_video
-from footage_kinds import ALL_KINDS, KINDS, shown
+from footage_kinds import ALL_KINDS, FAST_VP9, KINDS, shown
 from PIL import Image
 from torchcodec_extra import needs_torchcodec
 
@@ -96,6 +97,37 @@ def test_sparse_reading_is_exact(name: str, video: Find) -> None:
         chosen = np.sort(rng.permutation(len(whole))[: rng.integers(1, 16)])
         with PYAV.open(str(video(name))) as reader:
             assert np.array_equal(reader.read(chosen), whole[chosen])
+
+
+def without_key_list(source: Path, target: Path) -> Path:
+    """An MP4 or MOV file whose list of key frames is renamed: every packet then counts as one."""
+    target.write_bytes(source.read_bytes().replace(b"stss", b"free"))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "kind"),
+    [
+        ("mpeg4", "mp4", {"g": "12", "bf": "2"}),
+        ("h263", "3gp", {"g": "12"}),
+        ("qtrle", "mov", {"g": "12"}),
+        ("svq1", "mov", {"g": "12"}),
+        ("mpeg2video", "mov", {"g": "12", "bf": "2"}),
+        ("libvpx-vp9", "mp4", FAST_VP9),
+        ("libx264", "mp4", {"g": "12"}),
+    ],
+)
+def test_false_key_marks_change_no_frame(codec: str, suffix: str, kind: dict[str, str], tmp_path: Path) -> None:
+    pixels = {"qtrle": "rgb24", "svq1": "yuv410p"}.get(codec, "yuv420p")
+    source = write_video(tmp_path / f"true.{suffix}", 40, size=(176, 144), codec=codec, pix_fmt=pixels, options=kind)
+    path = without_key_list(source, tmp_path / f"false.{suffix}")
+    with av.open(str(path)) as container:
+        whole = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert len(whole) == 40
+    for decoder in (PYAV,) if codec == "svq1" else (PYAV, DECORD):  # decord turns its colours in another way
+        with decoder.open(str(path)) as reader:
+            for number in (0, 7, 13, 30, 39):
+                assert np.array_equal(reader.read([number])[0], whole[number]), (decoder.name, number)
 
 
 REFUSED_BY_TORCHCODEC = (

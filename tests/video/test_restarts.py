@@ -33,7 +33,25 @@ def units(*headers: int) -> bytes:
         ("hevc", HVCC, units(32 << 1, 19 << 1), True),
         ("hevc", HVCC, units(21 << 1), True),
         ("hevc", HVCC, units(1 << 1), False),
-        ("vp9", None, b"\x82", True),
+        ("vp9", None, b"\x82\x49\x83\x42", True),
+        ("vp9", None, b"\x86\x49\x83\x42", False),  # inter
+        ("vp9", None, b"\x8a", False),  # an old frame shown again
+        ("vp8", None, b"\x10\0\0\x9d\x01\x2a\x80", True),
+        ("vp8", None, b"\x11\0\0\x9d\x01\x2a\x80", False),
+        ("av1", None, bytes([0x12, 0, 0x32, 1, 0x10]), True),  # delimiter, then a frame: key, shown
+        ("av1", None, bytes([0x12, 0, 0x32, 1, 0x30]), False),  # inter
+        ("av1", None, bytes([0x12, 0, 0x32, 1, 0x00]), False),  # key, not shown
+        ("mpeg4", None, b"\0\0\1\xb3\0\0\0\1\xb6\x10", True),
+        ("mpeg4", None, b"\0\0\1\xb6\x50", False),
+        ("mpeg2video", None, b"\0\0\1\0\0\x0f", True),
+        ("mpeg2video", None, b"\0\0\1\0\0\x17", False),
+        ("h263", None, bytes([0, 0, 0x80, 2, 0x08, 0]), True),
+        ("h263", None, bytes([0, 0, 0x80, 2, 0x0A, 0]), False),
+        ("flv1", None, bytes([0, 0, 0x84, 1, 0, 0, 0]), True),
+        ("flv1", None, bytes([0, 0, 0x84, 1, 0x20, 0, 0]), False),
+        ("mjpeg", None, b"\xff\xd8", True),  # every picture of it is whole
+        ("qtrle", None, b"\0\0\0\0", False),  # not looked into
+        ("mpeg4", None, b"", False),
     ],
 )
 def test_first_slice_decides(codec: str, configuration: bytes | None, packet: bytes, alone: bool) -> None:

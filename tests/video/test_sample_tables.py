@@ -26,7 +26,7 @@ WALKED = {"fragmented.mp4", "cut.mp4", *(name for name in ALL_KINDS if name not 
 def from_tables(path: Path) -> PacketIndex | None:
     container, stream = open_video(str(path))
     with container:
-        return index_from_tables(str(path), container, stream)
+        return index_from_tables(str(path), container, stream, look_at_keys=True)
 
 
 def from_walk(path: Path) -> PacketIndex:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from vjepa_pipe.video import VideoError
+from vjepa_pipe.config.regular_file import open_regular
+from vjepa_pipe.video import VideoError, as_video_error
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
 
@@ -25,8 +26,8 @@ def read_still(path: str, frames: int) -> npt.NDArray[np.uint8]:
         VideoError: If the file cannot be read as an image.
     """
     try:
-        with Image.open(path) as image:
+        with as_video_error(path), open_regular(path) as file, Image.open(file) as image:
             pixels = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        raise VideoError(path, f"not a readable image: {error}") from error
+    except VideoError as error:
+        raise VideoError(path, f"not a readable image: {error.__cause__}") from error.__cause__
     return np.broadcast_to(pixels, (frames, *pixels.shape))

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.regular_file import regular_file
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
@@ -48,7 +49,7 @@ def read_legacy(path: str | Path) -> LegacyFile:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if regular_file(path).st_size > MAX_BYTES:
             raise ConfigError([f"{path}: larger than {MAX_BYTES} bytes: this is no experiment"])
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.regular_file import read_regular
 from vjepa_pipe.datasets import BadSample, Source
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX
 
@@ -95,7 +96,7 @@ def read_quarantine(path: str | Path, sources: Sequence[Source]) -> set[tuple[in
 
 def _lines(file: Path) -> list[BadSample]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_regular(file)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: cannot be read as a quarantine file ({error})") from error
     *lines, cut_off = text.split("\n")  # the last line is whole only with its end

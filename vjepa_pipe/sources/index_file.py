@@ -6,7 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from vjepa_pipe.config.extras import extra
 from vjepa_pipe.sources.errors import SourceError
 
 SUFFIX = ".parquet"
@@ -54,7 +53,6 @@ def open_index(file: Path) -> Any:
 
     Raises:
         SourceError: It cannot be read, or is no index.
-        UserError: pyarrow is missing.
     """
     pyarrow = import_parquet()
     try:
@@ -104,11 +102,8 @@ def printable(text: str) -> str:
 
 
 def import_parquet() -> Any:
-    """The module `pyarrow`, with `pyarrow.parquet` and `pyarrow.compute` loaded.
+    """The module `pyarrow`, with `pyarrow.parquet` and `pyarrow.compute` loaded; only what needs it waits for it."""
+    import pyarrow.compute
+    import pyarrow.parquet
 
-    Raises:
-        UserError: It is missing.
-    """
-    for name in ("pyarrow.parquet", "pyarrow.compute"):
-        extra(name, "robotics")
-    return extra("pyarrow", "robotics")
+    return pyarrow

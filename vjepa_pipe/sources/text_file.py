@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from vjepa_pipe.config.regular_file import regular_file
 from vjepa_pipe.sources.errors import SourceError
 
 CHUNK_BYTES = 4 << 20
@@ -49,6 +50,7 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
         SourceError: It cannot be opened or read, or its compression is broken.
     """
     try:
+        regular_file(path)
         opener = gzip.open if path.suffix.lower() == ".gz" else open
         with opener(path, "rb") as stream:
             yield stream  # type: ignore[misc]

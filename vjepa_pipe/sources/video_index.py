@@ -114,7 +114,6 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
     Raises:
         ConfigError: Naming every source whose index is missing or lacks rows, and the command that makes it.
         SourceError: An index cannot be read.
-        UserError: pyarrow is missing.
     """
     folder, found, faults = Path(folder).expanduser().absolute(), [], []
     for rows, source in zip(sources, lists, strict=True):

@@ -37,7 +37,7 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: If two sources have one name.
-        UserError: If pyarrow is missing, or a result would be written over the list that it is of.
+        UserError: If a result would be written over the list that it is of.
     """
     task = experiment.task
     assert isinstance(task, IndexTaskConfig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vjepa_pipe.video.clips import ClipSampler
 from vjepa_pipe.video.decord import DecordDecoder
-from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError
+from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError, as_video_error
 from vjepa_pipe.video.frame_times import FrameTimes, times_of
 from vjepa_pipe.video.policies import FrameSampler, PolicyError
 from vjepa_pipe.video.probe import Probe, probe
@@ -26,6 +26,7 @@ __all__ = [
     "TorchcodecDecoder",
     "VideoError",
     "VideoReader",
+    "as_video_error",
     "probe",
     "times_of",
 ]

@@ -16,11 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.indexed_reader import IndexedReader
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packets import index_packets
-from vjepa_pipe.video.reader import Indices, frame_numbers
 from vjepa_pipe.video.sample_tables import index_from_tables
 
 SEEKS_RIGHT = ("mov", "matroska", "flv")
@@ -45,7 +44,8 @@ class DecordDecoder:
 
     def open(self, path: str) -> DecordReader:
         """Open a video file; see `Decoder.open`."""
-        return DecordReader(path, self.threads)
+        with as_video_error(path):
+            return DecordReader(path, self.threads)
 
 
 class DecordReader(IndexedReader):
@@ -64,11 +64,7 @@ class DecordReader(IndexedReader):
         self._may_seek = kind in SEEKS_RIGHT and self._index.plain
         self._video: Any = self._open()
 
-    def read(self, indices: Indices) -> NDArray[np.uint8]:
-        """Read frames; see `VideoReader.read`."""
-        numbers = frame_numbers(self.path, indices, self.num_frames)
-        if not numbers.size:
-            return np.empty((0, self.height, self.width, 3), np.uint8)
+    def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
             return self._seek_and_read(numbers) if self._may_seek else self._read_from_start(numbers)
         except VideoError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from vjepa_pipe.config.errors import SampleError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vjepa_pipe.config.errors import SampleError, UserError
 
 
 class VideoError(SampleError, RuntimeError):
@@ -31,3 +34,20 @@ class ClipError(SampleError, ValueError):
 
 class ClipTooShort(ClipError):
     """A video shorter than its clip, where short videos are to be dropped."""
+
+
+@contextmanager
+def as_video_error(path: str) -> Iterator[None]:
+    """Whatever a damaged file brings out of a library, or of our arithmetic, leaves as a `VideoError`.
+
+    So does a lack of memory: a forged size asks for more than any machine has.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise VideoError(path, "needs more memory than there is") from error
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise VideoError(path, f"damaged, or written in an unknown way ({type(error).__name__}: {said})") from error

@@ -10,12 +10,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.video.errors import as_video_error
 from vjepa_pipe.video.packet_index import PacketIndex
-from vjepa_pipe.video.reader import Indices
+from vjepa_pipe.video.reader import Indices, frame_numbers
 
 
 class OpenReader(ABC):
     """An open video that closes itself, and whose size is that of a frame; see `VideoReader`."""
+
+    path: str
 
     @property
     def height(self) -> int:
@@ -33,9 +36,20 @@ class OpenReader(ABC):
         _, height, width, _ = self.read([0]).shape
         return height, width
 
+    @property
     @abstractmethod
+    def num_frames(self) -> int:
+        """Frames that can be shown."""
+
     def read(self, indices: Indices) -> NDArray[np.uint8]:
         """Read frames; see `VideoReader.read`."""
+        with as_video_error(self.path):
+            numbers = frame_numbers(self.path, indices, self.num_frames)
+            return self._read(numbers) if numbers.size else np.empty((0, self.height, self.width, 3), np.uint8)
+
+    @abstractmethod
+    def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """RGB uint8 [n, height, width, 3] of frames that the video has, at least one."""
 
     @abstractmethod
     def close(self) -> None:

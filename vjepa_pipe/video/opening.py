@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vjepa_pipe.config.regular_file import regular_file
 from vjepa_pipe.video.errors import VideoError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+
+# Formats that hold their own packets. Others are lists of files to open in turn (HLS, ffconcat), or devices.
+FORMATS = (
+    "apng,asf,av1,avi,dv,flv,gif,h261,h263,h264,hevc,ivf,m4v,matroska,webm,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,"
+    "mxf,nut,obu,ogg,rm,vc1,wtv,yuv4mpegpipe"
+)
+OPEN_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 
 def open_video(path: str) -> tuple[InputContainer, VideoStream]:
@@ -22,9 +30,11 @@ def open_video(path: str) -> tuple[InputContainer, VideoStream]:
     from av.stream import Discard, Disposition
 
     try:
-        if Path(path).is_file() and Path(path).stat().st_size == 0:
+        if regular_file(path).st_size == 0:
             raise VideoError(path, "empty file (0 bytes)")
-        container = av.open(path, metadata_errors="replace")
+        container = av.open(path, metadata_errors="replace", container_options=OPEN_OPTIONS)
+    except av.ArgumentError as error:
+        raise VideoError(path, "not a video, damaged, or in a format that is not read, such as a playlist") from error
     except OSError as error:  # FFmpeg's own file errors are among them
         raise VideoError(path, f"cannot be opened ({error.strerror})") from error
     except av.FFmpegError as error:

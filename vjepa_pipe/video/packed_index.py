@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.video.packet_index import PacketIndex, index_of_arrays
 
-_HEADER = struct.Struct("<BBdI")  # version, whether keys stand alone, fps, packets
-_VERSION = 1
+_SEAL = struct.Struct("<BI")  # version, checksum of all that follows
+_HEADER = struct.Struct("<BdI")  # whether keys stand alone, fps, packets
+_VERSION = 2
 
 
 def pack_index(index: PacketIndex) -> bytes:
@@ -23,22 +24,27 @@ def pack_index(index: PacketIndex) -> bytes:
     marks[index.key_packets] = 1
     marks[index.frame_of >= 0] |= 2
     body = b"".join([*map(_steps, columns), marks.tobytes()])
-    return _HEADER.pack(_VERSION, index.keys_alone, index.fps, len(index.times)) + zlib.compress(body)
+    sealed = _HEADER.pack(index.keys_alone, index.fps, len(index.times)) + zlib.compress(body)
+    return _SEAL.pack(_VERSION, zlib.crc32(sealed)) + sealed
 
 
 def unpack_index(data: bytes, tick_sec: float) -> PacketIndex | None:
-    """The index that was packed; None if the bytes are none.
+    """The index that was packed; None if the bytes are none, damaged, or of another version.
 
     Args:
         data: From `pack_index`.
         tick_sec: Seconds of one unit of the stream's times, as for `index_of`.
     """
     try:
-        version, alone, fps, count = _HEADER.unpack_from(data)
-        body = np.frombuffer(zlib.decompress(data[_HEADER.size :]), np.uint8)
+        version, checksum = _SEAL.unpack_from(data)
+        sealed = data[_SEAL.size :]
+        if version != _VERSION or zlib.crc32(sealed) != checksum:
+            return None
+        alone, fps, count = _HEADER.unpack_from(sealed)
+        body = np.frombuffer(zlib.decompress(sealed[_HEADER.size :]), np.uint8)
     except (struct.error, zlib.error):
         return None
-    if version != _VERSION or not count or len(body) != (3 * 8 + 1) * count:
+    if not count or len(body) != (3 * 8 + 1) * count:
         return None
     times, seek_times, places = (_from_steps(part) for part in np.split(body[: 24 * count], 3))
     marks = body[24 * count :]
@@ -48,7 +54,7 @@ def unpack_index(data: bytes, tick_sec: float) -> PacketIndex | None:
         shown=(marks & 2).astype(np.bool_),
         seek_time=seek_times,
         place=places,
-        alone=np.full(count, bool(alone)),
+        keys_alone=bool(alone),
         fps=fps,
         tick_sec=tick_sec,
     )

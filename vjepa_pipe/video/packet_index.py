@@ -51,12 +51,13 @@ class PacketIndex:
     Attributes:
         packet_of: Packet that holds each frame, in the order of showing; int64 [frames].
         frame_of: Frame that each packet becomes, -1 for one that is never shown; int64 [packets].
-        key_packets: Packets at which decoding can start; int64 [keys].
+        key_packets: Packets at which decoding can start: the first that is marked so, and of the others those that are
+            proven, or all where they have not been looked into; int64 [keys].
         key_frames: First frame that can be decoded from each of them; int64 [keys], rising.
         times: When each packet's frame is shown, but for a constant; in the stream's time base, int64 [packets].
         seek_times: Where to seek for each packet, in the stream's time base; int64 [packets].
         places: Byte at which each packet is stored in the file, -1 if unknown; int64 [packets].
-        keys_alone: Decoding that starts at any key packet gives whole pictures at once.
+        keys_alone: Decoding that starts at any packet marked as key gives whole pictures at once.
         timed: False for a file without usable times of showing: its frames can only be counted from the start.
         frame_times: When each frame is shown, in seconds; float64 [frames]. By the average rate where not timed.
         fps: Average frames per second.
@@ -115,9 +116,12 @@ class PacketIndex:
         """
         run: Run | None = None
         for frame in frames:
-            key = int(self.key_packets[np.searchsorted(self.key_frames, frame, side="right") - 1])
             packet = int(self.packet_of[frame])
-            if run is not None and key <= run.last + 1:
+            # The last key that is neither shown nor stored after it: a wrong time may set its packet before its key.
+            shown = np.searchsorted(self.key_frames, frame, side="right")
+            stored = np.searchsorted(self.key_packets, packet, side="right")
+            key = int(self.key_packets[min(shown, stored) - 1])
+            if run is not None and run.first <= key <= run.last + 1:
                 run = Run(run.first, max(run.last, packet), [*run.frames, frame])
                 continue
             if run is not None:
@@ -135,16 +139,26 @@ def index_of(packets: Sequence[Packet], fps: float, tick_sec: float = 1.0) -> Pa
         fps: Average frames per second.
         tick_sec: Seconds of one unit of the packets' times.
     """
+    key, keys_alone = proven_keys(
+        np.array([packet.key for packet in packets], np.bool_), np.array([packet.alone for packet in packets], np.bool_)
+    )
     return index_of_arrays(
         time=np.array([_first_known(packet.pts, packet.dts) for packet in packets], np.int64),
-        key=np.array([packet.key for packet in packets], np.bool_),
+        key=key,
         shown=np.array([packet.shown for packet in packets], np.bool_),
         seek_time=np.array([_first_known(packet.dts, packet.pts) for packet in packets], np.int64),
         place=np.array([packet.place for packet in packets], np.int64),
-        alone=np.array([packet.alone for packet in packets], np.bool_),
+        keys_alone=keys_alone,
         fps=fps,
         tick_sec=tick_sec,
     )
+
+
+def proven_keys(marked: NDArray[np.bool_], alone: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], bool]:
+    """The packets to start at, of those marked as key: the first, and those that stand alone; and whether all do."""
+    keys = marked & alone
+    keys[np.argmax(marked)] |= marked.any()
+    return keys, bool(marked.any() and alone[marked].all())
 
 
 def index_of_arrays(
@@ -154,7 +168,7 @@ def index_of_arrays(
     shown: NDArray[np.bool_],
     seek_time: NDArray[np.int64],
     place: NDArray[np.int64],
-    alone: NDArray[np.bool_],
+    keys_alone: bool,
     fps: float,
     tick_sec: float,
     first_sec: float | None = None,
@@ -179,7 +193,7 @@ def index_of_arrays(
         times=time,
         seek_times=seek_time,
         places=place,
-        keys_alone=bool(alone[keys].all()),
+        keys_alone=keys_alone,
         timed=True,
         frame_times=_clock(time[packet_of], tick_sec, first_sec),
         fps=fps,

@@ -25,7 +25,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     """
     import av
 
-    codec, configuration = stream.codec_context.name, stream.codec_context.extradata
+    codec, configuration = stream.codec_context.codec.canonical_name, stream.codec_context.extradata
     # An MP4 file lists its packets in its header; older PyAV does not show the list.
     listed = len(getattr(stream, "index_entries", ())) if container.format.name.startswith("mov") else 0
     packets = []

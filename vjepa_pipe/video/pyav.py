@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.indexed_reader import IndexedReader
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packed_index import unpack_index
 from vjepa_pipe.video.packet_index import Run
 from vjepa_pipe.video.packets import index_packets
-from vjepa_pipe.video.reader import Indices, frame_numbers
 from vjepa_pipe.video.restarts import stands_alone
 from vjepa_pipe.video.sample_tables import index_from_tables
 
@@ -54,7 +53,8 @@ class PyavDecoder:
             path: The file.
             packets: What `pack_index` made of it, which saves a walk over its packets; each is checked when it is met.
         """
-        return PyavReader(path, self.threads, packets)
+        with as_video_error(path):
+            return PyavReader(path, self.threads, packets)
 
 
 class PyavReader(IndexedReader):
@@ -79,21 +79,20 @@ class PyavReader(IndexedReader):
         self._threads = threads
         self._to_rgb = VideoReformatter()
         self.frames_decoded, self.seek_sec, self.convert_sec, self.rotation = 0, 0.0, 0.0, 0
+        self._may_skip = True
         self._open()
         try:
             index = unpack_index(packets, float(self._stream.time_base or 0)) if packets else None
             index = index or index_from_tables(path, self._container, self._stream)
             self._foretold = index is not None
             self._index = index or index_packets(path, self._container, self._stream)
-        except VideoError:
+        except BaseException:
             self.close()
             raise
 
-    def read(self, indices: Indices) -> NDArray[np.uint8]:
-        """Read frames; see `VideoReader.read`."""
-        numbers = frame_numbers(self.path, indices, self.num_frames)
+    def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
-            return self._read(numbers)
+            return self._as_rgb(numbers)
         except _Contradicted:
             promised = self.num_frames
             self.close()
@@ -102,9 +101,9 @@ class PyavReader(IndexedReader):
             if self.num_frames != promised:
                 fault = f"its tables or index speak of {promised} frames, it holds {self.num_frames}"
                 raise VideoError(self.path, fault) from None
-            return self._read(numbers)
+            return self._as_rgb(numbers)
 
-    def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def _as_rgb(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         clip: NDArray[np.uint8] | None = None
         for number, picture in self._pictures(np.unique(numbers).tolist()):
             started = time.perf_counter()
@@ -114,7 +113,8 @@ class PyavReader(IndexedReader):
             for place in np.flatnonzero(numbers == number):
                 clip[place] = image
             self.convert_sec += time.perf_counter() - started
-        return np.empty((0, self.height, self.width, 3), np.uint8) if clip is None else clip
+        assert clip is not None, "numbers is not empty"
+        return clip
 
     def close(self) -> None:
         """Free the file and the decoder."""
@@ -147,9 +147,11 @@ class PyavReader(IndexedReader):
             except _Contradicted:
                 raise
             except VideoError:
-                if run.first == start:
+                # In layers of rates, what says that nothing refers to it is needed all the same by pictures of higher
+                # ones; and pictures behind a key packet may refer to some before it. All are decoded, from then on.
+                if run.first == start and not self._may_skip:
                     raise
-                # What is marked as a key frame may become whole only some frames later.
+                self._may_skip = False
                 yield from self._decode(run._replace(first=start))
 
     def _decode(self, run: Run) -> Iterator[tuple[int, VideoFrame]]:
@@ -172,11 +174,13 @@ class PyavReader(IndexedReader):
             packets = self._packets_from(run.first)
             self.seek_sec += time.perf_counter() - started
             context = self._stream.codec_context
-            may_skip = index.timed and context.name in LEAVES_OUT
+            may_skip = self._may_skip and index.timed and context.name in LEAVES_OUT
+            codec = context.codec.canonical_name
             context.flush_buffers()
             for number, packet in self._checked(packets, run) if self._foretold else packets:
-                if number == run.first != start and not stands_alone(context.name, context.extradata, bytes(packet)):
-                    raise VideoError(self.path, f"frame {min(missing)} needs pictures from before its key frame")
+                restarts = self._foretold and number == run.first != start
+                if restarts and not stands_alone(codec, context.extradata, bytes(packet)):
+                    raise _Contradicted(self.path, f"packet {number} is no key packet")
                 packet.pts = frame_of[number - run.first]
                 # Transport streams mark whole packets too, beside every joint.
                 if packet.is_corrupt and self._container.format.name != "mpegts":

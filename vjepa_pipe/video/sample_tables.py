@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.video import mp4_boxes
 from vjepa_pipe.video.mp4_boxes import DamagedTable, find, number
-from vjepa_pipe.video.packet_index import PacketIndex, index_of_arrays
-from vjepa_pipe.video.restarts import stands_alone
+from vjepa_pipe.video.packet_index import PacketIndex, index_of_arrays, proven_keys
+from vjepa_pipe.video.restarts import intra_only, stands_alone
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -65,13 +65,14 @@ def index_from_tables(
     in_order = np.sort(entries.shown_at)
     if np.diff(in_order).min(initial=1) <= 0 or not _rate_holds(rate, in_order, float(stream.time_base or 0)):
         return None
+    key, keys_alone = proven_keys(entries.key, _alone(path, stream, entries)) if look_at_keys else (entries.key, False)
     return index_of_arrays(
         time=entries.shown_at,
-        key=entries.key,
+        key=key,
         shown=np.ones(count, np.bool_),
         seek_time=entries.decoded_at,
         place=entries.place,
-        alone=_alone(path, stream, entries) if look_at_keys else np.zeros(count, np.bool_),
+        keys_alone=keys_alone,
         fps=rate,
         tick_sec=float(stream.time_base or 0),
         first_sec=float((stream.start_time or 0) * (stream.time_base or 0)),
@@ -118,10 +119,13 @@ def _tables(path: str, streams: int, track: int) -> memoryview | None:
 
 def _alone(path: str, stream: VideoStream, entries: _Entries) -> NDArray[np.bool_]:
     alone, context = np.zeros(len(entries.key), np.bool_), stream.codec_context
+    codec = context.codec.canonical_name
+    if intra_only(codec):
+        return ~alone
     with Path(path).open("rb") as file:
         for packet in np.flatnonzero(entries.key).tolist():
             file.seek(int(entries.place[packet]))
-            alone[packet] = stands_alone(context.name, context.extradata, file.read(min(entries.size[packet], NOTES)))
+            alone[packet] = stands_alone(codec, context.extradata, file.read(min(entries.size[packet], NOTES)))
     return alone
 
 

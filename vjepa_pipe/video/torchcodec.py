@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.extras import extra
 from vjepa_pipe.config.loader import SEEK_MODES
-from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.indexed_reader import OpenReader
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packet_index import PacketIndex
 from vjepa_pipe.video.packets import index_packets
-from vjepa_pipe.video.reader import Indices, frame_numbers
 from vjepa_pipe.video.sample_tables import index_from_tables
 
 SEEKS_RIGHT = ("mov", "matroska", "flv")
@@ -57,7 +56,8 @@ class TorchcodecDecoder:
 
     def open(self, path: str) -> TorchcodecReader:
         """Open a video file; see `Decoder.open`."""
-        return TorchcodecReader(path, self.threads, self.seek_mode, self.short_side)
+        with as_video_error(path):
+            return TorchcodecReader(path, self.threads, self.seek_mode, self.short_side)
 
 
 class TorchcodecReader(OpenReader):
@@ -102,11 +102,7 @@ class TorchcodecReader(OpenReader):
         """When each frame is shown; see `VideoReader.frame_times`."""
         return self._times
 
-    def read(self, indices: Indices) -> NDArray[np.uint8]:
-        """Read frames; see `VideoReader.read`."""
-        numbers = frame_numbers(self.path, indices, self.num_frames)
-        if not numbers.size:
-            return np.empty((0, self.height, self.width, 3), np.uint8)
+    def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
             frames: NDArray[np.uint8] = self._video.get_frames_at(numbers.tolist()).data.numpy()
         except (RuntimeError, IndexError, ValueError) as error:
