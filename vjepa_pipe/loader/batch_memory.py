@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,9 +26,7 @@ class BatchMemory:
         """Where each clip of the next batch may be written: views of one tensor `[B, ...]`, or None for each."""
         if self._like is None:
             return [None] * clips
-        batch = self.blocks.new((clips, *self._like.shape), self._like.dtype)
-        _laid_out.append(batch.data_ptr())
-        return list(batch)
+        return list(self.blocks.new((clips, *self._like.shape), self._like.dtype))
 
     def learn(self, samples: Sequence[Any]) -> None:
         """Remember what the clips of a batch are like, if they are all alike."""
@@ -40,19 +37,10 @@ class BatchMemory:
         self._like = None if kind is None else torch.empty(1, dtype=kind[1]).expand(kind[0])
 
 
-_laid_out: deque[int] = deque(maxlen=1)
-"""Where the newest batch of this process stands; one is collated before the next is laid out."""
-
-
 def batch_of(clips: Sequence[Tensor]) -> Tensor | None:
     """The batch that clips were written into, or None unless they are all of it, in their order."""
     batch = clips[0]._base
-    if (
-        batch is None
-        or batch.data_ptr() not in _laid_out
-        or batch.shape != (len(clips), *clips[0].shape)
-        or not batch.is_contiguous()
-    ):
+    if batch is None or batch.shape != (len(clips), *clips[0].shape) or not batch.is_contiguous():
         return None
     step = clips[0].numel() * clips[0].element_size()
     in_place = all(

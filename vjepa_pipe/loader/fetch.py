@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,17 +110,6 @@ class FetchBatch:
         delivery.read.append((self.dataset.sources[key.source].name, sample.pop("stats", UNKNOWN)))
         delivery.bad.extend(sample["replaced"])
         return sample
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch computes with one thread in here: clips are small, and a thread for each processor makes them slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

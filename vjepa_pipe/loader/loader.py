@@ -15,7 +15,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.blame import Blame
-from vjepa_pipe.loader.fetch import BatchTask, Collate, Delivery, FetchBatch, WorkerStart, one_thread
+from vjepa_pipe.loader.fetch import BatchTask, Collate, Delivery, FetchBatch, WorkerStart
 from vjepa_pipe.loader.pinning import pinned
 from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.quarantine import QuarantineWriter
@@ -228,7 +228,7 @@ class ClipLoader(DataLoader[Any]):
         tasks = (BatchTask(keys, self._blame.rows) for keys in self.schedule.batches(*begun))
         finish = pinned if self._config.pin_memory and torch.accelerator.is_available() else None
         if self.num_workers == 0:
-            deliveries = map(self._fetch_here, tasks)
+            deliveries = map(self._fetch, tasks)
             return deliveries if finish is None else map(finish, deliveries)
         if self._pool is None:
             self._pool = WorkerPool(
@@ -242,18 +242,6 @@ class ClipLoader(DataLoader[Any]):
                 finish,
             )
         return self._pool.run(tasks)
-
-    def _fetch_here(self, task: BatchTask) -> Delivery | Failure:
-        with one_thread():
-            return self._fetch(task)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but workers and memory: a copy stands at the same place and starts workers of its own."""
-        return self.__dict__ | {"_pool": None, "_fetch": FetchBatch(self.dataset, self._fetch.collate)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.sampler.go_to(Place(self.sampler.epoch, self.sampler.batch))
 
     def _count(self, delivery: Delivery) -> None:
         for bad in delivery.bad:

@@ -108,7 +108,7 @@ class WorkerPool:
         on_death: Callable[[Death], None],
         finish: Callable[[Any], Any] | None = None,
     ) -> None:
-        context: Any = multiprocessing.get_context(method or _own_method())
+        context: Any = multiprocessing.get_context(method)
         self._timeout, self._on_death = timeout, on_death
         self._clock = Clock(min(_TICK_SEC, timeout / 4))
         self._window = num_workers * prefetch
@@ -266,12 +266,6 @@ class WorkerPool:
         for number in worker.pending:
             if number in self._tasks:
                 self._give(successor, number)
-
-
-def _own_method() -> str | None:
-    """How workers start where nothing is set: the process's way, unless a library's (joblib's) has taken its place."""
-    method, offered = multiprocessing.get_start_method(), multiprocessing.get_all_start_methods()
-    return method if method in offered else offered[0]
 
 
 def _stop(workers: list[_Worker], launcher: Launcher, owner: int) -> None:

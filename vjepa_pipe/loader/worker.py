@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import psutil
 from torch.utils.data._utils import worker as torch_worker
 
-from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.loader.blocks import Blocks
 from vjepa_pipe.loader.channel import Channel, close_all
 from vjepa_pipe.loader.processes import Parcel, is_alive
@@ -84,19 +83,17 @@ def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, 
         pulse.enter(Phase.WORKING)
         try:
             data, fds = work.blocks.dumps((place, result))
-        except Exception as error:  # whatever stands in a batch
-            data, fds = pickle.dumps((place, Failure(shortage(error) or _unsendable(error)))), []
-        try:
-            channel.send(data, fds)
+            try:
+                channel.send(data, fds)
+            finally:
+                close_all(fds)
         except (ConnectionError, EOFError):
             return
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             named = shortage(error)
             if named is None:
                 raise
             channel.send(pickle.dumps((place, Failure(named))))
-        finally:
-            close_all(fds)
         del result
         pulse.enter(Phase.IDLE)
 
@@ -106,13 +103,6 @@ def _next(channel: Channel) -> Any:
         return pickle.loads(channel.recv().data)
     except (EOFError, ConnectionError):
         return None
-
-
-def _unsendable(error: Exception) -> UserError:
-    return UserError(
-        f"a batch cannot be handed over by its worker ({type(error).__name__}: {error}): "
-        "a collator and a transform must give dense tensors and plain values"
-    )
 
 
 def _portable(error: BaseException) -> Exception:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,11 @@ from vjepa_pipe.sources.columns import Table, table_from_arrays
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.folders import new_folder
 
-PARSER_VERSION = 2
+PARSER_VERSION = 1
 """Part of every key: raise it when the same file would give other rows."""
 
 MAPPED_BYTES = 1 << 20
 """Tables above this size are kept in files; smaller ones are cheaper to copy."""
-
-SUMS = "checksums.json"
 
 logger = logging.getLogger(__name__)
 
@@ -34,50 +30,27 @@ def entry_of(folder: Path, *identity: object) -> Path:
     return folder / "rows" / digest.hexdigest()[:32]
 
 
-def _sums(entry: Path) -> dict[str, int]:
-    """CRC-32 of each file of an entry."""
-    sums = {}
-    for file in sorted(entry.glob("*.npy")):
-        total = 0
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 22):
-                total = zlib.crc32(block, total)
-        sums[file.name] = total
-    return sums
-
-
-def _check_sums(entry: Path) -> None:
-    if json.loads((entry / SUMS).read_text(encoding="utf-8")) != _sums(entry):
-        raise ValueError("a checksum does not match")
-
-
-def load_arrays(entry: Path, checked: bool = False) -> dict[str, NDArray[Any]]:
+def load_arrays(entry: Path) -> dict[str, NDArray[Any]]:
     """Map the arrays of an entry into memory, by name.
-
-    Args:
-        entry: The folder.
-        checked: The files have been compared with their checksums before, by the process that sends this one its work.
 
     Raises:
         SourceError: One is damaged.
     """
     try:
-        if not checked:
-            _check_sums(entry)
         # `asarray` keeps the mapping but leaves out the `memmap` class, whose indexing is ten times slower.
         return {file.stem: np.asarray(np.load(file, mmap_mode="r")) for file in sorted(entry.glob("*.npy"))}
-    except (OSError, ValueError, EOFError, RecursionError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise unreadable(entry, error) from error
 
 
-def load_table(entry: Path, checked: bool = False) -> Table:
-    """Map a stored table into memory; arguments as for `load_arrays`.
+def load_table(entry: Path) -> Table:
+    """Map a stored table into memory.
 
     Raises:
         SourceError: The entry is missing or damaged.
     """
     try:
-        table = table_from_arrays(load_arrays(entry, checked))
+        table = table_from_arrays(load_arrays(entry))
         whole = table.paths.offsets[-1] == len(table.paths.blob) and len(table.paths) == len(table.labels)
     except (KeyError, IndexError) as error:
         raise unreadable(entry, error) from error
@@ -128,7 +101,6 @@ def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: P
             with new_folder(entry) as draft:
                 for part, values in named.items():
                     np.save(draft / f"{part}.npy", values)
-                (draft / SUMS).write_text(json.dumps(_sums(draft)))
     except OSError as error:
         logger.warning(
             "%s: its table of %.0f MiB is kept in memory, in every worker, as the cache cannot be written: %s",
