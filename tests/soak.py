@@ -77,7 +77,7 @@ def trainer(folder: Path, workers: int) -> None:
         while True:
             for batch in loader:
                 record = {
-                    "step": loader.epoch * len(loader) + batch["key"][0].position % loader.schedule.epoch_size // BATCH,
+                    "step": loader.schedule.containing(batch["key"][0].position).step,
                     "digest": digest(batch),
                     "state": loader.state_dict(),
                     "pids": loader._pool.pids,

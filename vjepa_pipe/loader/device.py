@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,49 +11,78 @@ from vjepa_pipe.config.aug import IMAGENET_MEAN, IMAGENET_STD
 from vjepa_pipe.transforms import Normalize
 
 
-def device_prefetch(
-    batches: Iterable[Any],
-    device: torch.device | str,
-    normalize_mean: tuple[float, ...] = IMAGENET_MEAN,
-    normalize_std: tuple[float, ...] = IMAGENET_STD,
-) -> Iterator[Any]:
-    """Yield the same batches with their tensors on a device, one batch ahead of the trainer.
+class device_prefetch:
+    """The same batches with their tensors on a device, one batch ahead of the trainer.
 
-        for batch in device_prefetch(loader, "cuda"):
+        batches = device_prefetch(loader, "cuda")
+        for batch in batches:
             ...
+            torch.save(batches.state_dict(), "state.pt")
 
     With `loader.output=uint8` a quarter of the bytes is copied, and `video` is normalised here. On CUDA, copy and
     normalisation run on a stream of their own beside the trainer's work; `loader.pin_memory=true` lets the copy
-    overlap too. On the CPU there is nothing to overlap, and only the normalisation is done.
+    overlap too. `video` arrives as float32, other tensors keep their type, everything else is passed on.
 
     Args:
         batches: A loader: batch dicts, or lists of them.
         device: Where the tensors go.
         normalize_mean: Mean of each colour, for pixels from 0 to 1: that of `data_aug`.
         normalize_std: Standard deviation of each colour.
-
-    Yields:
-        Each batch; `video` is float32, other tensors keep their type, everything else is passed on.
     """
-    device, normalize = torch.device(device), Normalize(normalize_mean, normalize_std)
-    if device.type != "cuda":
+
+    def __init__(
+        self,
+        batches: Iterable[Any],
+        device: torch.device | str,
+        normalize_mean: tuple[float, ...] = IMAGENET_MEAN,
+        normalize_std: tuple[float, ...] = IMAGENET_STD,
+    ) -> None:
+        self.batches = batches
+        self.device = torch.device(device)
+        self._normalize = Normalize(normalize_mean, normalize_std)
+        self._state: dict[str, Any] | None = None  # after the batch yielded last; None: where the loader stands
+
+    def __len__(self) -> int:
+        return len(self.batches)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        self._state = None
+        return self._one_ahead(iter(self.batches))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass yield this epoch."""
+        self._state = None
+        self.batches.set_epoch(epoch)  # type: ignore[attr-defined]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The loader's place after the last batch yielded; the one read ahead does not count."""
+        return self._state if self._state is not None else self.batches.state_dict()  # type: ignore[attr-defined]
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Make the next pass start where a state says."""
+        self.batches.load_state_dict(state)  # type: ignore[attr-defined]
+        self._state = None
+
+    def _one_ahead(self, batches: Iterator[Any]) -> Iterator[Any]:
+        side = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        state_of = getattr(self.batches, "state_dict", lambda: None)
+        waiting: tuple[Any, dict[str, Any] | None] | None = None
         for batch in batches:
-            yield _moved(batch, device, normalize)
-        return
-    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    waiting: Any = None
-    for batch in batches:
-        with torch.cuda.stream(side):
-            moved = _moved(batch, device, normalize)
+            state = state_of()
+            with torch.cuda.stream(side):
+                moved = _moved(batch, self.device, self._normalize)
+            if waiting is not None:
+                self._state = waiting[1]
+                yield waiting[0]
+            if side is not None:
+                # Whoever takes the batch waits for its copy, and its memory is not given away while still read there.
+                torch.cuda.current_stream(self.device).wait_stream(side)
+                for tensor in _tensors(moved):
+                    tensor.record_stream(torch.cuda.current_stream(self.device))
+            waiting = moved, state
         if waiting is not None:
-            yield waiting
-        # Whoever takes the batch waits for its copy, and its memory is not given away while still read there.
-        torch.cuda.current_stream(device).wait_stream(side)
-        for tensor in _tensors(moved):
-            tensor.record_stream(torch.cuda.current_stream(device))
-        waiting = moved
-    if waiting is not None:
-        yield waiting
+            self._state = waiting[1]
+            yield waiting[0]
 
 
 def _moved(value: Any, device: torch.device, normalize: Normalize, name: str = "") -> Any:

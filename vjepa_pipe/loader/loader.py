@@ -1,4 +1,4 @@
-"""ClipLoader: an iterable of batches that knows where it is."""
+"""ClipLoader: a torch DataLoader that knows where it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.blame import Blame
@@ -18,19 +20,27 @@ from vjepa_pipe.loader.pinning import pinned
 from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.quarantine import QuarantineWriter
 from vjepa_pipe.loader.report import Report
+from vjepa_pipe.loader.sampler import KeyBatches, Place, RankSampler
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.loader.state import VERSION, LoaderState, StateError
 from vjepa_pipe.loader.worker import Failure
+from vjepa_pipe.sampling import WHERE_TO_BUILD, rank_and_world
+
+_FIXED = frozenset({
+    "dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "collate_fn", "num_workers", "prefetch_factor",
+    "persistent_workers", "multiprocessing_context", "worker_init_fn", "pin_memory", "generator", "timeout", "in_order",
+})  # fmt: skip
 
 
-class ClipLoader:
-    """Batches of an epoch; each finished pass is followed by the next epoch.
+class ClipLoader(DataLoader[Any]):
+    """A `torch.utils.data.DataLoader` of whole epochs, with workers of its own and a place that can be saved.
 
         for epoch in range(10):
             for batch in loader:
                 ...
 
-    A pass that is left early is begun again by the next one. To go on in the middle of an epoch, also
+    Each pass yields the next epoch. The last batch ends its epoch when it is handed out; a pass that is left
+    early is not begun again. `set_epoch` names the epoch of the next pass. To go on in the middle of an epoch, also
     in another process, with other workers or on other ranks, save `state_dict()` between two batches and
     give it to `load_state_dict`.
 
@@ -39,6 +49,8 @@ class ClipLoader:
 
     Attributes:
         dataset: Key to sample.
+        sampler: The keys of this rank.
+        batch_sampler: The same, in batches.
         schedule: Which keys make up which batch.
         report: Counts of what was delivered since this object was made.
         seconds_waited: Time the consumer has waited for the last batch.
@@ -53,7 +65,17 @@ class ClipLoader:
         worker_start: Called in each worker.
         quarantine: File that gets a line for each bad row.
         made_of: Gives hashes of what the run is made of; saved in states and compared when they are loaded.
+        drop_last: Whether the epoch was cut to whole batches.
+        ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
     """
+
+    dataset: KeyedDataset
+    sampler: RankSampler
+    schedule: BatchSchedule
+    # Accelerate then takes the loader as it is, and keeps its state in `save_state`.
+    _is_accelerate_prepared = True
+    use_stateful_dataloader = True
+    _built = False
 
     def __init__(
         self,
@@ -66,45 +88,75 @@ class ClipLoader:
         worker_start: WorkerStart,
         quarantine: Path,
         made_of: Callable[[], Mapping[str, str]],
+        *,
+        drop_last: bool = False,
+        ranks_found: bool = False,
     ) -> None:
-        self.dataset = dataset
+        sampler = RankSampler(dataset, schedule, seed, drop_last)
+        super().__init__(
+            dataset,
+            batch_sampler=KeyBatches(sampler, schedule.batch_size, drop_last),
+            num_workers=num_workers,
+            collate_fn=collate,
+            pin_memory=config.pin_memory,
+            worker_init_fn=worker_start,
+            multiprocessing_context=config.start_method if num_workers else None,
+            prefetch_factor=config.prefetch_factor if num_workers else None,
+            persistent_workers=config.persistent_workers and num_workers > 0,
+        )
+        # torch leaves these unset beside a batch sampler that is given to it.
+        self.__dict__.update(sampler=sampler, batch_size=schedule.batch_size, drop_last=drop_last)
         self.schedule = schedule
         self.seconds_waited = 0.0
         self.report = Report([rows.name for rows in dataset.sources], config.max_failure_rate)
         self._config = config
-        self._num_workers = num_workers
         self._seed = seed
         self._worker_start = worker_start
         self._quarantine = QuarantineWriter(quarantine)
         self._hashes = made_of
+        self._ranks_found = ranks_found
         self._fetch = FetchBatch(dataset, collate)
         self._blame = Blame(dataset, config.max_restarts, self._blamed)
         self._pool: WorkerPool | None = None
-        self._epoch = 0  # the epoch that the next pass yields, or the one under way
-        self._start = 0  # the batch that the next pass starts with
-        self._given = 0  # batches of the epoch handed out
-        self._started = False
+        self._passes = 0
+        self._built = True
 
-    def __len__(self) -> int:
-        return len(self.schedule)
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._built and name in _FIXED:
+            raise ValueError(
+                f"{name} attribute should not be set after {type(self).__name__} is initialized: "
+                "build another loader from a config that says so"
+            )
+        super().__setattr__(name, value)
+
+    def check_worker_number_rationality(self) -> None:
+        """Nothing: torch warns of more workers than cores here, but these also wait for storage."""
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next pass yields, or the one under way."""
-        return self._epoch
+        """The epoch under way, or the next one once the last batch was handed out."""
+        return self.sampler.epoch
 
     @property
     def first_batch(self) -> int:
         """The batch that the next pass starts with: 0, unless a state was loaded."""
-        return self._start
+        return self.sampler.next_place.batch
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass yield this epoch, from its first batch."""
-        self._epoch, self._start, self._given = epoch, 0, 0
+        """Make the next pass yield this epoch.
+
+        It starts with the epoch's first batch; a state that was loaded and stands in this epoch keeps its place.
+
+        Raises:
+            ValueError: If the epoch is negative.
+        """
+        if epoch < 0:
+            raise ValueError(f"epoch must be >= 0 (got {epoch})")
+        self.sampler.ask_for(epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """The place after the last batch handed out; what was only prefetched does not count."""
-        return self._state(self._epoch, self._given).to_dict()
+        return self._state(self.sampler.epoch, self.sampler.batch).to_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Make the next pass start where a state says. On an error nothing has changed.
@@ -135,34 +187,35 @@ class ClipLoader:
                 f"{saved.world_size} ranks), not at the end of a batch of {size} = data.batch_size="
                 f"{self.schedule.batch_size} x {self.schedule.world_size} ranks"
             )
-        self._epoch, self._start, self._given = epoch, batch, batch
+        self.sampler.go_to(Place(epoch, batch))
 
-    def __iter__(self) -> Iterator[Any]:
-        if not self._started and self._num_workers == 0:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        if self._ranks_found:
+            self._check_rank()
+        if self._passes == 0 and self.num_workers == 0:
             self._worker_start.start_monitor("main")
-        self._started = True
-        first, self._start, self._blame.restarts = self._start, 0, 0
-        self._given = first
-        deliveries = self._deliveries(self._epoch, first)
-        try:
-            while True:
+        self._passes += 1
+        self._blame.restarts = 0
+        return self._pass(self._passes, self.sampler.begin())
+
+    def _pass(self, number: int, begun: Place) -> Iterator[Any]:
+        deliveries = self._deliveries(begun)
+        for batch in range(begun.batch, len(self)):
+            if number != self._passes:
+                raise RuntimeError("another pass over this loader has begun; only one can be under way")
+            try:
                 asked = time.perf_counter()
-                delivery = next(deliveries, None)
+                delivery = next(deliveries)
                 self.seconds_waited = time.perf_counter() - asked
-                if delivery is None:
-                    break
                 if isinstance(delivery, Failure):
                     raise delivery.error
                 self._count(delivery)
-                self._given += 1
-                yield delivery.batch
-        except GeneratorExit:
-            raise
-        except BaseException:
-            self.close()
-            raise
-        self.set_epoch(self._epoch + 1)
-        if not self._config.persistent_workers and self._pool is not None:
+            except BaseException:
+                self.close()
+                raise
+            self.sampler.hand_out(begun, batch)
+            yield delivery.batch
+        if not self.persistent_workers and number == self._passes and self._pool is not None:
             self._pool.end_workers()
 
     def close(self) -> None:
@@ -171,17 +224,17 @@ class ClipLoader:
             self._pool.close()
             self._pool = None
 
-    def _deliveries(self, epoch: int, first: int) -> Iterator[Delivery | Failure]:
-        tasks = (BatchTask(keys, self._blame.rows) for keys in self.schedule.batches(epoch, first))
+    def _deliveries(self, begun: Place) -> Iterator[Delivery | Failure]:
+        tasks = (BatchTask(keys, self._blame.rows) for keys in self.schedule.batches(*begun))
         finish = pinned if self._config.pin_memory and torch.accelerator.is_available() else None
-        if self._num_workers == 0:
+        if self.num_workers == 0:
             deliveries = map(self._fetch, tasks)
             return deliveries if finish is None else map(finish, deliveries)
         if self._pool is None:
             self._pool = WorkerPool(
                 self._fetch,
                 self._worker_start,
-                self._num_workers,
+                self.num_workers,
                 self._config.prefetch_factor,
                 self._config.start_method,
                 self._config.sample_timeout_sec,
@@ -207,8 +260,18 @@ class ClipLoader:
     def _made_of(self) -> dict[str, str]:
         return dict(self._hashes())
 
+    def _check_rank(self) -> None:
+        """Stop where a process group was made since, whose ranks would all read the same samples."""
+        built = (self.schedule.rank, self.schedule.world_size)
+        if torch.distributed.is_available() and torch.distributed.is_initialized() and rank_and_world() != built:
+            raise UserError(
+                "the loader was built for rank {} of {}, but this process is rank {} of {}: ".format(
+                    *built, *rank_and_world()
+                )
+                + WHERE_TO_BUILD
+            )
+
     def _state(self, epoch: int, batch: int) -> LoaderState:
         size, epoch_size = self.schedule.global_batch_size, self.schedule.epoch_size
-        epoch, position = (epoch + 1, 0) if batch >= len(self.schedule) else (epoch, batch * size)
         world = self.schedule.world_size
-        return LoaderState(VERSION, self._seed, epoch, position, epoch_size, size, world, self._made_of)
+        return LoaderState(VERSION, self._seed, epoch, batch * size, epoch_size, size, world, self._made_of)

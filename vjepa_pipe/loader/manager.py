@@ -46,7 +46,9 @@ class DataManager:
     ) -> None:
         self.config = config if isinstance(config, ExperimentConfig) else ExperimentConfig(data=config)
         check(self.config)
-        found_rank, found_world = rank_and_world()
+        given = rank is not None and world_size is not None
+        found_rank, found_world = (0, 1) if given else rank_and_world()
+        self._ranks_found = rank is None and world_size is None
         self.rank = found_rank if rank is None else rank
         self.world_size = found_world if world_size is None else world_size
         self.output_dir = Path(output_dir)
@@ -73,7 +75,8 @@ class DataManager:
             seed=self.config.seed,
         )
         schedule = self._schedule(order, epoch_size)
-        return self._loader(dataset, schedule, mask_collator or self._collator(dataset, schedule))
+        collate = mask_collator or self._collator(dataset, schedule)
+        return self._loader(dataset, schedule, collate, self.config.loader.drop_last)
 
     def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
@@ -90,7 +93,9 @@ class DataManager:
         """
         dataset = self.build_eval_dataset()
         order = SequentialOrder([len(rows) for rows in dataset.sources], seed=self.config.seed)
-        return self._loader(dataset, self._schedule(order, len(dataset)), mask_collator or self._collator(dataset))
+        return self._loader(
+            dataset, self._schedule(order, len(dataset)), mask_collator or self._collator(dataset), drop_last=False
+        )
 
     def build_train_dataset(self) -> KeyedDataset:
         """The dataset behind the train loader."""
@@ -179,7 +184,7 @@ class DataManager:
             return self.build_mask_collator(masked_by)
         return MaskCollator(None, self._lengths(), seed=self.config.seed)
 
-    def _loader(self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate) -> ClipLoader:
+    def _loader(self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate, drop_last: bool) -> ClipLoader:
         seed, monitor = self.config.seed, self.config.loader.monitor
         start = WorkerStart(seed, self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)
         return ClipLoader(
@@ -192,6 +197,8 @@ class DataManager:
             start,
             self.output_dir / quarantine_name(self.rank, self.world_size),
             partial(made_of, self.config, dataset.sources),
+            drop_last=drop_last,
+            ranks_found=self._ranks_found,
         )
 
     def _lengths(self) -> list[int]:

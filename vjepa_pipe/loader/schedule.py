@@ -57,6 +57,14 @@ class BatchSchedule:
         """Samples in a full batch over all ranks."""
         return self.batch_size * self.world_size
 
+    @property
+    def samples_here(self) -> int:
+        """Samples of this rank in an epoch."""
+        batches, rest = divmod(self.epoch_size, self.global_batch_size)
+        return (
+            batches * self.batch_size + rest * (self.rank + 1) // self.world_size - rest * self.rank // self.world_size
+        )
+
     def __len__(self) -> int:
         return -(-self.epoch_size // self.global_batch_size)
 
@@ -72,7 +80,10 @@ class BatchSchedule:
         return self.global_batch(epoch, place // self.global_batch_size)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[SampleKey]]:
-        """The batches of an epoch on this rank, from number `first` on."""
+        """The batches of an epoch on this rank, from number `first` on.
+
+        Where the last global batch has fewer samples than there are ranks, some ranks have one batch fewer.
+        """
         for batch in range(first, len(self)):
             keys = self.keys(epoch, batch)
             if keys:

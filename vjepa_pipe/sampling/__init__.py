@@ -2,7 +2,7 @@
 
 from vjepa_pipe.sampling.apportionment import EpochQuotas
 from vjepa_pipe.sampling.concat import ConcatIndices
-from vjepa_pipe.sampling.distributed import rank_and_world
+from vjepa_pipe.sampling.distributed import WHERE_TO_BUILD, rank_and_world
 from vjepa_pipe.sampling.key import SampleKey
 from vjepa_pipe.sampling.order import SampleOrder
 from vjepa_pipe.sampling.permutation import KeyedPermutation
@@ -12,6 +12,7 @@ from vjepa_pipe.sampling.weighted import DistributedWeightedSampler
 from vjepa_pipe.sampling.worker_seeds import lcg_seeds, seed_worker
 
 __all__ = [
+    "WHERE_TO_BUILD",
     "ConcatIndices",
     "DistributedWeightedSampler",
     "EpochQuotas",

@@ -10,6 +10,10 @@ from vjepa_pipe.config.errors import ConfigError
 # torchrun and its kin first: inside a SLURM allocation they set ranks of their own.
 _LAUNCHERS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
 
+WHERE_TO_BUILD = (
+    "build the DataManager where the group exists (Lightning: in train_dataloader), or give it rank and world_size"
+)
+
 
 def rank_and_world() -> tuple[int, int]:
     """The rank of this process and the number of ranks.
@@ -37,7 +41,12 @@ def rank_and_world() -> tuple[int, int]:
 def _from_environment(rank_name: str, world_name: str) -> tuple[int, int]:
     for name, other in ((rank_name, world_name), (world_name, rank_name)):
         if name not in os.environ:
-            raise ConfigError([f"{name} must be set when {other} is ({other}={os.environ[other]})"])
+            raise ConfigError(
+                [
+                    f"{name} must be set when {other} is ({other}={os.environ[other]}); under a trainer that makes the "
+                    f"process group, {WHERE_TO_BUILD}"
+                ]
+            )
     world_size = _integer(world_name, low=1, high=None)
     return _integer(rank_name, low=0, high=world_size - 1), world_size
 

@@ -9,10 +9,11 @@ from typing import Any
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import VideoDataset
-from vjepa_pipe.legacy.dropin.loading import EpochSetter, build_loader
+from vjepa_pipe.legacy.dropin.loading import build_loader
 from vjepa_pipe.legacy.dropin.masks import MaskCollator
 from vjepa_pipe.legacy.dropin.samples import AnyTransform, PublishedForm, ViewsOf, default_batch
 from vjepa_pipe.loader import ClipLoader
+from vjepa_pipe.loader.sampler import RankSampler
 from vjepa_pipe.video import Decoder
 
 
@@ -48,7 +49,7 @@ def init_data(
     *,
     seed: int = 0,
     decoder: Decoder | None = None,
-) -> tuple[ClipLoader, EpochSetter]:
+) -> tuple[ClipLoader, RankSampler]:
     """A loader of published batches, and the object that a trainer calls `set_epoch` on.
 
     Frames are chosen as published. A batch is what `collator` (else torch's `default_collate`) makes of

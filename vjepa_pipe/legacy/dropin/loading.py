@@ -12,30 +12,11 @@ from vjepa_pipe.loader import ClipLoader
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
 from vjepa_pipe.loader.identity import fingerprint_of
 from vjepa_pipe.loader.quarantine import quarantine_name
+from vjepa_pipe.loader.sampler import RankSampler
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.sampling import SampleOrder
 
 MONITOR_INTERVAL_SEC = 5.0
-
-
-class EpochSetter:
-    """The sampler's place in the published return value: what a trainer does with it is `set_epoch`."""
-
-    def __init__(self, loader: ClipLoader, samples: int) -> None:
-        self._loader = loader
-        self._samples = samples
-
-    def __len__(self) -> int:
-        """Samples of one rank in an epoch."""
-        return self._samples
-
-    def set_epoch(self, epoch: int) -> None:
-        """Make the next pass yield this epoch, or the first one not streamed yet, if that is later.
-
-        The published trainer names its own epoch each time the data run out, which may be the same one
-        several times over; the samples go on all the same.
-        """
-        self._loader.set_epoch(max(epoch, self._loader.epoch))
 
 
 def build_loader(
@@ -51,7 +32,7 @@ def build_loader(
     seed: int,
     weights: Sequence[float] | None = None,
     log_dir: str | None = None,
-) -> tuple[ClipLoader, EpochSetter]:
+) -> tuple[ClipLoader, RankSampler]:
     """The loader and its sampler for one rank.
 
     Args:
@@ -66,6 +47,9 @@ def build_loader(
         seed: Every draw follows from it; equal on all ranks.
         weights: Share of each source in the samples drawn; unset: every sample once.
         log_dir: Folder for logs of the workers' resources.
+
+    Returns:
+        The loader, and its sampler, on which a trainer calls `set_epoch`.
 
     Raises:
         ConfigError: If there are fewer samples than a batch over all ranks.
@@ -87,5 +71,6 @@ def build_loader(
         WorkerStart(seed, rank, Path(log_dir) if log_dir else None, MONITOR_INTERVAL_SEC),
         Path(log_dir or ".") / quarantine_name(rank, world_size),
         lambda: {f"source {rows.name}": fingerprint_of(rows) for rows in dataset.sources},
+        drop_last=drop_last,
     )
-    return loader, EpochSetter(loader, epoch_size // world_size)
+    return loader, loader.sampler

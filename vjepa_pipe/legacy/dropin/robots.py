@@ -12,9 +12,10 @@ from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.datasets import RobotDataset
-from vjepa_pipe.legacy.dropin.loading import EpochSetter, build_loader
+from vjepa_pipe.legacy.dropin.loading import build_loader
 from vjepa_pipe.legacy.dropin.samples import AnyTransform, ViewsOf, default_batch
 from vjepa_pipe.loader import ClipLoader
+from vjepa_pipe.loader.sampler import RankSampler
 from vjepa_pipe.video import Decoder
 
 NUMBERS = ("actions", "states", "extrinsics", "indices")
@@ -56,7 +57,7 @@ def init_droid_data(
     seed: int = 0,
     decoder: Decoder | None = None,
     log_dir: str | None = None,
-) -> tuple[ClipLoader, EpochSetter]:
+) -> tuple[ClipLoader, RankSampler]:
     """Clips of raw DROID with what the robot did, in published order of arguments and of entries.
 
     With the default collator a batch is `[video, actions, states, extrinsics, indices]`: what the transform gives with
