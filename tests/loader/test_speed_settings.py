@@ -12,6 +12,7 @@ from vjepa_pipe import AugConfig, DataConfig, DataManager, compose
 from vjepa_pipe.config import ConfigError, ExperimentConfig, LoaderConfig
 from vjepa_pipe.loader import device_prefetch
 from vjepa_pipe.loader.batch_memory import BatchMemory, batch_of
+from vjepa_pipe.loader.collate import stack
 from vjepa_pipe.transforms import Normalize, next_clip_at
 from vjepa_pipe.transforms.memory import new_clip
 
@@ -98,11 +99,42 @@ def test_a_place_is_given_once_and_only_to_what_fits() -> None:
 
 def test_only_a_whole_batch_in_order_is_taken_as_it_stands() -> None:
     memory = BatchMemory()
-    assert memory.places(3) == [None] * 3
+    with memory.laid_out(3) as places:
+        assert places == [None] * 3
     memory.learn([{"video": torch.zeros(2, 2)}] * 3)
-    places = memory.places(3)
-    assert batch_of(places) is not None and batch_of(places).shape == (3, 2, 2)  # type: ignore[arg-type,union-attr]
-    for clips in (places[:2], places[::-1], [*places[:2], torch.zeros(2, 2)], [place.t() for place in places]):
-        assert batch_of(clips) is None  # type: ignore[arg-type]
+    with memory.laid_out(3) as places:
+        assert batch_of(places) is not None and batch_of(places).shape == (3, 2, 2)  # type: ignore[arg-type,union-attr]
+        for clips in (places[:2], places[::-1], [*places[:2], torch.zeros(2, 2)], [place.t() for place in places]):
+            assert batch_of(clips) is None  # type: ignore[arg-type]
+        assert batch_of(list(torch.zeros(3, 2, 2))) is None, "views of somebody else's tensor"
+    assert batch_of(places) is None, "those of an earlier batch"  # type: ignore[arg-type]
     memory.learn([{"video": torch.zeros(2, 2)}, {"video": torch.zeros(2, 3)}])
-    assert memory.places(2) == [None] * 2
+    with memory.laid_out(2) as places:
+        assert places == [None] * 2
+
+
+def test_a_tensor_that_a_transform_keeps_is_never_the_batch() -> None:
+    kept = torch.zeros(2, 3)
+    stacked = stack(list(kept))
+    assert torch.equal(stacked, kept) and stacked.data_ptr() != kept.data_ptr()
+
+
+def threads_of_collating(samples: list[dict]) -> int:
+    return torch.get_num_threads()
+
+
+def broken(samples: list[dict]) -> None:
+    raise KeyError("broken")
+
+
+def test_reading_in_this_process_computes_with_one_thread(videos_csv: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        batches = iter(DataManager(experiment(videos_csv)).build_train_loader(threads_of_collating))
+        assert next(batches) == 1 and torch.get_num_threads() == 3
+        with pytest.raises(KeyError, match="broken"):
+            next(iter(DataManager(experiment(videos_csv)).build_train_loader(broken)))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

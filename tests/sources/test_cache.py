@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.sources import SourceError, cache_dir, read_rows
 from vjepa_pipe.sources.folders import new_folder
 
@@ -112,3 +113,46 @@ def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fil
     assert cache_dir() == tmp_path / "home/mine"
     read_rows(file)
     assert len(entries(tmp_path / "home/mine")) == 1
+
+
+def test_every_damaged_byte_is_found(file: Path, tmp_path: Path) -> None:
+    read_rows(file, cache_folder=tmp_path / "cache")
+    (entry,) = entries(tmp_path / "cache")
+    for part in entry.iterdir():
+        whole = part.read_bytes()
+        for at in {*range(0, len(whole), max(1, len(whole) // 20)), len(whole) - 1}:
+            part.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+            with pytest.raises(SourceError, match="this cache entry cannot be read; delete it and start again"):
+                read_rows(file, cache_folder=tmp_path / "cache")
+        part.write_bytes(whole)
+    assert len(read_rows(file, cache_folder=tmp_path / "cache")) == ROWS
+
+
+def test_tables_that_nobody_opens_are_removed(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VJEPA_PIPE_CACHE_DAYS", "3")
+    folder = tmp_path / "cache"
+    read_rows(file, cache_folder=folder)
+    (used,) = entries(folder)
+    for name in ("old", ".draft.of.one.killed", "new"):
+        (folder / "rows" / name).mkdir()
+    for name in (used.name, "old", ".draft.of.one.killed"):
+        os.utime(folder / "rows" / name, (0, 0))
+    read_rows(file, cache_folder=folder)  # used again
+    write(file, 12)
+    read_rows(file, cache_folder=folder)
+    assert {used.name, "new"} < {entry.name for entry in entries(folder)} and len(entries(folder)) == 3
+    monkeypatch.setenv("VJEPA_PIPE_CACHE_DAYS", "soon")
+    write(file, 123)
+    with pytest.raises(UserError, match=r"VJEPA_PIPE_CACHE_DAYS must be a number of days > 0 \(got 'soon'\)"):
+        read_rows(file, cache_folder=folder)
+
+
+def test_a_cache_without_permission_is_one_clear_error(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", lambda path: "rows" in path.parts and refuse(path))
+    with pytest.raises(SourceError, match="the cache cannot be read: Permission denied; set VJEPA_PIPE_CACHE"):
+        read_rows(file, cache_folder=tmp_path / "cache")

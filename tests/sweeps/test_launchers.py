@@ -14,6 +14,7 @@ from sweeping import launch, read, start, states
 from toy_task import TARGET
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.sources.cache import MAPPED_BYTES
 from vjepa_pipe.sweeps.plan import Point
 from vjepa_pipe.sweeps.sweep import say_what_is_left
 
@@ -27,6 +28,26 @@ def test_other_launchers_run_from_the_plan(tmp_path: Path, toy: dict[str, str], 
     result = launch(*arguments, cwd=tmp_path, env=toy)
     assert result.returncode == 1 and "1 of 3 points are not done" in result.stderr, result.stderr
     assert list(states(tmp_path / "sweep").values()) == ["done", "done", "failed"]
+
+
+@pytest.mark.parametrize("method", [None, "fork", "spawn", "forkserver"])
+def test_points_side_by_side_start_workers_on_mapped_tables(
+    tmp_path: Path, toy: dict[str, str], videos_csv: Path, method: str | None
+) -> None:
+    rows = [f"{(videos_csv.parent / line).resolve()}\n" for line in videos_csv.read_text().splitlines()]
+    csv = tmp_path / "big.csv"
+    while not csv.exists() or csv.stat().st_size <= MAPPED_BYTES:
+        with csv.open("a") as file:
+            file.writelines(rows * 500)
+    result = launch(
+        "-m", "hydra/launcher=local", "hydra.sweep.dir=sweep", "seed=0,1", "data=csv", f"data.data_paths=[{csv}]",
+        "data.num_workers=1", "data.batch_size=1", "data.frames_per_clip=4", "data.img_size=32", "mask=none",
+        "loader.iterations_per_epoch=2", *([] if method is None else [f"loader.start_method={method}"]),
+        cwd=tmp_path, env=toy,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert list(states(tmp_path / "sweep").values()) == ["done", "done"]
+    assert list(Path(os.environ["VJEPA_PIPE_CACHE"], "rows").iterdir()), "the table is mapped"
 
 
 def test_a_worker_that_is_killed_loses_no_finished_point(tmp_path: Path, toy: dict[str, str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vjepa_pipe.config.errors import UserError
+
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -23,3 +25,19 @@ def cache_dir() -> Path:
         RuntimeError: The variable is not set and there is no home folder.
     """
     return Path(os.environ.get("VJEPA_PIPE_CACHE") or "~/.cache/vjepa_pipe").expanduser()
+
+
+def cache_days() -> float:
+    """Days that a table which nobody opens stays in the cache: `$VJEPA_PIPE_CACHE_DAYS`, else 90.
+
+    Raises:
+        UserError: The variable is no positive number.
+    """
+    text = os.environ.get("VJEPA_PIPE_CACHE_DAYS") or "90"
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not days > 0:
+        raise UserError(f"VJEPA_PIPE_CACHE_DAYS must be a number of days > 0 (got {text!r})")
+    return days

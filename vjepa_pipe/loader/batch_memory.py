@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vjepa_pipe.loader.blocks import Blocks
+
+Places = Sequence[Tensor | None]
+
+_laid_out: ContextVar[Tensor | None] = ContextVar("the batch that is being read", default=None)
 
 
 class BatchMemory:
@@ -22,11 +28,19 @@ class BatchMemory:
         self.blocks = Blocks()
         self._like: Tensor | None = None
 
-    def places(self, clips: int) -> Sequence[Tensor | None]:
-        """Where each clip of the next batch may be written: views of one tensor `[B, ...]`, or None for each."""
-        if self._like is None:
-            return [None] * clips
-        return list(self.blocks.new((clips, *self._like.shape), self._like.dtype))
+    @contextmanager
+    def laid_out(self, clips: int) -> Iterator[Places]:
+        """Lay out the next batch, which is read and collated within this context.
+
+        Yields:
+            Where each clip may be written: views of one tensor `[B, ...]`, or None for each.
+        """
+        batch = None if self._like is None else self.blocks.new((clips, *self._like.shape), self._like.dtype)
+        token = _laid_out.set(batch)
+        try:
+            yield [None] * clips if batch is None else list(batch)
+        finally:
+            _laid_out.reset(token)
 
     def learn(self, samples: Sequence[Any]) -> None:
         """Remember what the clips of a batch are like, if they are all alike."""
@@ -39,7 +53,7 @@ class BatchMemory:
 
 def batch_of(clips: Sequence[Tensor]) -> Tensor | None:
     """The batch that clips were written into, or None unless they are all of it, in their order."""
-    batch = clips[0]._base
+    batch = _laid_out.get()  # not `_base` alone: a transform may give views of a tensor of its own
     if batch is None or batch.shape != (len(clips), *clips[0].shape) or not batch.is_contiguous():
         return None
     step = clips[0].numel() * clips[0].element_size()

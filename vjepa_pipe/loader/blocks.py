@@ -23,14 +23,17 @@ import torch
 import torch.multiprocessing
 from torch import Tensor
 
-from vjepa_pipe.loader.channel import close_all
+from vjepa_pipe.loader.channel import close_all, file_of
+
+SMALL_BYTES = 16 * 1024
+"""Memory up to this size is copied with the pickle; a file of its own would cost more."""
 
 
 class _Lent(NamedTuple):
     """What crosses to the main process in place of a tensor; its memory only the first time."""
 
     number: int
-    memory: Tensor | None
+    memory: _Shared | None
     dtype: str
     elements: int
     shape: tuple[int, ...]
@@ -45,6 +48,13 @@ class _Shared(NamedTuple):
     size: int
 
 
+class _Copied(NamedTuple):
+    """What crosses in place of a little memory."""
+
+    place: int
+    data: bytes
+
+
 class Blocks:
     """The blocks of the process that fills them; in a worker they are shared with the main process."""
 
@@ -53,7 +63,10 @@ class Blocks:
         self._number_at: dict[int, int] = {}
         self._free: list[int] = []
         self._users: Counter[int] = Counter()
-        self._known: set[int] = set()
+        self._files: dict[int, int] = {}  # descriptors of blocks that the main process does not know yet
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Blocks, ()  # memory belongs to its process
 
     def new(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """An unfilled tensor; its memory is used again when it, every view of it, and every copy lent are gone."""
@@ -89,31 +102,40 @@ class Blocks:
             raise
         return file.getvalue(), pickler.fds
 
-    def lend(self, tensor: Tensor) -> _Lent | None:
-        """What the main process needs to look at a tensor in its block; None if it is in none."""
-        number = self._number_at.get(tensor.untyped_storage().data_ptr()) if tensor.numel() else None
+    def lend(self, tensor: Tensor, fds: list[int]) -> _Lent | None:
+        """What the main process needs to look at a tensor in its block; None if it is in none.
+
+        The descriptor of a block that it does not know yet is moved to `fds`.
+        """
+        inside = tensor.layout == torch.strided and tensor.device.type == "cpu" and tensor.numel()
+        number = self._number_at.get(tensor.untyped_storage().data_ptr()) if inside else None
         kind = _numpy_type(tensor.dtype)
-        # The block itself, on its way to be known, goes as torch sends it.
-        if number is None or kind is None or tensor is self._memory[number]:
+        if number is None or kind is None:
             return None
-        assert self._memory[number].is_shared(), "only a worker lends"  # type: ignore[no-untyped-call]
         self._users[number] += 1
-        memory = None if number in self._known else self._memory[number]
-        self._known.add(number)
+        memory = None
+        if number in self._files:
+            memory = _Shared(len(fds), self._memory[number].numel())
+            fds.append(self._files.pop(number))
         elements = tensor.untyped_storage().nbytes() // kind.itemsize
         return _Lent(
             number, memory, kind.str, elements, tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset())
         )
 
     def _add(self, size: int) -> int:
-        memory = torch.empty(0, dtype=torch.uint8)
-        if parent_process() is not None:
-            storage = torch.UntypedStorage._new_shared(size, device="cpu")  # type: ignore[no-untyped-call]
-            memory.set_(storage)  # shared as torch's own default_collate does
+        number = len(self._memory)
+        if parent_process() is None:
+            memory = torch.empty(size, dtype=torch.uint8)
         else:
-            memory.resize_(size)
+            fd = file_of(b"")
+            try:
+                os.ftruncate(fd, size)
+                memory = _mapped(fd, size)
+            except BaseException:
+                os.close(fd)
+                raise
+            self._files[number] = fd
         self._memory.append(memory)
-        number = len(self._memory) - 1
         self._number_at[memory.data_ptr()] = number
         return number
 
@@ -141,10 +163,10 @@ class BorrowedBlocks:
         """A block's number for each tensor that is gone and was not told of yet, for `Blocks.give_back`."""
         return [self._dropped.popleft() for _ in range(len(self._dropped))]
 
-    def borrow(self, lent: _Lent) -> Tensor:
-        """A tensor in the worker's block."""
-        if lent.memory is not None:
-            self._memory[lent.number] = lent.memory
+    def borrow(self, lent: _Lent, memory: Tensor | None) -> Tensor:
+        """A tensor in the worker's block, whose memory is given the first time."""
+        if memory is not None:
+            self._memory[lent.number] = memory
         memory, kind = self._memory[lent.number], np.dtype(lent.dtype)
         whole = _look(memory, kind, (lent.elements,), self._dropped.append, lent.number)
         return whole.as_strided(lent.shape, lent.stride, lent.offset)
@@ -156,13 +178,23 @@ class _LendingPickler(ForkingPickler):
         self._blocks = blocks
         self.fds: list[int] = []
         self._shared: dict[int, tuple[_Shared, torch.UntypedStorage]] = {}
+        self._copied: dict[int, tuple[_Copied, torch.UntypedStorage]] = {}
 
-    def persistent_id(self, value: Any) -> _Lent | _Shared | None:
+    def persistent_id(self, value: Any) -> _Lent | _Shared | _Copied | None:
         if type(value) is Tensor:
-            return self._blocks.lend(value)
-        if type(value) is torch.UntypedStorage and value.device.type == "cpu" and value.nbytes() and _by_descriptor():
-            return self._share(value)
+            return self._blocks.lend(value, self.fds)
+        if type(value) is torch.UntypedStorage and value.device.type == "cpu" and value.nbytes():
+            if value.nbytes() <= SMALL_BYTES:
+                return self._copy(value)
+            return self._share(value) if _by_descriptor() else None
         return None
+
+    def _copy(self, storage: torch.UntypedStorage) -> _Copied:
+        place = storage.data_ptr()
+        if place not in self._copied:
+            data = torch.empty(0, dtype=torch.uint8).set_(storage).numpy().tobytes()
+            self._copied[place] = _Copied(len(self._copied), data), storage
+        return self._copied[place][0]
 
     def _share(self, storage: torch.UntypedStorage) -> _Shared:
         fd, size = storage._share_fd_cpu_()
@@ -176,15 +208,20 @@ class _BorrowingUnpickler(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, blocks: BorrowedBlocks, fds: Sequence[int]) -> None:
         super().__init__(file)
         self._blocks, self._fds = blocks, fds
-        self._shared: dict[int, torch.UntypedStorage] = {}
+        self._shared: dict[int, Tensor] = {}
+        self._copied: dict[int, Tensor] = {}
 
-    def persistent_load(self, value: _Lent | _Shared) -> Tensor | torch.UntypedStorage:
+    def persistent_load(self, value: _Lent | _Shared | _Copied) -> Tensor | torch.UntypedStorage:
         if isinstance(value, _Lent):
-            return self._blocks.borrow(value)
-        if value.place not in self._shared:
-            fd = self._fds[value.place]
-            self._shared[value.place] = torch.UntypedStorage._new_shared_fd_cpu(fd, value.size)  # type: ignore[attr-defined]
-        return self._shared[value.place]
+            return self._blocks.borrow(value, None if value.memory is None else self._map(value.memory))
+        known: dict[int, Tensor] = self._shared if isinstance(value, _Shared) else self._copied
+        if value.place not in known:
+            # A tensor keeps its memory; a storage that only stood in it would not.
+            known[value.place] = self._map(value) if isinstance(value, _Shared) else _from_bytes(value.data)
+        return known[value.place].untyped_storage()
+
+    def _map(self, shared: _Shared) -> Tensor:
+        return _mapped(self._fds[shared.place], shared.size)
 
 
 def _look(
@@ -195,6 +232,15 @@ def _look(
     # torch keeps this very array for as long as anything looks at the tensor's memory.
     weakref.finalize(array, gone, number).atexit = False
     return torch.from_numpy(array)
+
+
+def _mapped(fd: int, size: int) -> Tensor:
+    """The memory behind a descriptor, which may be closed afterwards: batches that are kept cost none."""
+    return torch.from_file(f"/dev/fd/{fd}", shared=True, size=size, dtype=torch.uint8)
+
+
+def _from_bytes(data: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
 def _by_descriptor() -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import torch
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.datasets import BadSample, KeyedDataset, SampleSkipped, SampleStats, TooManyBadSamples
-from vjepa_pipe.loader.batch_memory import BatchMemory
+from vjepa_pipe.loader.batch_memory import BatchMemory, Places
 from vjepa_pipe.loader.blocks import Blocks
 from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.loader.pulse import Phase, Pulse
@@ -76,9 +77,13 @@ class FetchBatch:
 
     def __call__(self, task: BatchTask) -> Delivery | Failure:
         self.dataset.quarantine.update(task.blamed)
+        with one_thread(), self.memory.laid_out(len(task.keys)) as places:
+            return self._read_batch(task.keys, places)
+
+    def _read_batch(self, keys: Sequence[SampleKey], places: Places) -> Delivery | Failure:
         delivery = Delivery(None, [], [], [])
         try:
-            samples = self.read_all(task.keys, delivery)
+            samples = self.read_all(keys, places, delivery)
             if not samples:
                 raise TooManyBadSamples(f"no sample of a batch could be read, the first: {delivery.bad[0].reason}")
         except UserError as error:
@@ -87,10 +92,10 @@ class FetchBatch:
             self.pulse.enter(Phase.COLLATING)
         return delivery._replace(batch=self.collate(samples))
 
-    def read_all(self, keys: Sequence[SampleKey], delivery: Delivery) -> list[Any]:
-        """The samples of one batch, their clips written where the batch will stand; `delivery` is added to."""
+    def read_all(self, keys: Sequence[SampleKey], places: Places, delivery: Delivery) -> list[Any]:
+        """The samples of one batch, their clips written where they are told to; `delivery` is added to."""
         samples = []
-        for key, place in zip(keys, self.memory.places(len(keys)), strict=True):
+        for key, place in zip(keys, places, strict=True):
             with next_clip_at(place):
                 sample = self._read(key, delivery)
             if sample is not None:
@@ -110,6 +115,17 @@ class FetchBatch:
         delivery.read.append((self.dataset.sources[key.source].name, sample.pop("stats", UNKNOWN)))
         delivery.bad.extend(sample["replaced"])
         return sample
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within this context torch computes with one thread: on single clips, more of them get in each other's way."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,17 @@ class ClipLoader(DataLoader[Any]):
         self._passes = 0
         self._built = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy stands at this place and has workers of its own, or none yet; passes stay with the original."""
+        self._made_of  # noqa: B018 (what it hashes may have changed by the time that the copy is asked)
+        return self.__dict__ | {"_pool": None, "_passes": 0, "_built": False}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # The pass under way is not the copy's: it goes on where that one stands.
+        self.sampler.go_to(Place(self.sampler.epoch, self.sampler.batch))
+        self._built = True
+
     def __setattr__(self, name: str, value: Any) -> None:
         if self._built and name in _FIXED:
             raise ValueError(

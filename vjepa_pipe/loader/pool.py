@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import torch.multiprocessing  # noqa: F401 (teaches pickle to hand over tensors in shared memory)
 
 from vjepa_pipe.loader.blocks import BorrowedBlocks
-from vjepa_pipe.loader.channel import Channel, readable
+from vjepa_pipe.loader.channel import Channel, Message, readable
 from vjepa_pipe.loader.fork_server import ForkServer
 from vjepa_pipe.loader.processes import (
     CannotStart,
@@ -37,9 +37,10 @@ from vjepa_pipe.loader.processes import (
     is_stopped,
 )
 from vjepa_pipe.loader.pulse import Doing, Phase, Pulse
-from vjepa_pipe.loader.shortage import shortages_named
+from vjepa_pipe.loader.shortage import shortage, shortages_named
+from vjepa_pipe.loader.start_method import use_a_known_start_method
 from vjepa_pipe.loader.watch import Clock, Watch
-from vjepa_pipe.loader.worker import Work, run_worker
+from vjepa_pipe.loader.worker import CannotCross, Failure, Work, run_worker
 
 Number = tuple[int, int]
 """The pass that a task belongs to, and its place in it."""
@@ -108,6 +109,7 @@ class WorkerPool:
         on_death: Callable[[Death], None],
         finish: Callable[[Any], Any] | None = None,
     ) -> None:
+        use_a_known_start_method()
         context: Any = multiprocessing.get_context(method)
         self._timeout, self._on_death = timeout, on_death
         self._clock = Clock(min(_TICK_SEC, timeout / 4))
@@ -216,7 +218,7 @@ class WorkerPool:
     def _receive(self, worker: _Worker) -> None:
         """Take what a worker has sent; replace it if it is gone."""
         for message in worker.channel.messages():
-            number, result = worker.blocks.loads(*message)
+            number, result = self._unpickled(worker, message)
             if number is None:
                 raise result.error  # it could not start
             worker.pending.popleft()
@@ -227,6 +229,15 @@ class WorkerPool:
         if worker.channel.closed:
             worker.process.wait(_END_SEC)  # its connection breaks a moment before it has ended
             self._ended(worker)
+
+    def _unpickled(self, worker: _Worker, message: Message) -> tuple[Number | None, Any]:
+        try:
+            found: tuple[Number | None, Any] = worker.blocks.loads(*message)
+        except Exception as error:
+            if shortage(error) is not None or not worker.pending:
+                raise
+            return worker.pending[0], Failure(CannotCross(error))  # a worker answers in the order of its tasks
+        return found
 
     def _look(self, seconds: float) -> None:
         """Judge each worker that has something to do.

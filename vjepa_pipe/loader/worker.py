@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import psutil
 from torch.utils.data._utils import worker as torch_worker
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.loader.blocks import Blocks
 from vjepa_pipe.loader.channel import Channel, close_all
 from vjepa_pipe.loader.processes import Parcel, is_alive
@@ -43,6 +44,25 @@ class Failure:
     """An error in place of a result. It travels as a value and is raised where results are used."""
 
     error: Exception
+
+
+class CannotCross(UserError):
+    """A batch holds what cannot be pickled, or not be unpickled.
+
+    Args:
+        error: What pickle says.
+    """
+
+    def __init__(self, error: BaseException | str) -> None:
+        reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"a batch cannot be sent from a worker to the main process: {self.reason}; "
+            "let the dataset and the collator return tensors, arrays and plain values"
+        )
 
 
 def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, pulse: Pulse, parent: int) -> None:
@@ -89,11 +109,8 @@ def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, 
                 close_all(fds)
         except (ConnectionError, EOFError):
             return
-        except (OSError, RuntimeError) as error:
-            named = shortage(error)
-            if named is None:
-                raise
-            channel.send(pickle.dumps((place, Failure(named))))
+        except Exception as error:
+            channel.send(pickle.dumps((place, Failure(shortage(error) or CannotCross(error)))))
         del result
         pulse.enter(Phase.IDLE)
 

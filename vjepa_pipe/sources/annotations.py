@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from vjepa_pipe.config.folders import cache_dir
-from vjepa_pipe.sources.cache import entry_of, keep, load_table
+from vjepa_pipe.sources.cache import entry_of, is_kept, keep, load_table
 from vjepa_pipe.sources.columns import Table
 from vjepa_pipe.sources.delimited import collect, split_csv, split_lines
 from vjepa_pipe.sources.errors import SourceError
@@ -66,7 +66,7 @@ def read_rows(path: str | Path, name: str | None = None, cache_folder: Path | No
 def _read_file(path: Path, cache_folder: Path | None) -> tuple[Table, Path | None]:
     identity = _identity(path)
     entry = _entry(cache_folder, *identity)
-    if entry is not None and entry.is_dir():
+    if entry is not None and is_kept(entry):
         return load_table(entry), entry
     suffix = _suffix(path)
     if suffix not in SUFFIXES:

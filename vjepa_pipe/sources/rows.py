@@ -102,5 +102,5 @@ class Rows:
 
 
 def _unpickled(name: str, arrays: dict[str, NDArray[Any]] | None, folder: str, entry: Path) -> Rows:
-    table = load_table(entry) if arrays is None else table_from_arrays(arrays)
+    table = load_table(entry, check=False) if arrays is None else table_from_arrays(arrays)
     return Rows(name, table, folder, entry)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import cache_dir
-from vjepa_pipe.sources.cache import entry_of, keep_arrays, load_arrays, unreadable
+from vjepa_pipe.sources.cache import entry_of, is_kept, keep_arrays, load_arrays, unreadable
 from vjepa_pipe.sources.columns import encode
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.index_file import HOW_MADE, SUFFIX, Column, import_parquet, open_index, stamp
@@ -100,7 +100,7 @@ class VideoIndex:
 
 
 def _unpickled(file: Path, columns: dict[str, NDArray[Any]] | None, entry: Path) -> VideoIndex:
-    return VideoIndex(file, load_arrays(entry) if columns is None else columns, entry)
+    return VideoIndex(file, load_arrays(entry, check=False) if columns is None else columns, entry)
 
 
 def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[str | Path | Rows]) -> list[VideoIndex]:
@@ -126,7 +126,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
             faults.append(f"data.index_dir: {file} does not exist; make it: {command}")
             continue
         entry = _entry(file, rows)
-        if entry is not None and entry.is_dir():
+        if entry is not None and is_kept(entry):
             found.append(VideoIndex(file, load_arrays(entry), entry))
             continue
         columns, missing = _columns(file, rows)
@@ -137,7 +137,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
             )
             continue
         kept = keep_arrays(columns, entry, file)
-        found.append(VideoIndex(file, columns if kept is None else load_arrays(kept), kept))
+        found.append(VideoIndex(file, columns if kept is None else load_arrays(kept, check=False), kept))
     if faults:
         raise ConfigError(faults)
     return found

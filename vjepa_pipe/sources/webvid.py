@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vjepa_pipe.config.folders import cache_dir
-from vjepa_pipe.sources.cache import entry_of, keep, load_table
+from vjepa_pipe.sources.cache import entry_of, is_kept, keep, load_table
 from vjepa_pipe.sources.columns import Table, TextBuilder, table_from_arrays
 from vjepa_pipe.sources.delimited import csv_lines
 from vjepa_pipe.sources.errors import SourceError
@@ -86,7 +86,7 @@ def read_webvid_original(
 def _read(name: str, files: list[Path], columns: tuple[str, ...], place: Place, videos: Path, max_samples: int) -> Rows:
     facts = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     entry = _entry(facts, columns, str(videos), max_samples)
-    if entry is not None and entry.is_dir():
+    if entry is not None and is_kept(entry):
         return Rows(name, load_table(entry), str(videos), entry)
     paths, captions, count = TextBuilder(), TextBuilder(), 0
     for row in _rows(files, columns):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
@@ -23,7 +21,7 @@ from vjepa_pipe.config.task import BenchmarkTaskConfig
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.datasets.still import is_image
 from vjepa_pipe.loader import DataManager
-from vjepa_pipe.loader.fetch import Delivery, FetchBatch
+from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch, one_thread
 from vjepa_pipe.sampling import generator
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.tasks.tune import tune
@@ -78,17 +76,6 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread, as a worker does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
     """Clips per second of the train loader, and milliseconds waited per clip, after some batches of warming up."""
     loader = manager.build_train_loader()
@@ -138,11 +125,12 @@ def _stages(manager: DataManager, clips: int) -> Iterator[SourceTimes]:
             frames, decoded = frames + used, decoded + pictures
         fetch, nothing = FetchBatch(dataset, collate), Delivery(None, [], [], [])
         batch = [dataset.key_of(i) for i in indices[: manager.config.data.batch_size]]
-        collate(fetch.read_all(batch, nothing))  # the first batch is stacked, and mask generators are made
-        samples = fetch.read_all(batch, nothing)
-        started = time.process_time()
-        collate(samples)
-        times.collate = 1e3 * (time.process_time() - started) / len(samples)
+        fetch(BatchTask(batch))  # the first batch is stacked, and mask generators are made
+        with one_thread(), fetch.memory.laid_out(len(batch)) as places:
+            samples = fetch.read_all(batch, places, nothing)
+            started = time.process_time()
+            collate(samples)
+            times.collate = 1e3 * (time.process_time() - started) / len(samples)
         for stage in STAGES[:-1]:
             setattr(times, stage, getattr(times, stage) / len(indices))
         times.frames_decoded_per_used = decoded / max(frames, 1)

@@ -10,6 +10,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from vjepa_pipe.loader.start_method import use_a_known_start_method
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -93,10 +95,7 @@ def _give(worker: _Worker, left: Iterator[Any], timeout: float) -> bool:
 
 
 def _start(function: Callable[[Any], Any]) -> _Worker:
-    default = multiprocessing.get_start_method(allow_none=True)
-    if default is not None and default not in multiprocessing.get_all_start_methods():
-        # joblib's workers start others in a way of their own, whose name a spawned process would look for in vain.
-        multiprocessing.set_start_method("spawn", force=True)
+    use_a_known_start_method()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(function, theirs), daemon=True)

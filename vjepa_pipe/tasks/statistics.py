@@ -19,6 +19,7 @@ from vjepa_pipe.config.task import StatisticsTaskConfig
 from vjepa_pipe.datasets import RobotDataset, annotation_files
 from vjepa_pipe.datasets.robot_statistics import PARTS, statistics_file
 from vjepa_pipe.loader import DataManager
+from vjepa_pipe.records.files import write_whole
 from vjepa_pipe.robotics import Statistics
 from vjepa_pipe.sampling import SampleKey
 
@@ -85,8 +86,11 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
     content |= {"clips": len(motions), "faults": len(faults), "first_faults": faults[:10]}
     kept = statistics_file(dataset.config, experiment.robotics, paths)
     for file in (output_dir / FILE, kept):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(content, indent=2) + "\n")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write {file}: {error.strerror}") from error
+        write_whole(file, json.dumps(content, indent=2) + "\n")
     console.print(
         f"statistics of {len(motions)} clips, {len(faults)} faults, in {kept}",
         markup=False,
