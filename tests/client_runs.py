@@ -29,8 +29,13 @@ def loader_for(csv: str, workers: str, folder: Path) -> ClipLoader:
     return DataManager(config, output_dir=folder).build_train_loader()
 
 
-def rows_of(batch: Any) -> list[int]:
-    return [key.row for key in batch["key"]]
+def for_their_model(samples: Any) -> dict[str, torch.Tensor]:
+    """What a Hugging Face model is called with: tensors by the names of its arguments."""
+    return {
+        "video": torch.stack([sample["video"] for sample in samples]),
+        "labels": torch.tensor([sample["label"] for sample in samples]),
+        "rows": torch.tensor([sample["row"] for sample in samples]),
+    }
 
 
 class Seen:
@@ -39,7 +44,10 @@ class Seen:
         self.steps: list[tuple[int, list[int]]] = []
 
     def add(self, batch: Any) -> int:
-        self.steps.append((batch["key"][0].epoch, rows_of(batch)))
+        return self.add_rows(batch["key"][0].epoch, [key.row for key in batch["key"]])
+
+    def add_rows(self, epoch: int, rows: list[int]) -> int:
+        self.steps.append((epoch, rows))
         self.file.write_text(json.dumps(self.steps))
         return len(self.steps)
 
@@ -130,23 +138,23 @@ def huggingface(folder: Path, csv: str, workers: str) -> None:
             "data.batch_size=3", f"data.num_workers={workers}",
         ]),
         output_dir=folder,
-    ).build_eval_loader()  # fmt: skip
+    ).build_eval_loader(for_their_model)  # fmt: skip
 
     class Model(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.layer = torch.nn.Linear(1, 8)
 
-        def forward(self, video: torch.Tensor, label: torch.Tensor, **rest: Any) -> dict[str, torch.Tensor]:
+        def forward(self, video: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> dict[str, torch.Tensor]:
             logits = self.layer(video.mean(dim=(1, 2, 3, 4)).unsqueeze(1))
-            return {"loss": torch.nn.functional.cross_entropy(logits, label % 8), "logits": logits}
+            return {"loss": torch.nn.functional.cross_entropy(logits, labels % 8), "logits": logits}
 
     class OurTrainer(Trainer):
         def get_eval_dataloader(self, eval_dataset: Any = None) -> ClipLoader:
             return loader
 
         def prediction_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            seen.add(inputs)
+            seen.add_rows(0, inputs["rows"].tolist())
             return super().prediction_step(model, inputs, *args, **kwargs)
 
     arguments = TrainingArguments(

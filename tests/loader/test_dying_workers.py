@@ -18,6 +18,7 @@ from loading import digests, loader_of, rows_csv, tiny
 from vjepa_pipe import DataManager
 from vjepa_pipe.loader import WorkersKeepDying, pulse
 from vjepa_pipe.loader.pulse import Phase
+from vjepa_pipe.loader.sampler import Place
 
 HAZARDOUS = ["decoder._target_=hazards.HazardousDecoder", "data.num_workers=2", "loader.sample_timeout_sec=1"]
 
@@ -162,7 +163,7 @@ def test_workers_end_with_the_main_process(videos_csv: Path, tmp_path: Path, haz
     if child == 0:
         loader = loader_of(tiny(rows, *HAZARDOUS), tmp_path)
         loader._config.sample_timeout_sec = 1
-        pool = loader._deliveries(0, 0)
+        pool = loader._deliveries(Place(0, 0))
         threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
         for _ in range(2):
             os.write(writing, json.dumps(loader._pool.pids).encode() + b"\n")
