@@ -24,8 +24,9 @@ def run(client: str, folder: Path, csv: Path, workers: int, ranks: int = 1, **en
         port = free.getsockname()[1]
     processes = []
     for rank in range(ranks):
+        local = 0 if client in ("fabric", "lightning") else rank  # theirs are nodes of one process each
         ours = {
-            "RANK": rank, "LOCAL_RANK": rank if client in ("plain", "accelerate") else 0, "NODE_RANK": rank, "WORLD_SIZE": ranks,
+            "RANK": rank, "LOCAL_RANK": local, "NODE_RANK": rank, "WORLD_SIZE": ranks,
             "GROUP_RANK": rank, "LOCAL_WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
             "TORCHELASTIC_RUN_ID": "x",
         }  # fmt: skip
