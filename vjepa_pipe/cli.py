@@ -26,6 +26,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.frozen import leaves, plain
+from vjepa_pipe.config.hydra_node import checked_hydra
 from vjepa_pipe.config.naming import register_resolvers, several_ranks
 from vjepa_pipe.config.options import source_folders
 from vjepa_pipe.config.points import own_choices
@@ -90,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         register_resolvers()
         sys.argv[1:] = with_legacy_files(as_hydra_overrides(sys.argv[1:]))
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
-        run()
+        with checked_hydra():
+            run()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -42,7 +42,7 @@ def test_option_builds(cache: Path, videos_csv: Path, experiment: list[str], cho
         write = write_synthetic_droid if data.layout == "droid" else write_synthetic_lerobot
         path = f"{write(cache, 4)},{write(cache, 4)}"
     composed = compose([*wanted, f"data.data_paths=[{path}]"])
-    assert callable(locate(composed.task._target_))
+    assert callable(locate(composed.task._target_, "task._target_"))
     manager = DataManager(composed)
     assert len(manager.build_train_loader()) == 4
     assert len(manager.build_eval_loader()) == 4

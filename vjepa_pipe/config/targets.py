@@ -1,9 +1,10 @@
 """What a `_target_` may name, and how it is built.
 
-Config is data: a file that someone else wrote must not run code of its choice. A target is built
-only if its name is on the list below and the object found there was defined under a listed name too
-(so that `vjepa_pipe.somewhere.os.system` is refused). The list can be extended from code
-(`allow_targets`) or by an installed package (entry point group `vjepa_pipe.targets`), never from config.
+Config is data: a file that someone else wrote must not run code of its choice. Each place of an experiment has a
+list of what may stand there, by name, and what the name is found to be must be defined under a listed name too (so
+that `torchvision.transforms.v2.functional.os.system` is refused). Further names are added from code
+(`allow_targets`) or by an installed package (entry point group `vjepa_pipe.targets`), never from config; they count
+in every place.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import fnmatch
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
@@ -21,17 +23,33 @@ from vjepa_pipe.config.errors import ConfigError, did_you_mean
 
 TARGET = "_target_"
 ENTRY_POINTS = "vjepa_pipe.targets"
-_allowed = ["vjepa_pipe.*", "torchvision.transforms.v2.*"]
+TRANSFORMS = "torchvision.transforms.v2.*"
+_MODULE = "torch.nn.modules.module.Module"  # by name: nothing here imports torch
+_TASKS = ("stream", "validate", "external", "statistics", "benchmark", "index", "prepare")
+PLACES: dict[str, tuple[str, ...]] = {
+    "data": (
+        *(f"vjepa_pipe.datasets.{name}" for name in ("VideoDataset", "RobotDataset", "build_video_dataset")),
+        "vjepa_pipe.legacy.not_run.ActionSegments",
+    ),
+    "data_aug": ("vjepa_pipe.transforms.VideoTransformPipeline",),
+    "data_aug.extra_transforms": (TRANSFORMS,),
+    "mask": ("vjepa_pipe.loader.MaskCollator",),
+    "decoder": tuple(f"vjepa_pipe.video.{name}" for name in ("PyavDecoder", "DecordDecoder", "TorchcodecDecoder")),
+    "loader.sampler": ("vjepa_pipe.sampling.SampleOrder", "vjepa_pipe.sampling.SequentialOrder"),
+    "task": tuple(f"vjepa_pipe.tasks.{name}.{name}" for name in _TASKS),
+}
+"""Path of a node in the experiment, and what of ours may stand there."""
+_added: list[str] = []
 
 
 def allow_targets(*patterns: str) -> None:
     """Let configs name further targets, such as `mypackage.datasets.*`."""
-    _allowed.extend(pattern for pattern in patterns if pattern not in _allowed)
+    _added.extend(pattern for pattern in patterns if pattern not in _added)
 
 
-def allowed_targets() -> list[str]:
-    """Patterns of the names that a `_target_` may have."""
-    return _allowed + _from_packages()
+def added_targets() -> list[str]:
+    """Patterns of what may stand in any place."""
+    return _added + _from_packages()
 
 
 @functools.cache  # reading the metadata of every installed package takes milliseconds
@@ -39,9 +57,22 @@ def _from_packages() -> list[str]:
     return [point.value for point in entry_points(group=ENTRY_POINTS)]
 
 
-def is_allowed(name: str) -> bool:
-    """Whether a `_target_` may have this name."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed_targets())
+def is_added(name: str) -> bool:
+    """Whether a name was added to the lists."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in added_targets())
+
+
+def _place(where: str) -> str:
+    """`data_aug.extra_transforms` of `data_aug.extra_transforms[0]._target_`."""
+    return re.sub(r"\[\d+\]", "", where.removesuffix(f".{TARGET}"))
+
+
+def _fault(name: str, where: str) -> str | None:
+    own = PLACES.get(_place(where), ())
+    if is_added(name) or any(fnmatch.fnmatchcase(name, pattern) for pattern in own):
+        return None
+    here = ", ".join([*own, *added_targets()]) or "none may stand here"
+    return f"{where}: {name} is not an allowed target here ({here})"
 
 
 def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
@@ -49,8 +80,8 @@ def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, value in node.items():
             where = f"{path}.{key}" if path else str(key)
-            if key == TARGET and isinstance(value, str) and not is_allowed(value):
-                yield f"{where}: {value} is not an allowed target ({', '.join(allowed_targets())})"
+            if key == TARGET and isinstance(value, str) and (fault := _fault(value, where)):
+                yield fault
             yield from forbidden_targets(value, where)
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):
@@ -59,7 +90,7 @@ def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
         yield from forbidden_targets({f.name: getattr(node, f.name) for f in dataclasses.fields(node)}, path)
 
 
-def locate(name: str, where: str = TARGET) -> Any:
+def locate(name: str, where: str) -> Any:
     """The object that a `_target_` names.
 
     Args:
@@ -69,8 +100,8 @@ def locate(name: str, where: str = TARGET) -> Any:
     Raises:
         ConfigError: If the name is not allowed or names nothing.
     """
-    if not is_allowed(name):
-        raise ConfigError([f"{where}: {name} is not an allowed target ({', '.join(allowed_targets())})"])
+    if fault := _fault(name, where):
+        raise ConfigError([fault])
     module_name, _, attribute = name.rpartition(".")
     try:
         module = importlib.import_module(module_name)
@@ -80,10 +111,25 @@ def locate(name: str, where: str = TARGET) -> Any:
         hint = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
         raise ConfigError([f"{where}: {module_name} has no {attribute}{hint}"])
     found = getattr(module, attribute)
-    defined_as = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
-    if not is_allowed(defined_as):
-        raise ConfigError([f"{where}: {name} is {defined_as}, which is not an allowed target"])
+    if not _is_its_name(found, name, _place(where)):
+        defined_as = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
+        raise ConfigError([f"{where}: {name} is {defined_as}, which is not an allowed target here"])
     return found
+
+
+def _is_its_name(found: Any, name: str, place: str) -> bool:
+    """Whether what stands under an allowed name is what that name promises, not something imported there."""
+    module, qualified = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(qualified, str) or not callable(found):
+        return False
+    if is_added(name):
+        return is_added(f"{module}.{qualified}")
+    if name in PLACES.get(place, ()):  # ours: re-exported by its folder
+        return module.startswith("vjepa_pipe.") and qualified == name.rpartition(".")[2]
+    bases = (
+        [f"{base.__module__}.{base.__qualname__}" for base in inspect.getmro(found)] if inspect.isclass(found) else []
+    )
+    return _MODULE in bases and fnmatch.fnmatchcase(f"{module}.{qualified}", TRANSFORMS)
 
 
 def instantiate(node: Any, where: str, **runtime: Any) -> Any:
