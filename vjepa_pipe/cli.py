@@ -27,7 +27,8 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.faults import plain_text
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.frozen import leaves, plain
-from vjepa_pipe.config.hydra_hooks import guarded_hydra
+from vjepa_pipe.config.hydra_node import checked_hydra
+from vjepa_pipe.config.job_errors import quiet_job_errors
 from vjepa_pipe.config.naming import register_resolvers, several_ranks
 from vjepa_pipe.config.options import source_folders
 from vjepa_pipe.config.points import own_choices
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.argv[1:] = with_legacy_files(as_hydra_overrides(_options(sys.argv[1:])))
         typed = [text for text in sys.argv[1:] if not text.startswith("-") and ("=" in text or text[:1] == "~")]
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
-        with guarded_hydra():
+        with checked_hydra(), quiet_job_errors():
             start = hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
             start(lambda config: _run(config, typed))()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough

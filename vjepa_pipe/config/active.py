@@ -10,6 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.hydra_node import checked_hydra
 
 
 def version_base() -> dict[str, str]:
@@ -23,7 +24,7 @@ def our_hydra() -> Iterator[ConfigLoader]:
     around = GlobalHydra.instance()
     active, around.hydra = around.hydra, None
     try:
-        with hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+        with checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
             yield GlobalHydra.instance().config_loader()
     finally:
         GlobalHydra.instance().hydra = active
