@@ -21,12 +21,12 @@ STOP_AFTER = int(os.environ.get("STOP_AFTER", "0"))
 RESUME = "RESUME" in os.environ
 
 
-def loader_for(csv: str, workers: str, folder: Path) -> ClipLoader:
+def loader_for(csv: str, workers: str, folder: Path, *place: int) -> ClipLoader:
     config = compose([
         "data=csv", f"data.data_paths=[{csv}]", "data.frames_per_clip=2", "data.img_size=32", "mask=none",
         "data.batch_size=2", f"data.num_workers={workers}", "loader.persistent_workers=false",
     ])  # fmt: skip
-    return DataManager(config, output_dir=folder).build_train_loader()
+    return DataManager(config, *place, output_dir=folder).build_train_loader()
 
 
 def for_their_model(samples: Any) -> dict[str, torch.Tensor]:

@@ -111,7 +111,7 @@ BAD_COMMAND_LINES = {
 
 def test_error_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     """The texts are interface. To accept new ones, delete error_messages.json, run, and read the difference."""
-    monkeypatch.setattr(targets, "_added", [])  # not what other tests have allowed
+    monkeypatch.setattr(targets, "_allowed", [])  # not what other tests have allowed
     found = {}
     for name, overrides in BAD_COMMAND_LINES.items():
         with pytest.raises(ConfigError) as error:
