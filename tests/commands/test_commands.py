@@ -74,7 +74,7 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "data.target_fps must be > 0" in out and "seed must be >= 0" in out
     assert main(["check", "data._target_=vjepa_pipe.datasets.VideoDatset"]) == 2
-    assert "did you mean VideoDataset?" in capsys.readouterr().out
+    assert "did you mean vjepa_pipe.datasets.VideoDataset?" in capsys.readouterr().out
     assert main(["check", "+data.extra_args.colour=red"]) == 2
     assert "data.colour: vjepa_pipe.datasets.VideoDataset has no such parameter" in capsys.readouterr().out
     assert main(["check", "--data", "data=csv", "data.data_paths=[no.csv]"]) == 2
