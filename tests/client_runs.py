@@ -1,7 +1,9 @@
-"""Training loops of other people's trainers, run by the client tests: `python client_runs.py NAME FOLDER CSV WORKERS`.
+"""Training loops of other people's trainers, run by the client tests in processes of their own.
 
-Each writes `seen_RANK.json`: for each epoch, the rows that its steps were given. With STOP_AFTER set it saves the
-client's own checkpoint after so many steps and ends; with RESUME set it goes on from there.
+`python client_runs.py NAME FOLDER CSV STOP_AFTER WORKERS...` trains with each number of workers: once until so many
+steps have been made, where it saves the client's own checkpoint, and once more from there to the end of the second
+epoch. Each writes the epoch and the rows of its steps to `seen_WORKERS_RANK.json`. The first then runs the client's
+snippet in docs/trainers.md.
 """
 
 from __future__ import annotations
@@ -9,27 +11,59 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vjepa_pipe import DataManager, compose
+from vjepa_pipe.config import ExperimentConfig
 from vjepa_pipe.loader import ClipLoader
 
-STOP_AFTER = int(os.environ.get("STOP_AFTER", "0"))
-RESUME = "RESUME" in os.environ
+DOCS = Path(__file__).parents[1] / "docs" / "trainers.md"
+RANK = os.environ.get("RANK", "0")
 
 
-def loader_for(csv: str, workers: str, folder: Path, *place: int) -> ClipLoader:
-    config = compose([
+@dataclass
+class Run:
+    """One training run.
+
+    Attributes:
+        folder: Where its checkpoint stands.
+        csv: Its videos.
+        workers: Of its loader.
+        stop_after: Steps after which it saves and stops; 0: it goes on from the checkpoint, to the end.
+        steps: Epoch and rows of each step.
+    """
+
+    folder: Path
+    csv: str
+    workers: str
+    stop_after: int
+    steps: list[tuple[int, list[int]]] = field(default_factory=list)
+
+    def loader(self) -> ClipLoader:
+        return loader_for(self.csv, self.workers, self.folder)
+
+    def add(self, batch: Any) -> bool:
+        """A step is made; whether it is the last one."""
+        self.steps.append((batch["key"][0].epoch, [key.row for key in batch["key"]]))
+        return len(self.steps) == self.stop_after
+
+
+def config_for(csv: str, workers: str) -> ExperimentConfig:
+    return compose([
         "data=csv", f"data.data_paths=[{csv}]", "data.frames_per_clip=2", "data.img_size=32", "mask=none",
         "data.batch_size=2", f"data.num_workers={workers}", "loader.persistent_workers=false",
     ])  # fmt: skip
-    return DataManager(config, *place, output_dir=folder).build_train_loader()
 
 
-def for_their_model(samples: Any) -> dict[str, torch.Tensor]:
+def loader_for(csv: str, workers: str, folder: Path, *place: int) -> ClipLoader:
+    return DataManager(config_for(csv, workers), *place, output_dir=folder).build_train_loader()
+
+
+def for_the_model(samples: Any) -> dict[str, torch.Tensor]:
     """What a Hugging Face model is called with: tensors by the names of its arguments."""
     return {
         "video": torch.stack([sample["video"] for sample in samples]),
@@ -38,67 +72,74 @@ def for_their_model(samples: Any) -> dict[str, torch.Tensor]:
     }
 
 
-class Seen:
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / f"seen_{os.environ.get('RANK', '0')}{'_resumed' if RESUME else ''}.json"
-        self.steps: list[tuple[int, list[int]]] = []
-
-    def add(self, batch: Any) -> int:
-        return self.add_rows(batch["key"][0].epoch, [key.row for key in batch["key"]])
-
-    def add_rows(self, epoch: int, rows: list[int]) -> int:
-        self.steps.append((epoch, rows))
-        self.file.write_text(json.dumps(self.steps))
-        return len(self.steps)
-
-
-def plain(folder: Path, csv: str, workers: str) -> None:
-    loader, seen, state = loader_for(csv, workers, folder), Seen(folder), folder / "state.pt"
-    if RESUME:
+def plain(run: Run) -> None:
+    loader, state = run.loader(), run.folder / "state.pt"
+    if not run.stop_after:
         loader.load_state_dict(torch.load(state))
     while loader.epoch < 2:
         for batch in loader:
-            if seen.add(batch) == STOP_AFTER:
+            if run.add(batch):
                 torch.save(loader.state_dict(), state)
                 return
 
 
-def fabric(folder: Path, csv: str, workers: str) -> None:
+def fabric(run: Run) -> None:
     from lightning.fabric import Fabric
 
     fabric = Fabric(accelerator="cpu", devices=1, num_nodes=int(os.environ.get("WORLD_SIZE", "1")))
     fabric.launch()
-    loader = loader_for(csv, workers, folder)
-    given, seen = fabric.setup_dataloaders(loader), Seen(folder)
+    loader = run.loader()
+    given = fabric.setup_dataloaders(loader)
     state = {"loader": loader}
-    if RESUME:
-        fabric.load(folder / "fabric.ckpt", state)
+    if not run.stop_after:
+        fabric.load(run.folder / "fabric.ckpt", state)
     while loader.epoch < 2:
         for batch in given:
-            if seen.add(batch) == STOP_AFTER:
-                fabric.save(folder / "fabric.ckpt", state)
+            if run.add(batch):
+                fabric.save(run.folder / "fabric.ckpt", state)
                 return
 
 
-def accelerate(folder: Path, csv: str, workers: str) -> None:
+def accelerate(run: Run) -> None:
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=True)
-    given, seen = accelerator.prepare(loader_for(csv, workers, folder)), Seen(folder)
-    if RESUME:
-        accelerator.load_state(str(folder / "accelerate"))
+    given = accelerator.prepare(run.loader())
+    if not run.stop_after:
+        accelerator.load_state(str(run.folder / "accelerate"))
     while given.epoch < 2:
         for batch in given:
-            if seen.add(batch) == STOP_AFTER:
-                accelerator.save_state(str(folder / "accelerate"))
+            if run.add(batch):
+                accelerator.save_state(str(run.folder / "accelerate"))
                 return
 
 
-def lightning(folder: Path, csv: str, workers: str) -> None:
+def lightning(run: Run) -> None:
     import lightning as L
     from lightning.pytorch.callbacks import ModelCheckpoint
 
-    seen = Seen(folder)
+    class Model(lightning_model()):
+        def training_step(self, batch: Any, number: int) -> torch.Tensor:
+            if run.add(batch):
+                self.trainer.should_stop = True
+            return super().training_step(batch, number)
+
+    class Data(L.LightningDataModule):
+        def train_dataloader(self) -> ClipLoader:
+            return run.loader()
+
+    world, stop = int(os.environ.get("WORLD_SIZE", "1")), run.stop_after
+    keep = ModelCheckpoint(run.folder, "lightning", every_n_train_steps=stop or None, save_last=False)
+    trainer = L.Trainer(
+        max_epochs=2, min_epochs=0, accelerator="cpu", devices=1, num_nodes=world, logger=False,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[keep] if stop else [],
+        enable_checkpointing=bool(stop), strategy="ddp" if world > 1 else "auto",
+    )  # fmt: skip
+    trainer.fit(Model(), datamodule=Data(), ckpt_path=None if stop else str(run.folder / "lightning.ckpt"))
+
+
+def lightning_model() -> Any:
+    import lightning as L
 
     class Model(L.LightningModule):
         def __init__(self) -> None:
@@ -106,67 +147,79 @@ def lightning(folder: Path, csv: str, workers: str) -> None:
             self.layer = torch.nn.Linear(1, 1)
 
         def training_step(self, batch: Any, number: int) -> torch.Tensor:
-            if seen.add(batch) == STOP_AFTER:
-                self.trainer.should_stop = True
             return self.layer(batch["video"].mean().reshape(1)).sum()
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
-    class Data(L.LightningDataModule):
-        def train_dataloader(self) -> ClipLoader:
-            return loader_for(csv, workers, folder)
-
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    keep = ModelCheckpoint(folder, "lightning", every_n_train_steps=STOP_AFTER or None, save_last=False)
-    trainer = L.Trainer(
-        max_epochs=2, min_epochs=0, accelerator="cpu", devices=1, num_nodes=world, logger=False,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[keep] if STOP_AFTER else [],
-        enable_checkpointing=bool(STOP_AFTER), strategy="ddp" if world > 1 else "auto",
-    )  # fmt: skip
-    trainer.fit(Model(), datamodule=Data(), ckpt_path=str(folder / "lightning.ckpt") if RESUME else None)
+    return Model
 
 
-def huggingface(folder: Path, csv: str, workers: str) -> None:
-    """Evaluation: a Trainer is given an eval loader."""
+def huggingface(run: Run) -> None:
+    """Evaluation, twice: a Trainer is given an eval loader."""
     from transformers import Trainer, TrainingArguments
 
-    seen = Seen(folder)
-    loader = DataManager(
-        compose([
-            "data=csv", f"data.data_paths=[{csv}]", "data.frames_per_clip=2", "data.img_size=32", "mask=none",
-            "data.batch_size=3", f"data.num_workers={workers}",
-        ]),
-        output_dir=folder,
-    ).build_eval_loader(for_their_model)  # fmt: skip
-
-    class Model(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = torch.nn.Linear(1, 8)
-
-        def forward(self, video: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> dict[str, torch.Tensor]:
-            logits = self.layer(video.mean(dim=(1, 2, 3, 4)).unsqueeze(1))
-            return {"loss": torch.nn.functional.cross_entropy(logits, labels % 8), "logits": logits}
+    loader = DataManager(config_for(run.csv, run.workers), output_dir=run.folder).build_eval_loader(for_the_model)
 
     class OurTrainer(Trainer):
         def get_eval_dataloader(self, eval_dataset: Any = None) -> ClipLoader:
             return loader
 
         def prediction_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            seen.add_rows(0, inputs["rows"].tolist())
+            run.steps.append((0, inputs["rows"].tolist()))
             return super().prediction_step(model, inputs, *args, **kwargs)
 
-    arguments = TrainingArguments(
-        str(folder), use_cpu=True, report_to=[], label_names=["label"], remove_unused_columns=False
+    trainer = OurTrainer(
+        HuggingFaceModel(),
+        TrainingArguments(
+            str(run.folder), use_cpu=True, report_to=[], label_names=["label"], remove_unused_columns=False
+        ),
     )
-    trainer = OurTrainer(Model(), arguments)
     trainer.evaluate()
     trainer.evaluate()
+
+
+class HuggingFaceModel(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 8)
+
+    def forward(self, video: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        logits = self.layer(video.mean(dim=(1, 2, 3, 4)).unsqueeze(1))
+        return {"loss": torch.nn.functional.cross_entropy(logits, labels % 8), "logits": logits}
+
+
+def run_snippets(client: str, csv: str) -> None:
+    """Run the code under the client's heading in the docs, in the current folder, on a few small videos."""
+    namespace: dict[str, Any] = {"torch": torch, "for_the_model": for_the_model, "step": lambda batch: None}
+    namespace["model"] = {"lightning": lambda: lightning_model()(), "huggingface": HuggingFaceModel}.get(
+        client, lambda: torch.nn.Linear(1, 1)
+    )()
+    namespace["optimizer"] = torch.optim.SGD(namespace["model"].parameters())
+    text = DOCS.read_text()
+    (opening,) = blocks(text.split("\n## ")[0])
+    exec(opening, namespace)
+    namespace["cfg"] = config_for(csv, "0")
+    (section,) = [part for part in text.split("\n## ") if part.lower().replace(" ", "").startswith(client)]
+    for code in blocks(section):
+        exec(code, namespace)
+
+
+def blocks(text: str) -> list[str]:
+    return [part.split("```")[0] for part in text.split("```python\n")[1:]]
 
 
 if __name__ == "__main__":
-    name, where, csv_file, num_workers = sys.argv[1:]
-    globals()[name](Path(where), csv_file, num_workers)
+    name, where, csv_file, stop_after, *numbers = sys.argv[1:]
+    for number in numbers:
+        folder = Path(where) / number
+        folder.mkdir(exist_ok=True)
+        runs = [Run(folder, csv_file, number, stop) for stop in (int(stop_after), 0)]
+        for run in runs[:1] if name == "huggingface" else runs:
+            globals()[name](run)
+        (Path(where) / f"seen_{number}_{RANK}.json").write_text(json.dumps([run.steps for run in runs]))
+    if "WORLD_SIZE" not in os.environ:
+        os.chdir(where)
+        run_snippets(name, csv_file)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

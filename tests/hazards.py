@@ -18,7 +18,18 @@ def hang() -> None:
     ctypes.PyDLL(None).sleep(100_000)
 
 
+def grow() -> None:
+    """Take memory until the system ends this process, as it would where memory runs out."""
+    taken = []
+    for _ in range(20):
+        taken.append(b"x" * 2**23)
+        time.sleep(0.05)
+    time.sleep(0.6)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 HAZARDS = {
+    "grow": grow,
     "hang": hang,
     "segfault": lambda: ctypes.string_at(0),
     "abort": os.abort,

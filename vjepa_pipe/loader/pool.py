@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import signal
 import time
 import weakref
 from collections import deque
@@ -34,7 +35,7 @@ from vjepa_pipe.loader.processes import (
     by_itself,
     ended_before_start,
     how_it_ended,
-    is_stopped,
+    state_of,
 )
 from vjepa_pipe.loader.pulse import Doing, Phase, Pulse
 from vjepa_pipe.loader.shortage import shortage, shortages_named
@@ -44,6 +45,9 @@ from vjepa_pipe.loader.worker import CannotCross, Failure, Work, run_worker
 
 Number = tuple[int, int]
 """The pass that a task belongs to, and its place in it."""
+
+GROWTH_BYTES = 2**30
+"""A worker that is killed after it grew by more than this over one sample has ended itself."""
 
 _TICK_SEC = 1.0
 _END_SEC = 2.0
@@ -252,7 +256,7 @@ class WorkerPool:
                 if worker is self._workers[worker.number]:
                     self._ended(worker)
             elif worker.pending:
-                watch.look(pulse.changes, seconds, is_stopped(worker.process.pid))
+                watch.look(pulse.changes, seconds, *state_of(worker.process.pid))
                 limit = pulse.doing.phase.limit(self._timeout)
                 if watch.stopped > self._timeout:
                     self._replace(worker, f"it was stopped for more than {self._timeout:g} s", False)
@@ -263,7 +267,11 @@ class WorkerPool:
         code = worker.process.exit_code
         if by_itself(code) and worker.pulse.doing.phase in (Phase.IMPORTING, Phase.STARTING):
             raise ended_before_start(worker.number, code, self._method)
-        self._replace(worker, how_it_ended(code), by_itself(code))
+        grown = worker.watch.grown
+        if code == -signal.SIGKILL and grown > GROWTH_BYTES:  # so the kernel ends what takes all memory
+            self._replace(worker, f"{how_it_ended(code)}, after its memory grew by {grown / 2**30:.1f} GiB", True)
+        else:
+            self._replace(worker, how_it_ended(code), by_itself(code))
 
     def _replace(self, worker: _Worker, reason: str, itself: bool) -> None:
         worker.process.kill()

@@ -175,7 +175,8 @@ def how_it_ended(code: int | None) -> str:
     if code >= 0:
         return f"exit status {code}"
     with contextlib.suppress(ValueError):
-        return f"killed by signal {-code}, {signal.Signals(-code).name}"
+        advice = "; is /dev/shm full, or a file cut while it was read?" if -code == signal.SIGBUS else ""
+        return f"killed by signal {-code}, {signal.Signals(-code).name}{advice}"
     return f"killed by signal {-code}"
 
 
@@ -184,12 +185,14 @@ def by_itself(code: int | None) -> bool:
     return code is not None and (code >= 0 or -code in _OWN_SIGNALS)
 
 
-def is_stopped(pid: int) -> bool:
-    """Whether a process is stopped, as by SIGSTOP or a debugger."""
+def state_of(pid: int) -> tuple[bool, int]:
+    """Whether a process is stopped, as by SIGSTOP or a debugger, and the bytes of memory that it has in use."""
     try:
-        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        process = psutil.Process(pid)
+        stopped = process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        return stopped, process.memory_info().rss
     except psutil.Error:
-        return False
+        return False, 0
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -35,20 +35,30 @@ class Watch:
     Attributes:
         running: Seconds that it has run without progress.
         stopped: Seconds that it has been stopped, as by SIGSTOP; being stopped is no fault of what it does.
+        grown: Bytes that its memory has grown by without progress, as far as was seen.
     """
 
     def __init__(self) -> None:
         self._changes = -1
+        self._memory = self._memory_before = 0
         self.running = self.stopped = 0.0
 
-    def look(self, changes: int, seconds: float, stopped: bool) -> None:
+    @property
+    def grown(self) -> int:
+        return self._memory - self._memory_before
+
+    def look(self, changes: int, seconds: float, stopped: bool, memory: int) -> None:
         """Count the time since the last look.
 
         Args:
             changes: Grows with progress.
             seconds: Time since the last look.
             stopped: Whether the worker is stopped now.
+            memory: Bytes that it has in use.
         """
+        if changes != self._changes:
+            self._memory_before = self._memory or memory
+        self._memory = memory
         if stopped:
             self.running, self.stopped = 0.0, self.stopped + seconds
         elif changes != self._changes or self.stopped:
