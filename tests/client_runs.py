@@ -1,13 +1,14 @@
 """Training loops of other people's trainers, run by the client tests in processes of their own.
 
-`python client_runs.py NAME FOLDER CSV STOP_AFTER WORKERS...` trains with each number of workers: once until so many
-steps have been made, where it saves the client's own checkpoint, and once more from there to the end of the second
-epoch. Each writes the epoch and the rows of its steps to `seen_WORKERS_RANK.json`. The first then runs the client's
-snippet in docs/trainers.md.
+`python client_runs.py FOLDER CSV STOP_AFTER WORKERS CLIENTS` trains with each client and each number of workers, both
+separated by commas: once until so many steps have been made, where it saves the client's own checkpoint, and once more
+from there to the end of the second epoch. The epoch and the rows of the steps are left in
+`CLIENT_WORKERS/seen_RANK.json`. A run of one rank then runs the client's snippet in docs/trainers.md.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -209,17 +210,23 @@ def blocks(text: str) -> list[str]:
     return [part.split("```")[0] for part in text.split("```python\n")[1:]]
 
 
-if __name__ == "__main__":
-    name, where, csv_file, stop_after, *numbers = sys.argv[1:]
-    for number in numbers:
-        folder = Path(where) / number
+def main(where: str, csv: str, stop_after: str, workers: str, clients: str) -> None:
+    for client, number in itertools.product(clients.split(","), workers.split(",")):
+        folder = Path(where) / f"{client}_{number}"
         folder.mkdir(exist_ok=True)
-        runs = [Run(folder, csv_file, number, stop) for stop in (int(stop_after), 0)]
-        for run in runs[:1] if name == "huggingface" else runs:
-            globals()[name](run)
-        (Path(where) / f"seen_{number}_{RANK}.json").write_text(json.dumps([run.steps for run in runs]))
-    if "WORLD_SIZE" not in os.environ:
+        if "RANK" in os.environ:  # to Lightning and Fabric the ranks are nodes of one process each
+            os.environ["LOCAL_RANK"] = "0" if client in ("fabric", "lightning") else os.environ["RANK"]
+        runs = [Run(folder, csv, number, stop) for stop in (int(stop_after), 0)]
+        for run in runs[:1] if client == "huggingface" else runs:
+            globals()[client](run)
+        (folder / f"seen_{RANK}.json").write_text(json.dumps([run.steps for run in runs]))
+    if "RANK" not in os.environ:
         os.chdir(where)
-        run_snippets(name, csv_file)
+        for client in clients.split(","):
+            run_snippets(client, csv)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +24,6 @@ def toy_environment(folder: Path) -> dict[str, str]:
     (metadata / "entry_points.txt").write_text("[vjepa_pipe.targets]\ntoy = toy_task.*\n")
     paths = [str(ROOT), str(TESTS), str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-
-
-def start(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "launch.py"), *arguments]
-    return subprocess.Popen(command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def launch(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    process = start(*arguments, cwd=cwd, env=env)
-    out, err = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def states(sweep: Path) -> dict[str, str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from program import launch
 from published_files import FILES, write_file
 
 from vjepa_pipe import compose
@@ -17,11 +15,6 @@ from vjepa_pipe.cli import main
 from vjepa_pipe.sources import write_synthetic_droid
 
 STREAM = ["task.preview_clips=0", "task.max_batches=1", "data.img_size=96"]
-
-
-def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vjepa_pipe", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=dict(os.environ), timeout=300)
 
 
 def video_file(folder: Path, videos_csv: Path) -> Path:

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from sweeping import launch, read, start, states
+from program import Run, launch
+from sweeping import read, states
 from toy_task import TARGET
 
 from vjepa_pipe.config.errors import UserError
@@ -65,9 +66,9 @@ def test_a_worker_that_is_killed_loses_no_finished_point(tmp_path: Path, toy: di
 
 def test_a_sweep_that_is_killed_continues_where_it_was(tmp_path: Path, toy: dict[str, str]) -> None:
     arguments = ["-m", "hydra.sweep.dir=sweep", TARGET, "seed=1,2,3,4"]
-    process = start(*arguments, cwd=tmp_path, env=toy | {"TOY_SLEEP": "0.7"})
+    process = Run(*arguments, cwd=tmp_path, env=toy | {"TOY_SLEEP": "0.7"})
     deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob("sweep/*/ran.txt"))) < 3 and time.monotonic() < deadline:
+    while "".join(file.read_text() for file in tmp_path.glob("sweep/*/ran.txt")) != "xxx" and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
@@ -80,8 +81,8 @@ def test_a_sweep_that_is_killed_continues_where_it_was(tmp_path: Path, toy: dict
 
 
 def test_sweeps_and_runs_started_together_never_share_a_folder(tmp_path: Path, toy: dict[str, str]) -> None:
-    sweeps = [start("-m", TARGET, "seed=1,2", cwd=tmp_path, env=toy) for _ in range(2)]
-    runs = [start(TARGET, "seed=1", cwd=tmp_path, env=toy) for _ in range(2)]
+    sweeps = [Run("-m", TARGET, "seed=1,2", cwd=tmp_path, env=toy) for _ in range(2)]
+    runs = [Run(TARGET, "seed=1", cwd=tmp_path, env=toy) for _ in range(2)]
     for process in [*sweeps, *runs]:
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err

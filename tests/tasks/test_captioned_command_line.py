@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
+import program
 import pytest
 from captioned import write_webvid
 
 from vjepa_pipe.config.folders import conf_dir
 
-LAUNCH = str(conf_dir().parent / "launch.py")
 SMALL = ["data=webvid", "data.max_frames=4", "data.frame_size=32", "data.batch_size=2", "data.num_workers=0"]
 
 PAGE = (conf_dir().parent / "docs" / "captioned_video.md").read_text()
@@ -41,11 +40,8 @@ def installed(tmp_path: Path) -> str:
     return str(tmp_path / "site")
 
 
-def launch(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([*filter(None, [environment.pop("site", "")]), str(conf_dir().parent)])
-    command = [sys.executable, LAUNCH, *SMALL, *arguments]
-    environ = os.environ | environment | {"PYTHONPATH": path}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environ, timeout=300)
+def launch(*arguments: str, cwd: Path, site: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return program.launch(*SMALL, *arguments, cwd=cwd, env=os.environ | environment | {"PYTHONPATH": site})
 
 
 @pytest.mark.parametrize("layout", ["vlm", "vjepa"])

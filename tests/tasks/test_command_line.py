@@ -10,16 +10,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from program import launch
 
 from vjepa_pipe.config.folders import conf_dir
 
 ROOT = conf_dir().parent
 TINY = ["data.num_videos=8", "data.img_size=64", "data.frames_per_clip=4", "data.batch_size=2", "data.num_workers=0"]
-
-
-def launch(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "launch.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment, timeout=300)
 
 
 def only_folder(parent: Path) -> Path:

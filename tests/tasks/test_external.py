@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from program import launch
 from published_files import write_file
 
 TRAINER = """
@@ -24,11 +22,6 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "theirs" / "app").mkdir(parents=True)
     (tmp_path / "theirs" / "app" / "train.py").write_text(TRAINER)
     return tmp_path / "theirs"
-
-
-def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vjepa_pipe", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=dict(os.environ), timeout=300)
 
 
 def test_sweep_over_a_trainer(checkout: Path, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 from footage import write_video
-from sweeping import launch, states
+from program import launch
+from sweeping import states
 
 from vjepa_pipe import compose
 from vjepa_pipe.config import ConfigError, UserError

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from program import launch
 
 from vjepa_pipe import DataManager, compose
-from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.tasks import run_task
 from vjepa_pipe.tasks.robot_preview import ACTION, GRIPPER, NOW, PATH
 
@@ -29,11 +26,6 @@ LAYOUTS = {
         "loader.iterations_per_epoch=null",
     ],
 }  # fmt: skip
-
-
-def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(conf_dir().parent / "launch.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ, timeout=300)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

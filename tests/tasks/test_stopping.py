@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from program import Run
 
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.tasks.stopping import save_state
@@ -22,9 +21,8 @@ SMALL = [
 ]  # fmt: skip
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "launch.py"), *SMALL, f"hydra.run.dir={folder}", *arguments]
-    return subprocess.Popen(command, cwd=folder.parent, stderr=subprocess.PIPE, text=True, env=os.environ)
+def start(folder: Path, *arguments: str) -> Run:
+    return Run(*SMALL, f"hydra.run.dir={folder}", *arguments, cwd=folder.parent)
 
 
 def state(folder: Path) -> dict:

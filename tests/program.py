@@ -1,0 +1,148 @@
+"""The program as a person starts it, in a process of its own.
+
+To import torch costs more than most runs of the tests, so one process imports everything and waits; each run is a fork
+of it that has its own arguments, folder, environment and output, and ends as any Python program does.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LAUNCH = Path(__file__).parents[1] / "launch.py"
+
+
+class Run:
+    """A run that has been started, as `subprocess.Popen` with text pipes for its output.
+
+    Args:
+        arguments: Of launch.py.
+        cwd: Its folder.
+        env: Its environment; None: that of this process.
+
+    Attributes:
+        args: The command line.
+        returncode: Its exit status, or minus a signal; None until it was seen to end.
+    """
+
+    def __init__(self, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> None:
+        self.args = [str(LAUNCH), *arguments]
+        self.returncode: int | None = None
+        folder = _server().folder.name
+        self._output = [Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2)]
+        order = {"argv": self.args, "cwd": str(cwd), "env": dict(os.environ if env is None else env)}
+        self.pid: int = _server().ask(order | {"output": [str(file) for file in self._output]})
+
+    def poll(self) -> int | None:
+        """Its exit status if it has ended."""
+        if self.returncode is None:
+            self.returncode = _server().ask(self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float = 300) -> int:
+        """Its exit status, once it has ended."""
+        until = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                self.send_signal(signal.SIGKILL)
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            time.sleep(0.01)
+        return code
+
+    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+        """What it wrote to stdout and stderr, once it has ended."""
+        self.wait(timeout)
+        out, err = (file.read_text() for file in self._output)
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+def launch(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `python launch.py ARGUMENTS` in a folder, to its end; `more` is added to the environment."""
+    run = Run(*arguments, cwd=cwd, env={**(os.environ if env is None else env), **more})
+    out, err = run.communicate()
+    assert run.returncode is not None
+    return subprocess.CompletedProcess(run.args, run.returncode, out, err)
+
+
+class _Server:
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="runs_")
+        self._lock = threading.Lock()
+        command = [sys.executable, __file__]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(LAUNCH.parent), os.environ.get("PYTHONPATH", "")])
+        }
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+
+    def ask(self, order: Any) -> Any:
+        """Start what a mapping says: its process id. Or the exit status of a process, if it has ended."""
+        with self._lock:
+            assert self._process.stdin is not None and self._process.stdout is not None
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+
+
+@functools.cache
+def _server() -> _Server:
+    return _Server()
+
+
+def _serve() -> dict[str, Any]:
+    """Answer orders; returns one in the process that shall follow it."""
+    for name in ("vjepa_pipe.cli", "vjepa_pipe.tasks", "vjepa_pipe.loader", "vjepa_pipe.commands", "PIL.Image"):
+        importlib.import_module(name)
+    while line := sys.stdin.buffer.readline():
+        order, answer = json.loads(line), None
+        if isinstance(order, dict):
+            answer = os.fork()
+            if answer == 0:
+                return order
+        else:
+            pid, status = os.waitpid(order, os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    sys.exit()
+
+
+def _become(argv: list[str], cwd: str, env: dict[str, str], output: list[str]) -> None:
+    files = [os.open(os.devnull, os.O_RDONLY), *(os.open(name, os.O_WRONLY | os.O_APPEND) for name in output)]
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    paths = [str(LAUNCH.parent), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[:] = [*paths, *(path for path in sys.path if path not in paths and path != str(Path(__file__).parent))]
+    importlib.invalidate_caches()
+    sys.argv = argv
+
+
+if __name__ == "__main__":
+    _become(**_serve())
+    runpy.run_path(str(LAUNCH), run_name="__main__")
