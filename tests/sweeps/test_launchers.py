@@ -68,7 +68,8 @@ def test_a_sweep_that_is_killed_continues_where_it_was(tmp_path: Path, toy: dict
     arguments = ["-m", "hydra.sweep.dir=sweep", TARGET, "seed=1,2,3,4"]
     process = Run(*arguments, cwd=tmp_path, env=toy | {"TOY_SLEEP": "0.7"})
     deadline = time.monotonic() + 60
-    while "".join(file.read_text() for file in tmp_path.glob("sweep/*/ran.txt")) != "xxx" and time.monotonic() < deadline:
+    while "".join(file.read_text() for file in tmp_path.glob("sweep/*/ran.txt")) != "xxx":
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
