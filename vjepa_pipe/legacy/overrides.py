@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import os
@@ -20,8 +21,19 @@ LEGACY = "legacy="
 POLICY = "legacy_unknown="
 
 logger = logging.getLogger(__name__)
-_translated: dict[str, Translation] = {}
-"""The files of this command line, by the experiment option that they became."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Named:
+    """A file of this command line: the words that named it, what it says, and the config folder it became."""
+
+    words: list[str]
+    translation: Translation
+    folder: Path
+
+
+_named: dict[str, _Named] = {}
+"""By the experiment option that it became."""
 
 
 def replace_legacy(overrides: Sequence[str]) -> list[str]:
@@ -49,20 +61,38 @@ def replace_legacy(overrides: Sequence[str]) -> list[str]:
         raise ConfigError([f"legacy is given {len(files)} times: give one file, or several to sweep over: legacy=A,B"])
     chosen, folders = [], []
     for name in files[0].split(","):
-        translation = translate(read_legacy(name.strip("'\"")), policies[-1] if policies else "error")
+        file = name.strip("'\"")
+        translation = translate(read_legacy(file), policies[-1] if policies else "error")
         option, folder = keep_experiment(translation)
         chosen.append(option)
         folders.append(str(folder))
-        _translated[option] = translation
+        words = [f"{LEGACY}{Path(file).resolve()}", *(f"{POLICY}{policy}" for policy in policies[-1:])]
+        _named[option] = _Named(words, translation, folder.resolve())
     replaced = [f"experiment={','.join(chosen)}" if text.startswith(LEGACY) else text for text in overrides]
     return with_search_path([text for text in replaced if not text.startswith(POLICY)], folders)
 
 
+def as_named(overrides: Sequence[str], folders: Sequence[Path]) -> tuple[list[str], list[Path]]:
+    """Overrides and config folders as they were before `replace_legacy`, but with the files' whole paths.
+
+    Args:
+        overrides: Of one run, or of one point of a sweep.
+        folders: Whole paths.
+    """
+    words: list[str] = []
+    for text in overrides:
+        group, _, option = text.partition("=")
+        named = _named.get(option) if group == "experiment" else None
+        words += [text] if named is None else named.words
+    made = {named.folder for named in _named.values()}
+    return words, [folder for folder in folders if folder not in made]
+
+
 def log_translations(option: str) -> None:
     """Write what became of a file's keys into the log of the run that came from it."""
-    translation = _translated.get(option)
-    if translation is None:
+    if option not in _named:
         return
+    translation = _named[option].translation
     logger.info("%s: %s", translation.file.path, translation.profile.name)
     for row in translation.rows:
         if row.line is not None:

@@ -35,10 +35,14 @@ class Sweep:
         options: Which points, and what becomes of those that fail.
         context: Hydra's loader and callbacks.
         config: The composed config, with Hydra's own settings.
+        command: The command line as it was typed.
     """
 
-    def __init__(self, options: SweepConfig, context: HydraContext, config: DictConfig) -> None:
+    def __init__(
+        self, options: SweepConfig, context: HydraContext, config: DictConfig, command: Sequence[str] = ()
+    ) -> None:
         self._options, self._context, self._config = options, context, config
+        self._command = list(command)
         self._console = Console(stderr=True)
 
     def run(self, arguments: list[str]) -> None:
@@ -95,7 +99,7 @@ class Sweep:
         if not points:
             return None, faults
         (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
-        loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast, typed)
+        loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast, typed, self._command)
         with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
             self._config.hydra.sweep.dir = str(sweep_dir)
         launcher = Plugins.instance().instantiate_launcher(
