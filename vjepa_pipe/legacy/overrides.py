@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from vjepa_pipe.config.compose import with_search_path
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import cache_dir
+from vjepa_pipe.config.whole_file import make_folder, replacing
 from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import Translation, translate
 from vjepa_pipe.legacy.write import LISTED, checked_experiment, experiment_text
@@ -109,17 +109,16 @@ def keep_experiment(translation: Translation) -> tuple[str, Path]:
 
     Raises:
         ConfigError: Naming every fault with the published key and its line.
+        UserError: If the cache folder cannot be written.
     """
     name = experiment_name(translation.file.path)
     text = experiment_text(translation, name)
     folder = cache_dir() / "legacy" / hashlib.sha256(text.encode()).hexdigest()[:16]
     option = f"legacy_{name}"
     target = folder / "experiment" / f"{option}.yaml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Other ranks may be writing the same file: each moves a whole one into place.
-    draft = target.with_suffix(f".{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(target)
+    make_folder(target.parent)
+    with replacing(target) as draft:  # other ranks may be writing the same file
+        draft.write_text(text, encoding="utf-8")
     checked_experiment(translation, folder, option)
     return option, folder
 

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,8 +18,9 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.frozen import freeze
 from vjepa_pipe.config.identity import full_identity, identity
+from vjepa_pipe.config.whole_file import write_whole
 from vjepa_pipe.records.environment import code, data_fingerprint, host, versions
-from vjepa_pipe.records.files import read_record, write_json, write_whole
+from vjepa_pipe.records.files import read_record, write_json
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.run_file import Repository, RunFile
 from vjepa_pipe.records.status import DONE, FAILED, KILLED, Heartbeat, alone
@@ -112,11 +114,13 @@ class RunRecord:
             return
         if error is None:
             self._heartbeat.end(DONE)
-        elif isinstance(error, Exception):
-            lines = "".join(traceback.format_exception(kind, error, trace))
-            self._heartbeat.end(FAILED, error=f"{type(error).__name__}: {error}", traceback=lines)
-        else:  # Ctrl-C, or sys.exit from a signal handler
-            self._heartbeat.end(KILLED, error=type(error).__name__)
+            return
+        with suppress(UserError):  # where this cannot be written either, the run's own error says more
+            if isinstance(error, Exception):
+                lines = "".join(traceback.format_exception(kind, error, trace))
+                self._heartbeat.end(FAILED, error=f"{type(error).__name__}: {error}", traceback=lines)
+            else:  # Ctrl-C, or sys.exit from a signal handler
+                self._heartbeat.end(KILLED, error=type(error).__name__)
 
 
 def data_files(experiment: ExperimentConfig) -> list[str]:

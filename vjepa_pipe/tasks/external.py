@@ -13,9 +13,9 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ExternalTaskConfig
 from vjepa_pipe.config.training.base import PublishedTraining
+from vjepa_pipe.config.whole_file import make_folder, write_whole
 from vjepa_pipe.legacy.export import published_values
 from vjepa_pipe.legacy.write import to_yaml
-from vjepa_pipe.records.files import write_whole
 from vjepa_pipe.tasks.external_metrics import LeftFiles, numbers
 
 ARGUMENTS = "published_args.yaml"
@@ -48,7 +48,7 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         if values.get("folder") is None:
             values["folder"] = str(output_dir.resolve())
         folder = Path(values["folder"])
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_whole(output_dir / ARGUMENTS, to_yaml(values))
         positional = [values]
     entry = _entry(task)
