@@ -86,8 +86,7 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
     content |= {"clips": len(motions), "faults": len(faults), "first_faults": faults[:10]}
     kept = statistics_file(dataset.config, experiment.robotics, paths)
     for file in (output_dir / FILE, kept):
-        make_folder(file.parent)
-        write_json(file, content)
+        _keep(content, file)
     console.print(
         f"statistics of {len(motions)} clips, {len(faults)} faults, in {kept}",
         markup=False,
@@ -95,6 +94,12 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
         soft_wrap=True,
     )
     return {"clips": len(motions), "faults": len(faults), "file": str(kept)}
+
+
+def _keep(content: dict[str, Any], file: Path) -> None:
+    """Write a file that other runs may be reading."""
+    make_folder(file.parent)
+    write_json(file, content)
 
 
 def _dataset(experiment: ExperimentConfig) -> tuple[RobotDataset, list[str]]:

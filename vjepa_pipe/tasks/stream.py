@@ -57,9 +57,9 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
             stopped = sigterm.received
     finally:
         loader.close()
-        summary.write(output_dir / f"summary{suffix}.json")
         if manager.rank == 0:
             save_state(output_dir / STATE, loader.state_dict())
+        summary.write(output_dir / f"summary{suffix}.json")
     if manager.rank == 0:
         if first is not None and task.preview_clips and not stopped:
             picture = _preview(manager, loader.dataset, first, task.preview_clips)
