@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import importlib
 import os
@@ -37,20 +38,37 @@ from vjepa_pipe.config.store import register
 from vjepa_pipe.config.sweep import as_hydra_overrides
 from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.records import Origin, unclaimed
+from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.sweeps import make_plugins_known
 
 _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT}
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
-def _run(config: DictConfig, typed: Sequence[str]) -> Any:
-    """One run: check the composed config, then hand it to its task. Points of a sweep run from its plan instead."""
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """One run: check the composed config, then hand it to its task. Points of a sweep run from its plan instead.
+
+    Attributes:
+        typed: The overrides that Hydra was given.
+        command: The command line as it was typed; sweepers, which Hydra hands this object too, take it from here.
+    """
+
+    typed: list[str]
+    command: list[str]
+
+    def __call__(self, config: DictConfig) -> Any:
+        """Called by Hydra."""
+        return _run(config, self.typed, self.command)
+
+
+def _run(config: DictConfig, typed: Sequence[str], command: Sequence[str]) -> Any:
     experiment = experiment_from(config)
     if "vjepa_pipe.legacy.overrides" in sys.modules:  # this run came from legacy=FILE
         sys.modules["vjepa_pipe.legacy.overrides"].log_translations(HydraConfig.get().runtime.choices["experiment"])
     from vjepa_pipe.tasks import run_task
 
-    return run_task(experiment, _run_folder(), _origin(experiment, typed), typed)
+    return run_task(experiment, _run_folder(), _origin(experiment, typed), typed, command)
 
 
 def _run_folder() -> Path:
@@ -63,13 +81,10 @@ def _run_folder() -> Path:
 
 def _origin(experiment: ExperimentConfig, typed: Sequence[str]) -> Origin:
     settings = HydraConfig.get()
-    sources = provenance(
-        GlobalHydra.instance().config_loader(),
-        list(typed),
-        source_folders(settings),
-        [path for path, _ in leaves(plain(experiment))],
-    )
-    return Origin([text for text in typed if not text.startswith("hydra.")], own_choices(settings), sources)
+    folders = source_folders(settings)
+    paths = [path for path, _ in leaves(plain(experiment))]
+    sources = provenance(GlobalHydra.instance().config_loader(), list(typed), folders, paths)
+    return origin_of(typed, folders, own_choices(settings), sources)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,12 +106,13 @@ def main(arguments: list[str] | None = None) -> int:
         register()
         make_plugins_known()
         register_resolvers()
+        command = list(sys.argv)
         sys.argv[1:] = with_legacy_files(as_hydra_overrides(_options(sys.argv[1:])))
         typed = [text for text in sys.argv[1:] if not text.startswith("-") and ("=" in text or text[:1] == "~")]
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
         with checked_hydra(), quiet_job_errors():
             start = hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
-            start(lambda config: _run(config, typed))()
+            start(_Run(typed, command))()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

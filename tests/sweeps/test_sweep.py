@@ -152,3 +152,21 @@ def test_a_thousand_points_share_one_composition(
     assert sweep("sweep.dry_run=true", *grid) == 0
     assert "1000 points planned" in capsys.readouterr().out
     assert 0 < len(composed) < 5
+
+
+def test_a_damaged_status_does_not_stop_a_resume(here: Path) -> None:
+    assert sweep("seed=1,2") == 0
+    for number, damaged in enumerate(["{", '{"state": "done", "attempt": "x"}']):
+        (point,) = Path("sweep").glob(f"00{number}_*")
+        (point / "status.json").write_text(damaged)
+    assert set(states(Path("sweep")).values()) == {"damaged"}
+    assert main(["-m", "sweep.resume=sweep"]) == 0
+    assert set(states(Path("sweep")).values()) == {"done"}
+
+
+@pytest.mark.parametrize("subdir", ["x", "${hydra.job.override_dirname}"])
+def test_names_of_points_are_not_offered(here: Path, capsys: pytest.CaptureFixture[str], subdir: str) -> None:
+    assert sweep("seed=1,2", f"hydra.sweep.subdir={subdir}") == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said == (f"config error: hydra.sweep.subdir is not offered: points are named NUMBER_ID (got {subdir!r})")
+    assert not Path("sweep").exists()

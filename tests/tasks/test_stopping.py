@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from program import Run
 
+from vjepa_pipe.config import UserError
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.tasks.stopping import save_state
 
@@ -64,7 +65,9 @@ def test_sigterm_saves_and_the_next_run_goes_on(tmp_path: Path):
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(("text", "reason"), [(None, "No such file"), ("{", "damaged"), ("[]", "must be a mapping")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [(None, "No such file"), ("{", "damaged"), ("[" * 9999, "damaged"), ("[]", "must be a mapping")]
+)
 def test_unreadable_states_are_one_clear_message(tmp_path: Path, text: str | None, reason: str):
     if text is not None:
         (tmp_path / "state.json").write_text(text)
@@ -80,6 +83,6 @@ def test_a_state_is_never_half_written(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match=r"cannot write .*state\.json: No space"):
         save_state(tmp_path / "state.json", {"place": 2})
     assert json.loads((tmp_path / "state.json").read_text()) == {"place": 1}

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.records.files import replacing
+from vjepa_pipe.config.whole_file import replacing
 
 if TYPE_CHECKING:
     from vjepa_pipe.report.index_facts import IndexFacts

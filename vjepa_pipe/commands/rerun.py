@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.commands.diff import differences, print_differences
 from vjepa_pipe.commands.source import Source, read_source
+from vjepa_pipe.config.compose import with_search_path
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.faults import plain_text
+from vjepa_pipe.config.look import look
 from vjepa_pipe.config.naming import folder_name
 from vjepa_pipe.config.points import change
+from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.records import unclaimed
 from vjepa_pipe.records.environment import code, data_fingerprint, versions
-from vjepa_pipe.records.files import read_json
+from vjepa_pipe.records.files import read_record
+from vjepa_pipe.records.origin import existing
 from vjepa_pipe.records.record import RESOLVED_CONFIG, RUN, data_files
+from vjepa_pipe.records.run_file import RunFile
 from vjepa_pipe.report import wide_console
 
 
@@ -28,7 +36,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the folder of a run, or of a point of a sweep")
     parser.add_argument("overrides", nargs="*", help="settings to change, such as data.num_workers=0")
     parser.add_argument("--dry-run", action="store_true", help="only say what differs")
-    given = parser.parse_args(arguments)
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="NAME", help="let the record name this target, or task.entry"
+    )
+    given = parser.parse_intermixed_args(arguments)
+    allow_targets(*given.allow)
     if not (given.run / RESOLVED_CONFIG).is_file():
         raise UserError(f"{given.run} is not the folder of a run: there is no {RESOLVED_CONFIG} in it")
     then = read_source([str(given.run)])
@@ -61,13 +73,16 @@ def _changed(then: Source, overrides: Sequence[str]) -> Source:
 
 def _conf_since(then: Source) -> Iterator[str]:
     """Settings that the run's own overrides would set differently by now."""
-    if then.origin.rerun_of is not None or not then.origin.choices:
+    origin = then.origin
+    if origin.rerun_of is not None or not origin.choices:
         return
     try:
-        composed = read_source([*then.origin.overrides])
-    except (ConfigError, UserError):
-        yield "the run's overrides do not compose here, with what conf/ says now; the record is used"
+        again = look(with_search_path(origin.words(), existing(origin.folders)))
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        reason = error.faults[0] if isinstance(error, ConfigError) else plain_text(error)
+        yield f"the run's overrides do not compose here, with what conf/ says now; the record is used ({reason})"
         return
+    composed = dataclasses.replace(then, experiment=again.experiment)
     values, new = then.settings(), composed.settings()
     for key in differences(then, composed):
         yield f"conf/ has changed: {key} would now be {new.get(key)}; the record's {values.get(key)} is used"
@@ -75,21 +90,21 @@ def _conf_since(then: Source) -> Iterator[str]:
 
 def _surroundings_since(run: Path, now: Source) -> Iterator[str]:
     """Code, versions and data that are not what they were."""
-    recorded: Mapping[str, Any] = read_json(run / RUN)
+    recorded = read_record(run / RUN, RunFile)
     repositories, _ = code()
     for name, repository in repositories.items():
-        before = recorded["git"].get(name, {})
-        if before.get("commit") != repository["commit"]:
-            was, commit = _short(before.get("commit")), _short(repository["commit"])
-            yield f"code has changed: {name} is at {commit}, was at {was}"
-        if before.get("uncommitted") or repository["uncommitted"]:
+        before = recorded.git.get(name)
+        was = before.commit if before else None
+        if was != repository["commit"]:
+            yield f"code has changed: {name} is at {_short(repository['commit'])}, was at {_short(was)}"
+        if (before and before.uncommitted) or repository["uncommitted"]:
             yield f"code may have changed: {name} has or had uncommitted changes; those of the run are in {run}"
-    for package in sorted({*recorded["versions"], *versions()}):
-        old, new = recorded["versions"].get(package), versions().get(package)
+    for package in sorted({*recorded.versions, *versions()}):
+        old, new = recorded.versions.get(package), versions().get(package)
         if old != new:
             yield f"versions differ: {package} is {new}, was {old}"
     for path, state in data_fingerprint(data_files(now.experiment)).items():
-        old_state = recorded["data"].get(path)
+        old_state = recorded.data.get(path)
         if old_state is not None and old_state.get("sha256") != state.get("sha256"):
             yield f"data has changed: {path}"
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.reference import reference_text
 from vjepa_pipe.config.schema import FOLDER, group_schemas, modeline_files, with_modeline
-from vjepa_pipe.records.files import write_whole
+from vjepa_pipe.config.whole_file import write_whole
 
 
 def main(arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -68,7 +69,7 @@ def with_search_path(overrides: Sequence[str], folders: Sequence[str]) -> list[s
     if not folders:
         return list(overrides)
     named = [item for text in given for item in [text[len(SEARCH_PATH) :].strip("[]")] if item]
-    quoted = ["'file://{}'".format(folder.replace("'", "\\'")) for folder in folders]
+    quoted = [QuotedString(f"file://{folder}", Quote.single).with_quotes() for folder in folders]
     rest = [text for text in overrides if text not in given]
     # Beside the other overrides: on a command line, flags may stand before and after them.
     place = next((i for i, text in enumerate(rest) if "=" in text and not text.startswith("-")), len(rest))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from vjepa_pipe.config.fields import setting
 
@@ -44,7 +44,7 @@ class ValidateTaskConfig(TaskConfig):
 
 @dataclass
 class ExternalTaskConfig(TaskConfig):
-    """Call a trainer of yours with the settings that the published one reads.
+    """Call a trainer of yours, with the settings that the published one reads or with its own.
 
     `entry` and `path` count only when they are named on the command line: a file that someone else
     wrote must not choose what code runs.
@@ -52,6 +52,7 @@ class ExternalTaskConfig(TaskConfig):
 
     entry: str = setting("", "what is called, as module:function, such as app.vjepa.train:main", typed_only=True)
     path: Optional[str] = setting(None, "folder of the checkout that holds it", path=True, typed_only=True)
+    args: dict[str, Any] = setting({}, "handed to it as keywords; with training=none they are all that it gets")
     _target_: str = setting("vjepa_pipe.tasks.external.external", "what runs")
 
 

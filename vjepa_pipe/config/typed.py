@@ -9,10 +9,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
+from vjepa_pipe.config.targets import is_allowed_by_user
 
 
 def untyped_faults(experiment: ExperimentConfig, typed: Sequence[str]) -> Iterator[str]:
-    """A line for each such setting of the task that has a value which was not typed.
+    """A line for each such setting of the task that has a value which was neither typed nor let in by `--allow`.
 
     Args:
         experiment: A checked experiment.
@@ -21,8 +22,13 @@ def untyped_faults(experiment: ExperimentConfig, typed: Sequence[str]) -> Iterat
     for field in dataclasses.fields(experiment.task):
         value = getattr(experiment.task, field.name)
         name = f"task.{field.name}"
-        if bounds_of(field).typed_only and value and value not in _typed_values(name, typed):
-            yield f"{name}={value} counts only on the command line: a file must not choose what runs"
+        if not bounds_of(field).typed_only or not value or is_allowed_by_user(name):
+            continue
+        if value not in _typed_values(name, typed):
+            yield (
+                f"{name}={value} counts only on the command line: a file or a record must not choose what runs "
+                f"(type {name}={value}, or --allow {name})"
+            )
 
 
 def _typed_values(name: str, typed: Sequence[str]) -> list[object]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.json_text import parse_json
+from vjepa_pipe.config.regular_file import open_regular
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.robotics import Statistics
@@ -16,6 +18,7 @@ from vjepa_pipe.sources import cache_dir
 
 PARTS = ("states", "actions")
 DATA_FIELDS = ("layout", "cameras", "state_keys", "action_keys", "extrinsics_key", "row_fps", "frames_per_clip")
+MAX_BYTES = 2**24
 NOT_COUNTED = ("normalization", "statistics", "shared_crop", "enabled")
 """Settings of `robotics/` that leave unnormalised states and actions as they are."""
 
@@ -54,7 +57,8 @@ def load_statistics(data: RobotDataConfig, robotics: RoboticsConfig, paths: Sequ
             [f"robotics.normalization={robotics.normalization} needs statistics; {what}: run task=statistics first"]
         )
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        with open_regular(file) as stream:
+            content = parse_json(stream.read(MAX_BYTES))
         return {part: Statistics.from_lists(content[part]) for part in PARTS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError([f"robotics.statistics: {file} is not a file of task=statistics ({error})"]) from error

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from vjepa_pipe.config.compose import with_search_path
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import cache_dir
+from vjepa_pipe.config.whole_file import make_folder, replacing
 from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import Translation, translate
 from vjepa_pipe.legacy.write import LISTED, checked_experiment, experiment_text
@@ -20,8 +21,19 @@ LEGACY = "legacy="
 POLICY = "legacy_unknown="
 
 logger = logging.getLogger(__name__)
-_translated: dict[str, Translation] = {}
-"""The files of this command line, by the experiment option that they became."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Named:
+    """A file of this command line: the words that named it, what it says, and the config folder it became."""
+
+    words: list[str]
+    translation: Translation
+    folder: Path
+
+
+_named: dict[str, _Named] = {}
+"""By the experiment option that it became."""
 
 
 def replace_legacy(overrides: Sequence[str]) -> list[str]:
@@ -49,20 +61,38 @@ def replace_legacy(overrides: Sequence[str]) -> list[str]:
         raise ConfigError([f"legacy is given {len(files)} times: give one file, or several to sweep over: legacy=A,B"])
     chosen, folders = [], []
     for name in files[0].split(","):
-        translation = translate(read_legacy(name.strip("'\"")), policies[-1] if policies else "error")
+        file = name.strip("'\"")
+        translation = translate(read_legacy(file), policies[-1] if policies else "error")
         option, folder = keep_experiment(translation)
         chosen.append(option)
         folders.append(str(folder))
-        _translated[option] = translation
+        words = [f"{LEGACY}{Path(file).resolve()}", *(f"{POLICY}{policy}" for policy in policies[-1:])]
+        _named[option] = _Named(words, translation, folder.resolve())
     replaced = [f"experiment={','.join(chosen)}" if text.startswith(LEGACY) else text for text in overrides]
     return with_search_path([text for text in replaced if not text.startswith(POLICY)], folders)
 
 
+def as_named(overrides: Sequence[str], folders: Sequence[Path]) -> tuple[list[str], list[Path]]:
+    """Overrides and config folders as they were before `replace_legacy`, but with the files' whole paths.
+
+    Args:
+        overrides: Of one run, or of one point of a sweep.
+        folders: Whole paths.
+    """
+    words: list[str] = []
+    for text in overrides:
+        group, _, option = text.partition("=")
+        named = _named.get(option) if group == "experiment" else None
+        words += [text] if named is None else named.words
+    made = {named.folder for named in _named.values()}
+    return words, [folder for folder in folders if folder not in made]
+
+
 def log_translations(option: str) -> None:
     """Write what became of a file's keys into the log of the run that came from it."""
-    translation = _translated.get(option)
-    if translation is None:
+    if option not in _named:
         return
+    translation = _named[option].translation
     logger.info("%s: %s", translation.file.path, translation.profile.name)
     for row in translation.rows:
         if row.line is not None:
@@ -79,17 +109,16 @@ def keep_experiment(translation: Translation) -> tuple[str, Path]:
 
     Raises:
         ConfigError: Naming every fault with the published key and its line.
+        UserError: If the cache folder cannot be written.
     """
     name = experiment_name(translation.file.path)
     text = experiment_text(translation, name)
     folder = cache_dir() / "legacy" / hashlib.sha256(text.encode()).hexdigest()[:16]
     option = f"legacy_{name}"
     target = folder / "experiment" / f"{option}.yaml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Other ranks may be writing the same file: each moves a whole one into place.
-    draft = target.with_suffix(f".{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(target)
+    make_folder(target.parent)
+    with replacing(target) as draft:  # other ranks may be writing the same file
+        draft.write_text(text, encoding="utf-8")
     checked_experiment(translation, folder, option)
     return option, folder
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import logging
 import threading
 import time
 from pathlib import Path
 
 import psutil
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = (
     "time",
@@ -41,7 +44,13 @@ class ResourceMonitor(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Write rows until stopped."""
+        """Write rows until stopped, or until they cannot be written: the run is worth more than its log."""
+        try:
+            self._write()
+        except OSError as error:
+            logger.warning("%s: no more rows are written: %s", self.file, error.strerror)
+
+    def _write(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         process = psutil.Process()
         with self.file.open("w", newline="") as file:

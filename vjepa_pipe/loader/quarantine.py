@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.regular_file import read_regular
+from vjepa_pipe.config.json_text import parse_json
+from vjepa_pipe.config.regular_file import open_regular
+from vjepa_pipe.config.whole_file import append_whole
 from vjepa_pipe.datasets import BadSample, Source
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX
 
 FILES = "quarantine*.jsonl"
+MAX_LINE_BYTES = 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -29,36 +35,45 @@ class QuarantineWriter:
     Nothing is written, and no file made, until the first.
 
     Args:
-        file: Where; rows that stand in it already are not written again.
+        file: Where; rows that stand in it already are not written again. No other process writes it.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._written: set[tuple[str, int]] | None = None
-        self._failed = False
+        self._warned = self._damaged = False
 
     def add(self, bad: BadSample) -> None:
         """Write a row, unless it has been or an index names it."""
-        if bad.error == BAD_IN_INDEX:
+        if bad.error == BAD_IN_INDEX or self._damaged:
             return
-        if self._written is None:
-            self._written = {(old.source, old.row) for old in _lines(self._file)} if self._file.exists() else set()
-        if (bad.source, bad.row) in self._written:
-            return
-        self._written.add((bad.source, bad.row))
         try:
-            self._append(json.dumps(bad._asdict()) + "\n")
-        except OSError as error:  # the run is worth more than the list
-            if not self._failed:
-                logger.warning("%s: bad rows are no longer written down: %s", self._file, error.strerror)
-            self._failed = True
+            if self._written is None:
+                self._written = self._begin()
+            if (bad.source, bad.row) not in self._written:
+                append_whole(self._file, f"{json.dumps(bad._asdict())}\n".encode())
+                self._written.add((bad.source, bad.row))
+        except UserError as error:  # the run is worth more than the list
+            self._damaged = True
+            logger.warning("bad rows are not written down: %s", error)
+        except OSError as error:  # a full disk may have room again
+            if not self._warned:
+                logger.warning("%s: bad rows are not written down: %s", self._file, error.strerror)
+            self._warned = True
 
-    def _append(self, line: str) -> None:
+    def _begin(self) -> set[tuple[str, int]]:
+        """The rows that stand there; the file then ends with a whole line, on which others can follow."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        text = self._file.read_bytes() if self._file.exists() else b""
-        with self._file.open("ab") as file:
-            file.truncate(text.rfind(b"\n") + 1)  # without a line that a full disk or a kill has cut off
-            file.write(line.encode())
+        if not self._file.exists():
+            return set()
+        rows, end, ended = set(), 0, True
+        for line in _lines(self._file):
+            rows.add((line.bad.source, line.bad.row))
+            end, ended = line.end, line.ended
+        os.truncate(self._file, end)  # without a line that a full disk or a kill has cut off
+        if not ended:
+            append_whole(self._file, b"\n")
+        return rows
 
 
 def read_quarantine(path: str | Path, sources: Sequence[Source]) -> set[tuple[int, int]]:
@@ -80,36 +95,63 @@ def read_quarantine(path: str | Path, sources: Sequence[Source]) -> set[tuple[in
     numbers = {rows.name: number for number, rows in enumerate(sources)}
     found = set()
     for file in files:
-        for line, bad in enumerate(_lines(file), 1):
+        for line in _lines(file):
+            bad = line.bad
             if bad.source not in numbers:
                 continue
             rows = sources[numbers[bad.source]]
             if not 0 <= bad.row < len(rows) or rows.path(bad.row) != bad.path:
                 now = rows.path(bad.row) if 0 <= bad.row < len(rows) else "not there"
                 raise UserError(
-                    f"{file}:{line}: row {bad.row} of source {bad.source} is {now}, not {bad.path}; "
+                    f"{file}:{line.number}: row {bad.row} of source {bad.source} is {now}, not {bad.path}; "
                     "the annotation file has changed since"
                 )
             found.add((numbers[bad.source], bad.row))
     return found
 
 
-def _lines(file: Path) -> list[BadSample]:
-    try:
-        text = read_regular(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read as a quarantine file ({error})") from error
-    *lines, cut_off = text.split("\n")  # the last line is whole only with its end
-    del cut_off
-    return [_parsed(file, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+class _Line(NamedTuple):
+    bad: BadSample
+    number: int
+    end: int
+    """Bytes of the file up to its end."""
+    ended: bool
+    """Whether it has a line end: the last one need not, where somebody has written it by hand."""
 
 
-def _parsed(file: Path, number: int, line: str) -> BadSample:
+def _lines(file: Path) -> Iterator[_Line]:
+    """The lines of a quarantine file, without a last one that was cut off.
+
+    Raises:
+        UserError: If it cannot be read, or another line is damaged.
+    """
     try:
-        bad = BadSample(**json.loads(line))
-        kinds = [type(value) for value in bad]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{file}:{number}: not a line of a quarantine file ({error})") from None
-    if kinds != [str, int, str, str, str, str]:
-        raise UserError(f"{file}:{number}: not a line of a quarantine file (wrong types)")
+        with open_regular(file) as stream:
+            end = 0
+            for number in itertools.count(1):
+                text = stream.readline(MAX_LINE_BYTES)
+                if not text:
+                    return
+                end += len(text)
+                ended = text.endswith(b"\n")
+                if not text.strip():
+                    continue
+                try:
+                    content = parse_json(text)
+                except ValueError as error:
+                    if not ended and not stream.read(1):
+                        return
+                    raise UserError(f"{file}:{number}: not a line of a quarantine file ({error})") from error
+                yield _Line(_bad_sample(content, f"{file}:{number}"), number, end, ended)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read as a quarantine file ({error.strerror})") from error
+
+
+def _bad_sample(content: Any, where: str) -> BadSample:
+    try:
+        bad = BadSample(**content)
+    except TypeError as error:
+        raise UserError(f"{where}: not a line of a quarantine file ({error})") from error
+    if [type(value) for value in bad] != [str, int, str, str, str, str]:
+        raise UserError(f"{where}: not a line of a quarantine file (wrong types)")
     return bad

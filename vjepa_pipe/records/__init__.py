@@ -11,7 +11,8 @@
 Nothing here imports torch.
 """
 
+from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.read import Run, find_runs, read_origin, read_run, run_from
-from vjepa_pipe.records.record import Origin, RunRecord, unclaimed
+from vjepa_pipe.records.record import RunRecord, unclaimed
 
 __all__ = ["Origin", "Run", "RunRecord", "find_runs", "read_origin", "read_run", "run_from", "unclaimed"]

@@ -11,7 +11,8 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.frozen import leaves, plain, thaw
 from vjepa_pipe.config.provenance import COMMAND_LINE
 from vjepa_pipe.records.files import read_mapping, read_record
-from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG, Origin
+from vjepa_pipe.records.origin import Origin
+from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG
 from vjepa_pipe.records.status import DONE, read_status
 
 

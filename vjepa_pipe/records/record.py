@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,9 +18,12 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.frozen import freeze
 from vjepa_pipe.config.identity import full_identity, identity
+from vjepa_pipe.config.whole_file import write_whole
 from vjepa_pipe.records.environment import code, data_fingerprint, host, versions
-from vjepa_pipe.records.files import read_mapping, write_json, write_whole
-from vjepa_pipe.records.status import DONE, FAILED, KILLED, Heartbeat, read_status
+from vjepa_pipe.records.files import read_record, write_json
+from vjepa_pipe.records.origin import Origin
+from vjepa_pipe.records.run_file import Repository, RunFile
+from vjepa_pipe.records.status import DONE, FAILED, KILLED, Heartbeat, alone
 
 RESOLVED_CONFIG = "resolved_config.yaml"
 ORIGIN = "origin.json"
@@ -29,42 +33,29 @@ METRICS = "metrics.json"
 CLAIM = ".claimed"
 
 
-@dataclasses.dataclass(frozen=True)
-class Origin:
-    """Where an experiment came from.
-
-    Attributes:
-        overrides: Of the command line, for this experiment.
-        provenance: Where each setting came from.
-        choices: The option chosen from each group.
-        rerun_of: The folder of the run that is repeated.
-    """
-
-    overrides: list[str] = dataclasses.field(default_factory=list)
-    choices: dict[str, str] = dataclasses.field(default_factory=dict)
-    provenance: dict[str, str] = dataclasses.field(default_factory=dict)
-    rerun_of: str | None = None
-
-
 class RunRecord:
     """A context that a run happens in: what it is made of is written first, how it ended last.
 
     A folder that holds a run of the same experiment is run in again, as a requeued job does; one that
-    holds a run of another experiment is refused.
+    holds a run of another experiment, or in which another process runs, is refused.
 
     Args:
         folder: The run's folder; made if need be.
         experiment: What runs.
         origin: Where it came from.
         rank: Only rank 0 writes.
+        command: The command line as it was typed; empty: `sys.argv`.
 
     Raises:
-        UserError: If the folder cannot be written or belongs to another experiment.
+        UserError: If the folder cannot be written, belongs to another experiment or is in use.
     """
 
-    def __init__(self, folder: Path, experiment: ExperimentConfig, origin: Origin, rank: int = 0) -> None:
+    def __init__(
+        self, folder: Path, experiment: ExperimentConfig, origin: Origin, rank: int = 0, command: Sequence[str] = ()
+    ) -> None:
         self._folder, self._experiment, self._origin = folder, experiment, origin
         self._writes = rank == 0
+        self._command = list(command) or sys.argv
 
     def __enter__(self) -> RunRecord:
         if not self._writes:
@@ -77,17 +68,39 @@ class RunRecord:
 
     def _begin(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        content = self._content()
-        earlier = read_mapping(self._folder / RUN) if (self._folder / RUN).exists() else content
-        if earlier.get("config_id") != content["config_id"]:
-            raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")
+        config_id = full_identity(self._experiment)
+        with alone(self._folder):
+            if (self._folder / RUN).exists() and read_record(self._folder / RUN, RunFile).config_id != config_id:
+                raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")
+            self._heartbeat = Heartbeat(self._folder)
+        try:
+            self._write_what_runs(config_id)
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _write_what_runs(self, config_id: str) -> None:
+        experiment = self._experiment
         repositories, diff = code()
-        write_whole(self._folder / RESOLVED_CONFIG, freeze(self._experiment))
+        run = RunFile(
+            id=identity(experiment),
+            config_id=config_id,
+            name=experiment.name,
+            seed=experiment.seed,
+            started=time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            command=self._command,
+            cwd=str(Path.cwd()),
+            decoder=experiment.decoder._target_,
+            versions=versions(),
+            host=host(),
+            data=data_fingerprint(data_files(experiment)),
+            git={name: Repository(**state) for name, state in repositories.items()},
+        )
+        write_whole(self._folder / RESOLVED_CONFIG, freeze(experiment))
         write_json(self._folder / ORIGIN, dataclasses.asdict(self._origin))
         if diff:
             write_whole(self._folder / DIFF, diff)
-        write_json(self._folder / RUN, content | {"git": repositories})
-        self._heartbeat = Heartbeat(self._folder, attempt=int(read_status(self._folder).get("attempt", 0)) + 1)
+        write_json(self._folder / RUN, dataclasses.asdict(run))
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Write what the task returned."""
@@ -101,26 +114,13 @@ class RunRecord:
             return
         if error is None:
             self._heartbeat.end(DONE)
-        elif isinstance(error, Exception):
-            lines = "".join(traceback.format_exception(kind, error, trace))
-            self._heartbeat.end(FAILED, error=f"{type(error).__name__}: {error}", traceback=lines)
-        else:  # Ctrl-C, or sys.exit from a signal handler
-            self._heartbeat.end(KILLED, error=type(error).__name__)
-
-    def _content(self) -> dict[str, Any]:
-        experiment = self._experiment
-        return {
-            "id": identity(experiment),
-            "config_id": full_identity(experiment),
-            "name": experiment.name,
-            "seed": experiment.seed,
-            "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-            "command": sys.argv,
-            "decoder": experiment.decoder._target_,
-            "versions": versions(),
-            "host": host(),
-            "data": data_fingerprint(data_files(experiment)),
-        }
+            return
+        with suppress(UserError):  # where this cannot be written either, the run's own error says more
+            if isinstance(error, Exception):
+                lines = "".join(traceback.format_exception(kind, error, trace))
+                self._heartbeat.end(FAILED, error=f"{type(error).__name__}: {error}", traceback=lines)
+            else:  # Ctrl-C, or sys.exit from a signal handler
+                self._heartbeat.end(KILLED, error=type(error).__name__)
 
 
 def data_files(experiment: ExperimentConfig) -> list[str]:

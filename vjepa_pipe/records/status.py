@@ -11,13 +11,17 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.records.files import read_record, write_json
 
 STATUS = "status.json"
 RUNNING, DONE, FAILED, KILLED, MISSING = "running", "done", "failed", "killed", "missing"
+DAMAGED = "damaged"
 TOUCH_SEC = 30.0
 GONE_AFTER_SEC = 10 * TOUCH_SEC
 """Longer than the clocks of two machines and the cache of a shared file system are apart."""
@@ -29,6 +33,7 @@ class _Status:
     attempt: int = 0
     started: float = 0.0
     host: str = ""
+    job: str | None = None
     pid: int = -1
     process_started: float = 0.0
     ended: float | None = None
@@ -38,24 +43,60 @@ class _Status:
 
 
 def state_of(folder: Path) -> str:
-    """`running`, `done`, `failed`, `killed`, or `missing` where nothing was started."""
+    """`running`, `done`, `failed`, `killed`, `damaged`, or `missing` where nothing was started."""
     return str(read_status(folder).get("state", MISSING))
 
 
 def read_status(folder: Path) -> dict[str, Any]:
     """The content of `status.json`, with `killed` in place of a `running` that is not true any more.
 
-    Raises:
-        UserError: If the file cannot be read.
+    Of a file that cannot be read, it says `damaged` and why: how a run stood must not keep it from running again.
     """
     file = folder / STATUS
     if not file.exists():
         return {}
-    written = dataclasses.asdict(read_record(file, _Status))
+    try:
+        written = dataclasses.asdict(read_record(file, _Status))
+    except UserError as error:
+        return {"state": DAMAGED, "error": str(error)}
     status = {name: value for name, value in written.items() if value is not None}
     if status.get("state") == RUNNING and not _alive(file, status):
         status["state"] = KILLED
     return status
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While a run looks whether a folder is free and takes it, no other does.
+
+    Raises:
+        UserError: If another is about to.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise UserError(f"another run is starting in {folder}: choose another hydra.run.dir") from error
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process forked meanwhile has the descriptor too
+        os.close(descriptor)
+
+
+def _job() -> str | None:
+    """The scheduler's name for what runs here, the same when it is requeued."""
+    job = os.environ.get("SLURM_JOB_ID")
+    return f"{job}.{os.environ.get('SLURM_STEP_ID', '0')}" if job else None
 
 
 def _alive(file: Path, status: dict[str, Any]) -> bool:
@@ -74,17 +115,32 @@ def _alive(file: Path, status: dict[str, Any]) -> bool:
 
 
 class Heartbeat:
-    """Touches a run's status file for as long as the run lasts, and writes how it ended."""
+    """Touches a run's status file for as long as the run lasts, and writes how it ended.
 
-    def __init__(self, folder: Path, attempt: int) -> None:
+    Args:
+        folder: The run's.
+
+    Raises:
+        UserError: If a run is in it, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
         import psutil
 
+        earlier = read_status(folder)
+        requeued = earlier.get("host") != socket.gethostname() and "job" in earlier and earlier["job"] == _job()
+        if earlier.get("state") == RUNNING and not requeued:
+            raise UserError(
+                f"another run is in {folder} (process {earlier['pid']} on {earlier['host']}): "
+                "choose another hydra.run.dir, or wait until it ends"
+            )
         self._file = folder / STATUS
         self._content: dict[str, Any] = {
             "state": RUNNING,
-            "attempt": attempt,
+            "attempt": earlier.get("attempt", 0) + 1,
             "started": time.time(),
             "host": socket.gethostname(),
+            "job": _job(),
             "pid": os.getpid(),
             "process_started": psutil.Process().create_time(),
         }

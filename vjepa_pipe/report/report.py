@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.whole_file import write_whole
 from vjepa_pipe.records import Run, find_runs, read_run
-from vjepa_pipe.records.files import write_whole
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, read_plan_file
 from vjepa_pipe.report.page import page
 from vjepa_pipe.report.results import ABSENT, Results, text

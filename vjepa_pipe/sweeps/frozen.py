@@ -36,13 +36,16 @@ class PlannedPoints:
         points: Its points.
         fail_fast: Whether points start after one has failed.
         typed: The overrides of this command line.
+        command: All of it, as it was typed.
     """
 
-    def __init__(self, sweep_dir: Path, points: Sequence[Point], fail_fast: bool, typed: Sequence[str]) -> None:
+    def __init__(
+        self, sweep_dir: Path, points: Sequence[Point], fail_fast: bool, typed: Sequence[str], command: Sequence[str]
+    ) -> None:
         self._sweep_dir = str(sweep_dir)
         self._points = {point.folder: point for point in points}
         self._fail_fast = fail_fast
-        self._typed = list(typed)
+        self._typed, self._command = list(typed), list(command)
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The config of one job: Hydra's own settings, and where its point is."""
@@ -56,6 +59,7 @@ class PlannedPoints:
                 "overrides": point.overrides,
                 "fail_fast": self._fail_fast,
                 "typed": self._typed,
+                "command": self._command,
                 "allowed": allowed_by_user(),
             }
         )
@@ -74,16 +78,18 @@ def run_point(config: DictConfig) -> dict[str, Any]:
     """
     from vjepa_pipe.tasks import run_task
 
-    sweep_dir = Path(config.sweep_dir)
+    job: Any = OmegaConf.to_container(config, resolve=False)  # what was typed may hold interpolations
+    sweep_dir = Path(job["sweep_dir"])
     stopped = sweep_dir / PLAN / STOPPED
-    if config.fail_fast and stopped.exists():
+    if job["fail_fast"] and stopped.exists():
         return {}
-    written = sweep_dir / PLAN / POINTS / config.id
-    allow_targets(*config.allowed)
+    written = sweep_dir / PLAN / POINTS / job["id"]
+    allow_targets(*job["allowed"])
     origin = read_origin(written.with_suffix(".json"))
+    experiment, folder = thaw(written.with_suffix(".yaml")), sweep_dir / job["folder"]
     try:
-        return run_task(thaw(written.with_suffix(".yaml")), sweep_dir / config.folder, origin, list(config.typed))
+        return run_task(experiment, folder, origin, job["typed"], job["command"])
     except Exception:
-        if config.fail_fast:
+        if job["fail_fast"]:
             stopped.touch()
         raise

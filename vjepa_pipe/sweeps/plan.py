@@ -23,6 +23,7 @@ from vjepa_pipe.config.frozen import freeze, leaves, plain
 from vjepa_pipe.config.identity import SHORT, full_identity
 from vjepa_pipe.config.points import PointComposer
 from vjepa_pipe.records import Origin
+from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file
 from vjepa_pipe.sweeps.where import Where
 
@@ -87,7 +88,8 @@ def _faults_or_point(overrides: Sequence[str], composer: PointComposer) -> list[
         composed = composer.compose(overrides)
     except Exception as error:  # Hydra raises several unrelated types
         return [explain_any(overrides, error, composer.folders)]
-    return composed.faults or (composed.experiment, Origin(list(overrides), composed.choices, composed.provenance))
+    origin = origin_of(overrides, composer.folders, composed.choices, composed.provenance)
+    return composed.faults or (composed.experiment, origin)
 
 
 def claim_sweep_folder(folder: Path, named_by_user: bool) -> Path:

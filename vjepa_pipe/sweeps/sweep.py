@@ -10,10 +10,10 @@ from typing import Any
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobStatus
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.options import source_folders
 from vjepa_pipe.config.points import PointComposer
 from vjepa_pipe.config.sweep import SweepConfig
@@ -26,6 +26,8 @@ from vjepa_pipe.sweeps.frozen import STOPPED, PlannedPoints, job_overrides, run_
 from vjepa_pipe.sweeps.plan import Plan, claim_sweep_folder, make_plan, read_plan, write_plan
 
 MAX_LISTED = 20
+HYDRAS_SUBDIR = "${hydra.job.num}"
+"""What `hydra.sweep.subdir` is where nobody has set it."""
 
 
 class Sweep:
@@ -35,14 +37,23 @@ class Sweep:
         options: Which points, and what becomes of those that fail.
         context: Hydra's loader and callbacks.
         config: The composed config, with Hydra's own settings.
+        command: The command line as it was typed.
     """
 
-    def __init__(self, options: SweepConfig, context: HydraContext, config: DictConfig) -> None:
+    def __init__(
+        self, options: SweepConfig, context: HydraContext, config: DictConfig, command: Sequence[str] = ()
+    ) -> None:
         self._options, self._context, self._config = options, context, config
+        self._command = list(command)
         self._console = Console(stderr=True)
 
     def run(self, arguments: list[str]) -> None:
         """Run every point that is not done, after a plan of its own or an earlier sweep's."""
+        folders: Any = OmegaConf.to_container(self._config.hydra.sweep, resolve=False)
+        if folders["subdir"] != HYDRAS_SUBDIR:
+            raise ConfigError(
+                [f"hydra.sweep.subdir is not offered: points are named NUMBER_ID (got {folders['subdir']!r})"]
+            )
         if self._options.resume is not None:
             sweep_dir, plan = self._earlier(arguments)
             if self._options.dry_run:
@@ -95,7 +106,7 @@ class Sweep:
         if not points:
             return None, faults
         (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
-        loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast, typed)
+        loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast, typed, self._command)
         with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
             self._config.hydra.sweep.dir = str(sweep_dir)
         launcher = Plugins.instance().instantiate_launcher(

@@ -27,11 +27,12 @@ class PlanSweeper(Sweeper):
         self,
         *,
         hydra_context: HydraContext,
-        task_function: TaskFunction,  # noqa: ARG002  points run from the plan
+        task_function: TaskFunction,
         config: DictConfig,
     ) -> None:
         """Called by Hydra before `sweep`."""
         self._context, self._config = hydra_context, config
+        self._command = list(getattr(task_function, "command", ()))  # it is not called: points run from the plan
 
     def sweep(self, arguments: list[str]) -> list[Any]:
         """Plan and run.
@@ -45,5 +46,5 @@ class PlanSweeper(Sweeper):
         """
         from vjepa_pipe.sweeps.sweep import Sweep
 
-        Sweep(self._options, self._context, self._config).run(arguments)
+        Sweep(self._options, self._context, self._config, self._command).run(arguments)
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.datasets.still import is_image
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch, one_thread
+from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import generator
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.tasks.tune import tune
@@ -68,7 +68,7 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"stages": [asdict(t) for t in times], "clips_per_sec": rate, "advice": advice}
     if task.tune:
         found["tune"] = tune(manager, rate, console)
-    (output_dir / "benchmark.json").write_text(json.dumps(found, indent=2) + "\n")
+    write_json(output_dir / "benchmark.json", found)
     return {
         "clips_per_sec": round(rate, 2),
         "wait_ms": round(wait, 2),

@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import IndexTaskConfig
+from vjepa_pipe.config.whole_file import make_folder
 from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.index_file import Column, fault, import_parquet, stamp
-from vjepa_pipe.tasks.index_parts import Entry, IndexParts, own_names, read_log
+from vjepa_pipe.tasks.index_log import Entry, append_entry, read_log
+from vjepa_pipe.tasks.index_parts import IndexParts, own_names
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.video import probe
@@ -43,7 +45,7 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     assert isinstance(task, IndexTaskConfig)
     import_parquet()  # now, not after hours
     folder, console = Path(task.index_dir or output_dir), Console(stderr=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = bad = 0
     seconds = 0.0
     for rows in _sources(experiment, folder):
@@ -90,15 +92,14 @@ def _probe_shard(name: str, parts: IndexParts, task: IndexTaskConfig, console: C
             found.pop(path, None)
     missing = [path for path in paths if path not in found]
     columns = (TextColumn(escape(name)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with log.open("a") as file, Progress(*columns, console=console) as progress:
-        file.write("\n" if log.stat().st_size else "")  # closes a line that was cut off
+    with Progress(*columns, console=console) as progress:
+        append_entry(log, b"\n" if log.exists() else b"")  # closes a line that was cut off
         bar = progress.add_task(name, total=len(paths), completed=len(found))
         for outcome in map_killable(probe, missing, task.workers, task.timeout_sec):
             entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
             entry |= outcome.result._asdict() if outcome.result is not None else {}
             found[outcome.item] = _summary(entry)
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
+            append_entry(log, f"{json.dumps(entry)}\n".encode())
             progress.advance(bar)
     return found
 

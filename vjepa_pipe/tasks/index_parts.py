@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from vjepa_pipe.config.errors import ConfigError, UserError
-from vjepa_pipe.records.files import replacing, write_whole
+from vjepa_pipe.config.whole_file import replacing, write_whole
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
+from vjepa_pipe.tasks.index_log import Entry, entry_at, read_log
 
 MADE_OF = b"vjepa_pipe"
 """Key of the Parquet file's metadata that says which list it is of, and of how many parts."""
 
 GROUP = 1 << 14
 """Entries held at a time."""
-
-Entry = dict[str, Any]
 
 
 class IndexParts:
@@ -93,37 +91,30 @@ class IndexParts:
             for shard in range(self._shards)
             for place, entry in read_log(self.log(shard))
         }
+        self._refuse_gaps(places)
         bad = set()
-        with ExitStack() as opened, replacing(self.parquet) as draft:
+        with ExitStack() as opened:
             logs = [opened.enter_context(self.log(shard).open("rb")) for shard in range(self._shards)]
 
             def entries() -> Iterator[Entry]:
                 for path in dict.fromkeys(map(self._rows.path, range(len(self._rows)))):
                     shard, place = places[path]
-                    logs[shard].seek(place)
-                    entry: Entry = json.loads(logs[shard].readline())
+                    entry = entry_at(logs[shard], place)
                     if entry[Column.ERROR]:
                         bad.add(path)
                     yield entry
 
-            write_index(draft, entries(), self._made_of)
+            with replacing(self.parquet) as draft:
+                write_index(draft, entries(), self._made_of)
         good = (row for row in range(len(self._rows)) if self._rows.path(row) not in bad)
         write_annotations(self.annotations, ((self._rows.path(row), self._rows.label(row)) for row in good))
 
-
-def read_log(log: Path) -> Iterator[tuple[int, Entry]]:
-    """The entries of an earlier run, each with its place in bytes; of several for one file the last counts.
-
-    A line that was cut off while being written is left out.
-    """
-    if not log.exists():
-        return
-    place = 0
-    with log.open("rb") as file:
-        for line in file:
-            with suppress(ValueError):
-                yield place, json.loads(line)
-            place += len(line)
+    def _refuse_gaps(self, places: Mapping[str, tuple[int, int]]) -> None:
+        """A log may have been damaged since its shard was done."""
+        for shard in range(self._shards):
+            for path in self.paths(shard):
+                if path not in places:
+                    raise UserError(f"{self.log(shard)} is damaged: it lacks {path}; run task.shard={shard} again")
 
 
 def write_index(file: Path, entries: Iterable[Entry], made_of: str = "") -> None:

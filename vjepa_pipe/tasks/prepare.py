@@ -18,6 +18,7 @@ from rich.progress import track
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import PrepareTaskConfig
+from vjepa_pipe.config.whole_file import make_folder
 from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
@@ -54,7 +55,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     pairs: list[tuple[str, str]] = []
     for rows in dataset.sources:
         folder = target / rows.name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         copies = {path: str(folder / _name(path, task)) for path in dict.fromkeys(map(rows.path, range(len(rows))))}
         missing = [(path, copy) for path, copy in copies.items() if not Path(copy).exists()]
         outcomes = map_killable(partial(encode, task=task), missing, task.workers, TIMEOUT)

@@ -19,7 +19,11 @@ from vjepa_pipe.tasks.stopping import STATE
 
 
 def run_task(
-    experiment: ExperimentConfig, output_dir: Path, origin: Origin | None = None, typed: Sequence[str] = ()
+    experiment: ExperimentConfig,
+    output_dir: Path,
+    origin: Origin | None = None,
+    typed: Sequence[str] = (),
+    command: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run an experiment's task and keep the record of it.
 
@@ -28,6 +32,7 @@ def run_task(
         output_dir: Where the task leaves its files, and the record is kept.
         origin: Where the experiment came from.
         typed: The overrides that the user has typed for this run; those of a record or a plan are not.
+        command: The command line as it was typed, for the record; empty: `sys.argv`.
 
     Returns:
         The task's metrics: names to numbers, text or booleans.
@@ -41,7 +46,7 @@ def run_task(
     if faults := list(untyped_faults(experiment, typed)):
         raise ConfigError(faults)
 
-    with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0]) as record:
+    with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0], command) as record:
         metrics = locate(experiment.task._target_, "task._target_")(_going_on(experiment, output_dir), output_dir)
         if not isinstance(metrics, Mapping):
             raise UserError(f"{experiment.task._target_} returned {type(metrics).__name__}, not a dict of metrics")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from torch.utils.data import DataLoader, Dataset
 from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StatisticsTaskConfig
+from vjepa_pipe.config.whole_file import make_folder
 from vjepa_pipe.datasets import RobotDataset, annotation_files
 from vjepa_pipe.datasets.robot_statistics import PARTS, statistics_file
 from vjepa_pipe.loader import DataManager
-from vjepa_pipe.records.files import write_whole
+from vjepa_pipe.records.files import write_json
 from vjepa_pipe.robotics import Statistics
 from vjepa_pipe.sampling import SampleKey
 
@@ -86,11 +86,7 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
     content |= {"clips": len(motions), "faults": len(faults), "first_faults": faults[:10]}
     kept = statistics_file(dataset.config, experiment.robotics, paths)
     for file in (output_dir / FILE, kept):
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write {file}: {error.strerror}") from error
-        write_whole(file, json.dumps(content, indent=2) + "\n")
+        _keep(content, file)
     console.print(
         f"statistics of {len(motions)} clips, {len(faults)} faults, in {kept}",
         markup=False,
@@ -98,6 +94,12 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
         soft_wrap=True,
     )
     return {"clips": len(motions), "faults": len(faults), "file": str(kept)}
+
+
+def _keep(content: dict[str, Any], file: Path) -> None:
+    """Write a file that other runs may be reading."""
+    make_folder(file.parent)
+    write_json(file, content)
 
 
 def _dataset(experiment: ExperimentConfig) -> tuple[RobotDataset, list[str]]:

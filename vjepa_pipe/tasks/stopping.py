@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import threading
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.records.files import read_json, write_json
 
 STATE = "state.json"
 STOPPED = 128 + signal.SIGTERM
@@ -47,13 +46,12 @@ class Sigterm:
 
 
 def save_state(file: Path, state: Mapping[str, Any]) -> None:
-    """Write a loader's state so that the file is always whole, whenever the process or the machine stops."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as stream:
-        json.dump(state, stream, indent=2)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)
+    """Write a loader's state so that the file is always whole, whenever the process or the machine stops.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    write_json(file, state)
 
 
 def read_state(path: str | Path) -> Any:
@@ -63,9 +61,7 @@ def read_state(path: str | Path) -> Any:
         UserError: If it cannot be read.
     """
     path = Path(path)
-    file = path / STATE if path.is_dir() else path
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"damaged: {error}"
-        raise UserError(f"task.resume: {file} cannot be read ({reason})") from error
+        return read_json(path / STATE if path.is_dir() else path)
+    except UserError as error:
+        raise UserError(f"task.resume: {error}") from error

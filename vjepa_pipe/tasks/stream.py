@@ -9,8 +9,10 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StreamTaskConfig
+from vjepa_pipe.config.whole_file import replacing
 from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
@@ -55,17 +57,18 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
             stopped = sigterm.received
     finally:
         loader.close()
-        summary.write(output_dir / f"summary{suffix}.json")
         if manager.rank == 0:
             save_state(output_dir / STATE, loader.state_dict())
+        summary.write(output_dir / f"summary{suffix}.json")
     if manager.rank == 0:
         if first is not None and task.preview_clips and not stopped:
             picture = _preview(manager, loader.dataset, first, task.preview_clips)
             if picture is not None:
                 try:
-                    picture.save(output_dir / PREVIEW, optimize=True)
-                except OSError as error:  # the clips were streamed all the same
-                    console.print(f"{PREVIEW} cannot be written: {error}", markup=False, highlight=False)
+                    with replacing(output_dir / PREVIEW) as draft:
+                        picture.save(draft, "PNG", optimize=True)
+                except UserError as error:  # the clips were streamed all the same
+                    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         console.print(summary.line(), highlight=False)
         console.print(f"results in {output_dir}", markup=False, highlight=False, soft_wrap=True)
         if stopped:

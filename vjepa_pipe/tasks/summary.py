@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from vjepa_pipe.loader import Report
 from vjepa_pipe.loader.collate import Batch
+from vjepa_pipe.records.files import write_json
 
 MAX_LISTED = 100
 
@@ -69,7 +69,11 @@ class Summary:
         return f"{self.clips} clips in {self.seconds:.1f} s, {rate} clips/s, {waited}, {self.replaced} replaced"
 
     def write(self, file: Path) -> None:
-        """Write everything as JSON."""
+        """Write everything as JSON.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
         sources = self._report.sources
         bad = [row._asdict() for source in sources.values() for row in source.bad]
         content = self.metrics() | {
@@ -80,7 +84,7 @@ class Summary:
             "shapes": self._shapes,
             "bad_samples": bad[:MAX_LISTED],
         }
-        file.write_text(json.dumps(content, indent=2) + "\n")
+        write_json(file, content)
 
 
 def _shape(value: Any) -> list[int] | list[list[int]]:
