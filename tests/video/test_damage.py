@@ -155,7 +155,7 @@ def test_wiped_packet_spoils_its_group_only(name: str, video: Find, tmp_path: Pa
 
 def test_decord_refuses_repeated_frames(video: Find, tmp_path: Path) -> None:
     # Left alone, decord gives the picture before in place of a wiped one.
-    broken = wiped(video("vp9.webm"), tmp_path / "wiped.webm", 30)
+    broken = wiped(video("b_frames.mp4"), tmp_path / "wiped.mp4", 30)
     assert reason(DecordDecoder(), broken, 29, 30) == "decord cannot decode every frame asked for"
 
 

@@ -51,8 +51,8 @@ class PacketIndex:
     Attributes:
         packet_of: Packet that holds each frame, in the order of showing; int64 [frames].
         frame_of: Frame that each packet becomes, -1 for one that is never shown; int64 [packets].
-        key_packets: Packets at which decoding can start: the first that is marked so, and of the others those that are
-            proven, or all where they have not been looked into; int64 [keys].
+        key_packets: Packets at which decoding can start: those marked so that are proven, or all where they have not
+            been looked into, and the first packet of all if the first mark is not proven; int64 [keys].
         key_frames: First frame that can be decoded from each of them; int64 [keys], rising.
         times: When each packet's frame is shown, but for a constant; in the stream's time base, int64 [packets].
         seek_times: Where to seek for each packet, in the stream's time base; int64 [packets].
@@ -155,9 +155,12 @@ def index_of(packets: Sequence[Packet], fps: float, tick_sec: float = 1.0) -> Pa
 
 
 def proven_keys(marked: NDArray[np.bool_], alone: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], bool]:
-    """The packets to start at, of those marked as key: the first, and those that stand alone; and whether all do."""
+    """The packets to start at: those marked as key that stand alone, and where the first mark is of none, the first.
+
+    Also whether all that are marked stand alone.
+    """
     keys = marked & alone
-    keys[np.argmax(marked)] |= marked.any()
+    keys[0] |= not keys[np.argmax(marked)]
     return keys, bool(marked.any() and alone[marked].all())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, dropwhile
+from itertools import chain, islice, tee
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.indexed_reader import IndexedReader
+from vjepa_pipe.video.missing_pictures import MissingPictures
+from vjepa_pipe.video.nal_units import temporal_layer
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packed_index import unpack_index
 from vjepa_pipe.video.packet_index import Run
@@ -147,8 +149,7 @@ class PyavReader(IndexedReader):
             except _Contradicted:
                 raise
             except VideoError:
-                # In layers of rates, what says that nothing refers to it is needed all the same by pictures of higher
-                # ones; and pictures behind a key packet may refer to some before it. All are decoded, from then on.
+                # Pictures behind a key packet may refer to some before it: all are decoded, from then on.
                 if run.first == start and not self._may_skip:
                     raise
                 self._may_skip = False
@@ -174,18 +175,28 @@ class PyavReader(IndexedReader):
             packets = self._packets_from(run.first)
             self.seek_sec += time.perf_counter() - started
             context = self._stream.codec_context
+            packets = islice(self._checked(packets, run) if self._foretold else packets, last + 1 - run.first)
             may_skip = self._may_skip and index.timed and context.name in LEAVES_OUT
-            codec = context.codec.canonical_name
+            codec, configuration = context.codec.canonical_name, context.extradata
+            numbers, top_layer = MissingPictures(configuration) if codec == "h264" else None, 0
+            if may_skip and codec == "hevc":
+                packets, ahead = tee(packets)
+                layers = (temporal_layer(codec, configuration, bytes(packet)) for _, packet in ahead)
+                top_layer = max(layers, default=0)
             context.flush_buffers()
-            for number, packet in self._checked(packets, run) if self._foretold else packets:
+            for number, packet in packets:
                 restarts = self._foretold and number == run.first != start
-                if restarts and not stands_alone(codec, context.extradata, bytes(packet)):
+                if restarts and not stands_alone(codec, configuration, bytes(packet)):
                     raise _Contradicted(self.path, f"packet {number} is no key packet")
                 packet.pts = frame_of[number - run.first]
+                if numbers is not None and numbers.before(bytes(packet)):
+                    raise VideoError(self.path, f"a picture that others refer to is missing before frame {packet.pts}")
                 # Transport streams mark whole packets too, beside every joint.
                 if packet.is_corrupt and self._container.format.name != "mpegts":
                     raise VideoError(self.path, f"damaged or cut off near frame {packet.pts}")
                 skip = may_skip and packet.pts not in missing
+                if skip and top_layer:
+                    skip = temporal_layer(codec, configuration, bytes(packet)) == top_layer
                 if skip != skips:
                     context.skip_frame, skips = "NONREF" if skip else "DEFAULT", skip
                 for picture in context.decode(packet) + (context.decode(None) if number == last else []):
@@ -212,8 +223,8 @@ class PyavReader(IndexedReader):
         if packets is None:
             self.close()
             self._open()
-            packets = enumerate(self._container.demux(self._stream))
-        return dropwhile(lambda numbered: numbered[0] < first, packets)
+            packets = islice(enumerate(self._container.demux(self._stream)), first, None)
+        return packets
 
     def _checked(
         self, packets: Iterator[tuple[int, Packet[VideoStream]]], run: Run
@@ -232,7 +243,7 @@ class PyavReader(IndexedReader):
             yield number, packet
 
     def _after_seek(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]] | None:
-        """Packets, numbered, from some place at or before `first`; None if seeking leads nowhere known."""
+        """The packets from number `first` on, numbered; None if seeking does not lead to it."""
         import av
 
         try:
@@ -240,8 +251,8 @@ class PyavReader(IndexedReader):
         except av.FFmpegError:  # some formats cannot seek at all
             return None
         packets = self._container.demux(self._stream)
-        for packet in packets:
+        for packet in packets:  # of those before it, some demuxers leave out a few
             number = self._index.packet_at(packet.pos)
-            if number is not None:
-                return enumerate(chain([packet], packets), number) if number <= first else None
+            if number is not None and number >= first:
+                return enumerate(chain([packet], packets), first) if number == first else None
         return None

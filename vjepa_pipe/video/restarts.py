@@ -7,12 +7,11 @@ wrong pictures. So the headers of pictures decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 
-# Codec: place of the byte of its configuration record (ISO/IEC 14496-15) that gives the size of unit lengths.
-LENGTH_SIZE_AT = {"h264": 4, "hevc": 21}
-START_CODE = b"\0\0\1"
+from vjepa_pipe.video.nal_units import LENGTH_SIZE_AT, units
+
 SEI, RECOVERY_POINT = 6, 6  # an H.264 unit of notes, and the note that says how soon pictures are whole again
 
 
@@ -47,7 +46,7 @@ def intra_only(codec: str) -> bool:
 
 def _first_slice_is_whole(codec: str, configuration: bytes | None, packet: bytes) -> bool:
     whole_at_once = False
-    for unit in _units(codec, configuration, packet):
+    for unit in units(codec, configuration, packet):
         if codec == "h264":
             kind = unit[0] & 0x1F
             if kind == SEI:
@@ -156,20 +155,6 @@ _INTRA_PICTURE: dict[str, Callable[[bytes], bool]] = {
     "av1": _av1,
     "ffv1": _ffv1,
 }
-
-
-def _units(codec: str, configuration: bytes | None, packet: bytes) -> Iterator[bytes]:
-    """The units of a packet, none of them empty: stored with their lengths, or behind start codes."""
-    at = LENGTH_SIZE_AT[codec]
-    if not configuration or configuration[0] != 1 or len(configuration) <= at:
-        yield from (unit for unit in packet.split(START_CODE)[1:] if unit)
-        return
-    length_size = (configuration[at] & 3) + 1
-    place = 0
-    while place + length_size < len(packet):
-        end = place + length_size + int.from_bytes(packet[place : place + length_size], "big")
-        yield packet[place + length_size : max(end, place + length_size + 1)]
-        place = end
 
 
 def _recovers_at_once(unit: bytes) -> bool:

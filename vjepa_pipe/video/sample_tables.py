@@ -66,7 +66,7 @@ def index_from_tables(
     if np.diff(in_order).min(initial=1) <= 0 or not _rate_holds(rate, in_order, float(stream.time_base or 0)):
         return None
     key, keys_alone = proven_keys(entries.key, _alone(path, stream, entries)) if look_at_keys else (entries.key, False)
-    return index_of_arrays(
+    index = index_of_arrays(
         time=entries.shown_at,
         key=key,
         shown=np.ones(count, np.bool_),
@@ -77,6 +77,8 @@ def index_from_tables(
         tick_sec=float(stream.time_base or 0),
         first_sec=float((stream.start_time or 0) * (stream.time_base or 0)),
     )
+    # Pictures that are stored behind a key but shown before it may be cut away by the edit list, which moves the clock.
+    return index if index.num_frames == count else None
 
 
 def _entries(path: str, container: InputContainer, stream: VideoStream) -> _Entries | None:

@@ -19,6 +19,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.extras import extra
 from vjepa_pipe.config.loader import SEEK_MODES
 from vjepa_pipe.video.errors import VideoError, as_video_error
+from vjepa_pipe.video.frame_times import ROUNDING
 from vjepa_pipe.video.indexed_reader import OpenReader
 from vjepa_pipe.video.opening import open_video
 from vjepa_pipe.video.packet_index import PacketIndex
@@ -64,11 +65,11 @@ class TorchcodecReader(OpenReader):
     """An open video; see `VideoReader`."""
 
     def __init__(self, path: str, threads: int = 1, seek_mode: str = "exact", short_side: int | None = None) -> None:
-        self.path = path
+        self.path, self._exact = path, seek_mode == "exact"
         container, stream = open_video(path)
         with container:
             options: dict[str, Any] = {"seek_mode": seek_mode}
-            if seek_mode == "exact":
+            if self._exact:
                 tables = index_from_tables(path, container, stream, look_at_keys=True)
                 index = tables or index_packets(path, container, stream)
                 kind = container.format.name.split(",")[0]
@@ -79,7 +80,7 @@ class TorchcodecReader(OpenReader):
             options |= _shrunk(context.height, context.width, short_side)
             self._video = _open(path, stream_index=stream.index, num_ffmpeg_threads=threads, **options)
         about = self._video.metadata
-        if seek_mode == "exact":
+        if self._exact:
             self._frames, self._fps, self._times = index.num_frames, index.fps, index.frame_times
         elif not about.num_frames or not about.average_fps:
             raise VideoError(path, "its header gives no number of frames or no rate; use seek_mode=exact")
@@ -104,11 +105,15 @@ class TorchcodecReader(OpenReader):
 
     def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
-            frames: NDArray[np.uint8] = self._video.get_frames_at(numbers.tolist()).data.numpy()
+            found = self._video.get_frames_at(numbers.tolist())
         except (RuntimeError, IndexError, ValueError) as error:
             raise VideoError(
                 self.path, f"torchcodec cannot decode every frame asked for ({_one_line(error)})"
             ) from error
+        # For a picture that its decoder passes over, torchcodec returns the one after it.
+        if self._exact and np.abs(found.pts_seconds.numpy() - self._times[numbers]).max() > ROUNDING:
+            raise VideoError(self.path, "torchcodec returns frames of other times than those asked for")
+        frames: NDArray[np.uint8] = found.data.numpy()
         return frames
 
     def close(self) -> None:
