@@ -103,6 +103,28 @@ def test_a_damaged_index_is_named(tmp_path: Path) -> None:
         read_indexes(tmp_path, [rows], [rows])
 
 
+def test_no_flipped_bit_of_an_index_changes_a_value(tmp_path: Path) -> None:
+    paths = [f"/v/{i}.mp4" for i in range(20)]
+    rows = Rows.from_lists("a", paths, [0] * 20)
+    file = tmp_path / "a.parquet"
+    write_index(file, [entry(path, frames=i + 5, fps=10.0 + i) for i, path in enumerate(paths)])
+
+    def values() -> dict[str, list[float]]:
+        return {name: column.tolist() for name, column in read_indexes(tmp_path, [rows], [rows])[0]._columns.items()}
+
+    whole, data, refused, rng = values(), file.read_bytes(), 0, np.random.default_rng(0)
+    for at in [1832, 1890, *rng.integers(0, len(data), 200)]:
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << int(rng.integers(8))
+        file.write_bytes(flipped)
+        try:
+            assert values() == whole
+        except SourceError as error:
+            assert str(file) in str(error)
+            refused += 1
+    assert refused > 50
+
+
 def test_faults_can_be_counted() -> None:
     assert fault("/v/a: b.mp4", "/v/a: b.mp4: not a video: cut off") == "not a video: cut off"
     assert fault("/v/a", "not done after 60 s") == "not done after 60 s"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.regular_file import read_regular
 from vjepa_pipe.sources.episodes import Array, CameraTrack, finite
 from vjepa_pipe.sources.errors import EpisodeError, SourceError
 from vjepa_pipe.sources.rows import Rows
@@ -184,7 +185,7 @@ def _found_below(root: Path) -> Iterator[str]:
 
 def _listed_in(file: Path) -> Iterator[str]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_regular(file).removeprefix("\ufeff").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(file, f"cannot be read: {error}") from error
     for line in lines:
@@ -196,7 +197,7 @@ def _listed_in(file: Path) -> Iterator[str]:
 
 def _json(file: Path, kind: type) -> Any:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(file))
     except (OSError, ValueError) as error:
         raise EpisodeError(file, f"cannot be read as JSON ({error})") from error
     if not isinstance(content, kind):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.config.regular_file import regular_file
 from vjepa_pipe.sources.errors import SourceError
 
 SUFFIX = ".parquet"
@@ -56,11 +57,13 @@ def open_index(file: Path) -> Any:
     """
     pyarrow = import_parquet()
     try:
-        found = pyarrow.parquet.ParquetFile(file)
-    except (OSError, pyarrow.ArrowException) as error:
+        regular_file(file)
+        found = pyarrow.parquet.ParquetFile(file, page_checksum_verification=True)
+        names = found.schema_arrow.names
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = getattr(error, "strerror", None) or "not a Parquet file, or a damaged one"
         raise SourceError(file, f"cannot be read as an index: {reason}") from error
-    missing = [column.value for column in Column if column not in found.schema_arrow.names]
+    missing = [column.value for column in Column if column not in names]
     if missing:
         raise SourceError(file, f"is no index of videos: it has no column {', '.join(missing)}")
     return found

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.regular_file import regular_file
 from vjepa_pipe.sources.episodes import Array, CameraTrack, finite
 from vjepa_pipe.sources.errors import EpisodeError, SourceError
 from vjepa_pipe.sources.lerobot_meta import EpisodePlace, LeRobotMeta, read_meta
@@ -132,6 +133,7 @@ class LeRobotEpisode:
     def _file(self) -> Any:
         pyarrow, parquet = extra("pyarrow", "robotics"), extra("pyarrow.parquet", "robotics")
         try:
+            regular_file(self._place.data)
             return parquet.ParquetFile(self._place.data, memory_map=True)
         except (OSError, pyarrow.ArrowException) as error:
             raise EpisodeError(self.path, f"{self._place.data} cannot be read as parquet ({error})") from error

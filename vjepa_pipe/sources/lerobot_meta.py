@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.regular_file import read_regular, regular_file
 from vjepa_pipe.sources.errors import SourceError
 
 VERSIONS = ("v2.1", "v3.0")
@@ -132,7 +133,7 @@ def read_meta(root: Path, cameras: Sequence[str]) -> LeRobotMeta:
 def _info(root: Path) -> dict[str, Any]:
     file = root / "meta" / "info.json"
     try:
-        info: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        info: dict[str, Any] = json.loads(read_regular(file))
     except FileNotFoundError as error:
         raise SourceError(root, "is not a LeRobot dataset: it holds no meta/info.json") from error
     except (OSError, ValueError) as error:
@@ -149,7 +150,7 @@ def _info(root: Path) -> dict[str, Any]:
 def _episodes_v2(root: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     file = root / "meta" / "episodes.jsonl"
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(file).splitlines()
         episodes = [json.loads(line) for line in lines if line.strip()]
     except (OSError, ValueError) as error:
         raise SourceError(file, f"cannot be read as lines of JSON ({error})") from error
@@ -179,6 +180,7 @@ def _episodes_v3(root: Path, cameras: Sequence[str]) -> tuple[dict[str, NDArray[
     tasks: list[str] = []
     for file in files:
         try:
+            regular_file(file)
             present = parquet.read_schema(file).names
             missing = [column for column in wanted.values() if column not in present]
             if missing:

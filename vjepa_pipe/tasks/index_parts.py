@@ -124,7 +124,7 @@ def write_index(file: Path, entries: Iterable[Entry], made_of: str = "") -> None
     # Names of files need not be valid text: they go through bytes, and errors that quote them are escaped.
     in_bytes = schema.set(0, pyarrow.field(Column.PATH.value, pyarrow.binary()))
     left = map(_in_bytes, entries)
-    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+    with pyarrow.parquet.ParquetWriter(file, schema, write_page_checksum=True) as writer:
         while group := list(islice(left, GROUP)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=in_bytes).cast(schema, safe=False))
 
