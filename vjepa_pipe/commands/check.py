@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
         "experiment", nargs="*", help="overrides, an experiment's name, or a file; nothing: the default"
     )
     parser.add_argument("--all", action="store_true", help="every option of every group, and every experiment")
-    parser.add_argument("--data", action="store_true", help="also that the data files are there")
+    parser.add_argument("--data", action="store_true", help="also that the data is there, and gives a batch")
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups")
     given = parser.parse_args(arguments)
     if given.config_dir is not None and not given.config_dir.is_dir():
@@ -69,14 +69,15 @@ def _faults(words: list[str], config_dir: Path | None, data: bool) -> list[str]:
     except ConfigError as error:
         return list(error.faults)
     faults = list(signature_faults(experiment))
-    return faults or (_missing_files(experiment) if data else [])
+    return faults or (_data_faults(experiment) if data else [])
 
 
-def _missing_files(experiment: ExperimentConfig) -> list[str]:
-    from vjepa_pipe.datasets import annotation_files
+def _data_faults(experiment: ExperimentConfig) -> list[str]:
+    """What building the loader finds, short of opening a video."""
+    from vjepa_pipe.loader import DataManager
 
     try:
-        annotation_files(experiment.data)
+        DataManager(experiment).build_train_loader().close()
     except ConfigError as error:
         return list(error.faults)
     except UserError as error:

@@ -27,7 +27,7 @@ class MultiBlockConfig:
     aspect_ratio: tuple[float, float] = setting(
         (0.75, 1.5), "height / width of a block: smallest, largest", gt=0, ordered=True
     )
-    num_blocks: int = setting(8, "blocks per clip", ge=1)
+    num_blocks: int = setting(8, "blocks per clip", ge=1, le=1000)
     max_temporal_keep: float = setting(1.0, "share of the clip, from its start, that the encoder may see", gt=0, le=1)
     max_keep: Optional[int] = setting(None, "most tokens the encoder may see", ge=1)
     full_complement: bool = setting(False, "predict every token the encoder does not see")

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
-from vjepa_pipe.config.captioned import is_vlm
+from vjepa_pipe.config.data import SyntheticDataConfig
+from vjepa_pipe.config.epoch import epoch_faults
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
-from vjepa_pipe.config.robot_data import RobotDataConfig
-from vjepa_pipe.config.task import IndexTaskConfig
+from vjepa_pipe.config.mask_rules import MASK_RULES
+from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
+from vjepa_pipe.config.task import ExternalTaskConfig, IndexTaskConfig, StreamTaskConfig
 
 ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None, "index_dir": None,
@@ -67,20 +69,6 @@ def padding_fits_the_convention(experiment: ExperimentConfig) -> Iterator[str]:
         yield "data.short_videos must be repeat_last or drop with data.convention=reference (got circulant)"
 
 
-def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
-    """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
-    masks = getattr(experiment.mask, "masks", None)
-    if not masks or is_vlm(experiment.data):
-        return
-    patch, tubelet, size = experiment.mask.patch_size, experiment.mask.tubelet_size, experiment.data.img_size
-    if patch >= 1 and size % patch:
-        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {size})"
-    lengths = experiment.data.frames_per_clip_by_source or [experiment.data.frames_per_clip]
-    for length in sorted(set(lengths)):
-        if tubelet >= 1 and length < tubelet:
-            yield f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
-
-
 def augmentation_keeps_geometry(experiment: ExperimentConfig) -> Iterator[str]:
     """What moves the pixels of robot video must move its actions too, and nothing here does that."""
     aug = experiment.data_aug
@@ -127,6 +115,19 @@ def one_epoch_length(experiment: ExperimentConfig) -> Iterator[str]:
         yield "loader.samples_per_epoch and loader.iterations_per_epoch both give the length of an epoch: set one"
 
 
+def epoch_holds_a_batch(experiment: ExperimentConfig) -> Iterator[str]:
+    """Where the config says how many clips an epoch has, one batch of one rank is not larger."""
+    data, task = experiment.data, experiment.task
+    if not isinstance(task, (StreamTaskConfig, ExternalTaskConfig)):
+        return  # the others read no epoch
+    rows = None
+    if isinstance(data, SyntheticDataConfig) and not data.data_paths:
+        rows = data.num_videos
+    elif isinstance(data, SyntheticRobotDataConfig) and not data.data_paths:
+        rows = data.num_episodes
+    yield from epoch_faults(experiment, rows)
+
+
 def bytes_are_not_erased(experiment: ExperimentConfig) -> Iterator[str]:
     """Erasing puts noise of normalised clips in place of pixels, and 8-bit values cannot hold it."""
     if experiment.loader.output == "uint8" and experiment.data_aug.random_erasing:
@@ -158,11 +159,12 @@ RULES: tuple[Rule, ...] = (
     weights_draw_something,
     one_clip_mode,
     padding_fits_the_convention,
-    clips_hold_whole_tokens,
+    *MASK_RULES,
     augmentation_keeps_geometry,
     robot_clips,
     one_crop,
     one_epoch_length,
+    epoch_holds_a_batch,
     *CAPTION_RULES,
     bytes_are_not_erased,
     index_fits_the_decoder,

@@ -9,6 +9,7 @@ from typing import Any
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.compose import check
 from vjepa_pipe.config.data import DataConfig
+from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import instantiate
@@ -65,16 +66,18 @@ class DataManager:
         """
         dataset = self.build_train_dataset()
         sizes = [len(rows) for rows in dataset.sources]
-        epoch_size = self._epoch_size(sum(sizes))
+        if faults := list(epoch_faults(self.config, sum(sizes), self.world_size)):
+            raise ConfigError(faults)
+        epoch_clips = epoch_size(self.config, sum(sizes), self.world_size)
         order = instantiate(
             self.config.loader.sampler,
             "loader.sampler",
             weights=self.config.data.data_weights or sizes,
             sizes=sizes,
-            epoch_size=epoch_size,
+            epoch_size=epoch_clips,
             seed=self.config.seed,
         )
-        schedule = self._schedule(order, epoch_size)
+        schedule = self._schedule(order, epoch_clips)
         collate = mask_collator or self._collator(dataset, schedule)
         return self._loader(dataset, schedule, collate, self.config.loader.drop_last)
 
@@ -203,20 +206,3 @@ class DataManager:
 
     def _lengths(self) -> list[int]:
         return self.config.data.frames_per_clip_by_source or [self.config.data.frames_per_clip]
-
-    def _epoch_size(self, rows: int) -> int:
-        """Clips in an epoch over all ranks: whole batches only, unless the last is kept."""
-        loader, batch = self.config.loader, self.global_batch_size
-        if loader.iterations_per_epoch is not None:
-            return loader.iterations_per_epoch * batch
-        clips = loader.samples_per_epoch or rows
-        size = clips // batch * batch if loader.drop_last else clips
-        if size == 0:
-            raise ConfigError(
-                [
-                    f"data.batch_size={self.config.data.batch_size} on {self.world_size} ranks is {batch} clips, "
-                    f"more than an epoch of {clips}: "
-                    "lower it, or set loader.iterations_per_epoch or loader.drop_last=false"
-                ]
-            )
-        return size

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.config.mask import MultiBlockConfig
+from vjepa_pipe.config.mask_sizes import block_faults, block_size, context_slices
 from vjepa_pipe.masks.base import BoolGrid, MaskGenerator
-from vjepa_pipe.masks.block_size import block_size, check_block_sizes
 from vjepa_pipe.masks.indices import complement
 
 _MAX_TRIES = 10_000
@@ -39,17 +39,9 @@ class MultiBlock3D(MaskGenerator):
     def __init__(self, config: MultiBlockConfig, grid: tuple[int, int, int], convention: str) -> None:
         super().__init__(grid, convention)
         self.config = config
-        check_block_sizes(config, self.grid)
-        self._context_slices = int(self.grid[0] * config.max_temporal_keep)
-        if convention == "reference":
-            self._context_slices = max(1, self._context_slices)
-        elif self._context_slices == 0:
-            raise ValueError(
-                f"mask.max_temporal_keep must leave at least one of {self.grid[0]} time slices "
-                f"(got {config.max_temporal_keep})"
-            )
-        elif config.full_complement and config.pred_full_complement:
-            raise ValueError("mask.full_complement and mask.pred_full_complement must not both be true")
+        for fault in block_faults(config, self.grid, convention, "mask"):
+            raise ValueError(fault)
+        self._context_slices = context_slices(config, self.grid, convention)
 
     def draw_size(self, seed: int) -> tuple[int, int, int]:
         """The block size of a batch; the published code counts batches for its seed, from 0.

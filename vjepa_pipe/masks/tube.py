@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from vjepa_pipe.config.mask import TubeConfig
+from vjepa_pipe.config.mask_sizes import seen_places, tube_faults
 from vjepa_pipe.masks.base import BoolGrid, MaskGenerator
 
 
@@ -29,15 +28,9 @@ class Tube(MaskGenerator):
     def __init__(self, config: TubeConfig, grid: tuple[int, int, int], convention: str) -> None:
         super().__init__(grid, convention)
         self._places = self.grid[1] * self.grid[2]
-        if convention == "reference":
-            self._seen = int(self._places * (1 - config.ratio))
-        else:
-            self._seen = int(self._places * (1 - Fraction(repr(float(config.ratio)))))
-        if not 1 <= self._seen < self._places:
-            raise ValueError(
-                f"mask.ratio must leave some places of a frame and hide some "
-                f"(got {config.ratio}, which leaves {self._seen} of {self._places})"
-            )
+        for fault in tube_faults(config, self.grid, convention, "mask"):
+            raise ValueError(fault)
+        self._seen = seen_places(config, self.grid, convention)
 
     def draw_size(self, seed: int) -> tuple[int, int, int]:  # noqa: ARG002 (nothing is drawn)
         """The size of a tube, one place over the whole clip; the same for every step."""

@@ -1,0 +1,39 @@
+"""How many clips an epoch has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vjepa_pipe.config.experiment import ExperimentConfig
+
+
+def epoch_size(experiment: ExperimentConfig, rows: int, ranks: int) -> int:
+    """Clips in an epoch over all ranks: whole batches only, unless the last is kept.
+
+    Args:
+        experiment: Says what an epoch is.
+        rows: Rows of all sources.
+        ranks: Number of ranks.
+    """
+    loader, batch = experiment.loader, experiment.data.batch_size * ranks
+    if loader.iterations_per_epoch is not None:
+        return loader.iterations_per_epoch * batch
+    clips = loader.samples_per_epoch or rows
+    return clips // batch * batch if loader.drop_last else clips
+
+
+def epoch_faults(experiment: ExperimentConfig, rows: int | None, ranks: int = 1) -> Iterator[str]:
+    """A line if an epoch holds no batch.
+
+    Args:
+        experiment: Says what an epoch is.
+        rows: Rows of all sources; None: not known yet.
+        ranks: Number of ranks.
+    """
+    clips = experiment.loader.samples_per_epoch or rows
+    if clips is not None and epoch_size(experiment, clips, ranks) == 0:
+        size = experiment.data.batch_size
+        yield (
+            f"data.batch_size={size} on {ranks} ranks is {size * ranks} clips, "
+            f"more than an epoch of {clips}: lower it, or set loader.iterations_per_epoch or loader.drop_last=false"
+        )
