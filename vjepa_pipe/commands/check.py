@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from vjepa_pipe.commands.source import read_source
+from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.build import is_wanting
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -68,7 +69,7 @@ def _faults(words: list[str], config_dir: Path | None, data: bool) -> list[str]:
         experiment = read_source(words, config_dir).experiment
     except ConfigError as error:
         return list(error.faults)
-    faults = list(signature_faults(experiment))
+    faults = [*run_faults(experiment), *signature_faults(experiment)]
     return faults or (_data_faults(experiment) if data else [])
 
 

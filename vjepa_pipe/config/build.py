@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import operator
 import types
@@ -11,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from vjepa_pipe.config.errors import did_you_mean
-from vjepa_pipe.config.fields import Bounds, bounds_of
+from vjepa_pipe.config.fields import LARGEST, Bounds, bounds_of
 
 MISSING = "???"
+LONGEST_SHOWN = 200
 WANTING = (" must be given:", " must not be empty:")
 
 
@@ -38,7 +40,7 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
             faults.append(f"{where}{WANTING[0]} {bounds_of(fields[name]).help}")
         else:
             values[name] = _convert(hints[name], value, where, faults, types_at)
-            faults.extend(_broken_bounds(bounds_of(fields[name]), values[name], where))
+            faults.extend(broken_bounds(bounds_of(fields[name]), values[name], where))
     return cls(**values)
 
 
@@ -104,7 +106,7 @@ def _convert_sequence(
         kind = "a list" if origin is list else f"a list of {len(args)}"
         return _wrong_type(kind, value, where, faults)
     if origin is tuple and len(value) != len(args):
-        faults.append(f"{where} must have {len(args)} values (got {list(value)})")
+        faults.append(f"{where} must have {len(args)} values (got {shown(list(value))})")
         return tuple(value)
     inner = args if origin is tuple else (args[0],) * len(value)
     items = [
@@ -126,11 +128,12 @@ def _convert_scalar(hint: Any, value: Any, where: str, faults: list[str]) -> Any
 
 
 def _wrong_type(expected: str, value: Any, where: str, faults: list[str]) -> Any:
-    faults.append(f"{where} must be {expected} (got {value!r})")
+    faults.append(f"{where} must be {expected} (got {shown(value)})")
     return value
 
 
-def _broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
+def broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
+    """A line for each bound that a setting's value, or one of its elements, breaks."""
     if value is None:
         return []
     many = isinstance(value, (list, tuple))
@@ -139,10 +142,10 @@ def _broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
     for index, item in enumerate(items):
         at = f"{where}[{index}]" if many else where
         if isinstance(item, (int, float)) and not isinstance(item, bool):
-            broken.extend(_broken_numeric_bounds(bounds, item, at))
+            broken.extend(_broken_number(bounds, item, at))
         if bounds.choices and isinstance(item, str) and item not in bounds.choices:
             hint = did_you_mean(item, bounds.choices)
-            broken.append(f"{at} must be one of {', '.join(bounds.choices)} (got {item!r}){hint}")
+            broken.append(f"{at} must be one of {', '.join(bounds.choices)} (got {shown(item)}){hint}")
     if (
         bounds.ordered
         and many
@@ -150,23 +153,40 @@ def _broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
         and all(isinstance(v, (int, float)) for v in value)
         and value[0] > value[1]
     ):
-        broken.append(f"{where} must be written smaller first (got {list(value)})")
+        broken.append(f"{where} must be written smaller first (got {shown(list(value))})")
     if bounds.not_empty and not value:
         broken.append(f"{where}{WANTING[1]} {bounds.help}")
     return broken
 
 
-def _broken_numeric_bounds(bounds: Bounds, value: float, where: str) -> list[str]:
+def _broken_number(bounds: Bounds, value: float, where: str) -> list[str]:
+    """A line if a number is not finite or outside its bounds: the first that it breaks."""
     if isinstance(value, float) and not math.isfinite(value):
         return [f"{where} must be a finite number (got {value})"]
+    largest = LARGEST if bounds.le is None and bounds.lt is None else None
+    smallest = -LARGEST if bounds.ge is None and bounds.gt is None else None
     checks = [
-        (bounds.ge, ">=", operator.ge),
         (bounds.gt, ">", operator.gt),
-        (bounds.le, "<=", operator.le),
+        (bounds.ge if smallest is None else smallest, ">=", operator.ge),
+        (bounds.le if largest is None else largest, "<=", operator.le),
         (bounds.lt, "<", operator.lt),
     ]
-    return [
-        f"{where} must be {sign} {bound:g} (got {value})"
+    broken = (
+        f"{where} must be {sign} {_number(bound)} (got {shown(value)})"
         for bound, sign, holds in checks
         if bound is not None and not holds(value, bound)
-    ]
+    )
+    return list(itertools.islice(broken, 1))
+
+
+def _number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: cut off where it is long, and numbers that Python does not write in digits."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or one in a list
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."

@@ -20,16 +20,18 @@ class TextConfig:
     tokenizer_path: Optional[str] = setting(
         None, "folder or name of a transformers tokenizer (needs the extra `text`); unset: no tokens", path=True
     )
-    max_text_len: int = setting(64, "tokens of prompt and caption; shorter texts are padded to it", ge=1)
+    max_text_len: int = setting(64, "tokens of prompt and caption; shorter texts are padded to it", ge=1, le=10**6)
     labels: str = setting(
         "next_token",
         "next_token: each position's label is the token that follows it; reference: the token it holds itself, "
         "as KempnerForge first published it",
         choices=LABELS,
     )
-    tokens_per_frame: Optional[int] = setting(None, "tokens that the model makes of a frame, for the budget", ge=1)
+    tokens_per_frame: Optional[int] = setting(
+        None, "tokens that the model makes of a frame, for the budget", ge=1, le=10**6
+    )
     max_seq_len: Optional[int] = setting(
-        None, "tokens that the model can take; max_frames x tokens_per_frame + max_text_len must fit", ge=1
+        None, "tokens that the model can take; max_frames x tokens_per_frame + max_text_len must fit", ge=1, le=10**9
     )
 
 
@@ -54,8 +56,8 @@ def is_vlm(data: DataConfig) -> bool:
 class CaptionedDataConfig(VideoFields, DataConfig):
     """Videos with captions, a fixed number of frames from the whole of each."""
 
-    frames_per_clip: int = setting(16, "frames in a sample: equal to max_frames", ge=1)
-    img_size: int = setting(224, "side of a frame in pixels: equal to frame_size", ge=1)
+    frames_per_clip: int = setting(16, "frames in a sample: equal to max_frames", ge=1, le=10_000)
+    img_size: int = setting(224, "side of a frame in pixels: equal to frame_size", ge=1, le=8192)
     text: TextConfig = setting(TextConfig(), "captions as tokens")
     output: OutputConfig = setting(OutputConfig(), "the form of a sample")
     _target_: str = setting("vjepa_pipe.datasets.build_video_dataset", "what is built from this group")

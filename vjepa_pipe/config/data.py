@@ -20,28 +20,31 @@ class DataConfig:
         [], "annotation files (.csv, .txt, .npy, also .gz) or image folders, one per source", path=True
     )
     data_weights: Optional[list[float]] = setting(
-        None, "share of each source in the samples drawn; unset: in proportion to their rows", ge=0
+        None, "share of each source in the samples drawn; unset: in proportion to their rows", ge=0, le=1e12
     )
     clip_mode: str = setting(
         "fps", "what fixes the time between frames: target_fps, clip_duration_sec or frame_step", choices=CLIP_MODES
     )
-    frames_per_clip: int = setting(16, "frames in a clip", ge=1)
-    target_fps: float = setting(10, "frames per second of a clip, with clip_mode=fps", gt=0)
-    img_size: int = setting(224, "side of the square the clip is cropped and resized to, in pixels", ge=1)
+    frames_per_clip: int = setting(16, "frames in a clip", ge=1, le=10_000)
+    target_fps: float = setting(10, "frames per second of a clip, with clip_mode=fps", gt=0, ge=1e-6, le=10_000)
+    img_size: int = setting(224, "side of the square the clip is cropped and resized to, in pixels", ge=1, le=8192)
     num_workers: int = setting(
-        8, "decoding processes per rank; 0 decodes in the main process", ge=0, affects_results=False
+        8, "decoding processes per rank; 0 decodes in the main process", ge=0, le=1024, affects_results=False
     )
-    batch_size: int = setting(64, "clips per batch and rank", ge=1)
+    batch_size: int = setting(64, "clips per batch and rank", ge=1, le=65_536)
     clip_duration_sec: Optional[float] = setting(
-        None, "seconds a clip spans, with clip_mode=duration (3.2 when unset)", gt=0
+        None, "seconds a clip spans, with clip_mode=duration (3.2 when unset)", gt=0, ge=1e-3, le=1e6
     )
     frame_step: Optional[int] = setting(
-        None, "source frames from one clip frame to the next, with clip_mode=frame_step (4 when unset)", ge=1
+        None,
+        "source frames from one clip frame to the next, with clip_mode=frame_step (4 when unset)",
+        ge=1,
+        le=1_000_000,
     )
     frames_per_clip_by_source: Optional[list[int]] = setting(
-        None, "frames in a clip, source by source, where they differ", ge=1
+        None, "frames in a clip, source by source, where they differ", ge=1, le=10_000
     )
-    num_clips: int = setting(1, "clips taken from each video", ge=1)
+    num_clips: int = setting(1, "clips taken from each video", ge=1, le=1000)
     random_clip_sampling: bool = setting(True, "draw where a clip starts; false: at the start of its segment")
     allow_clip_overlap: bool = setting(False, "clips of one video may overlap when it is short")
     short_videos: str = setting(
@@ -49,8 +52,10 @@ class DataConfig:
         "what fills a clip longer than its video; drop treats the video as bad",
         choices=SHORT_VIDEO_POLICIES,
     )
-    max_file_bytes: Optional[int] = setting(None, "larger files are treated as bad, in bytes", gt=0)
-    max_duration_sec: Optional[float] = setting(None, "longer videos are treated as bad, in seconds", gt=0)
+    max_file_bytes: Optional[int] = setting(None, "larger files are treated as bad, in bytes", gt=0, le=10**18)
+    max_duration_sec: Optional[float] = setting(
+        None, "longer videos are treated as bad, in seconds", gt=0, ge=1e-3, le=1e9
+    )
     convention: str = setting(
         "strict",
         "clip windows: strict keeps the stride true and reaches the last window; reference picks the frames "
@@ -85,7 +90,7 @@ class CsvDataConfig(DataConfig):
 class SyntheticDataConfig(DataConfig):
     """Videos of moving shapes, written on first use: their direction is the label."""
 
-    num_videos: int = setting(32, "videos to write", ge=1)
+    num_videos: int = setting(32, "videos to write", ge=1, le=1_000_000)
     cache_dir: Optional[str] = setting(
         None,
         "where the videos are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe",

@@ -1,10 +1,12 @@
-"""How many clips an epoch has."""
+"""How many clips an epoch has, and whether they make a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.robot_data import SyntheticRobotDataConfig
 
 
 def epoch_size(experiment: ExperimentConfig, rows: int, ranks: int) -> int:
@@ -37,3 +39,12 @@ def epoch_faults(experiment: ExperimentConfig, rows: int | None, ranks: int = 1)
             f"data.batch_size={size} on {ranks} ranks is {size * ranks} clips, "
             f"more than an epoch of {clips}: lower it, or set loader.iterations_per_epoch or loader.drop_last=false"
         )
+
+
+def known_rows(data: DataConfig) -> int | None:
+    """Rows of data that is written on first use; None: the files say it."""
+    if data.data_paths:
+        return None
+    if isinstance(data, SyntheticDataConfig):
+        return data.num_videos
+    return data.num_episodes if isinstance(data, SyntheticRobotDataConfig) else None

@@ -13,6 +13,10 @@ from typing import Any
 KEY = "vjepa_pipe"
 
 
+LARGEST = 10**15
+"""Numbers are smaller than this, unless a field says so of itself; no setting counts or measures more."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Bounds:
     """What a field may hold, beyond its type.

@@ -19,7 +19,11 @@ class DecoderConfig:
     """How frames are read from a video file."""
 
     threads: int = setting(
-        1, "decoding threads of each open video; workers already decode in parallel", ge=1, affects_results=False
+        1,
+        "decoding threads of each open video; workers already decode in parallel",
+        ge=1,
+        le=1024,
+        affects_results=False,
     )
     _target_: str = setting("vjepa_pipe.video.PyavDecoder", "what opens a video")
 
@@ -38,6 +42,7 @@ class TorchcodecConfig(DecoderConfig):
         "shrink larger pictures to this short side, in pixels, while they are decoded: faster crops of other pixels "
         "than the published ones",
         ge=16,
+        le=8192,
     )
     _target_: str = setting("vjepa_pipe.video.TorchcodecDecoder", "what opens a video")
 
@@ -54,7 +59,7 @@ class MonitorConfig:
     """Per-worker resource log: CPU, memory and input/output, as CSV files."""
 
     enabled: bool = setting(False, "write the log", affects_results=False)
-    interval_sec: float = setting(5.0, "seconds between rows", gt=0, affects_results=False)
+    interval_sec: float = setting(5.0, "seconds between rows", gt=0, ge=1e-3, le=1e6, affects_results=False)
 
 
 @dataclass
@@ -63,10 +68,10 @@ class LoaderConfig:
 
     drop_last: bool = setting(True, "leave the last, smaller batch of an epoch for the next epoch; eval keeps it")
     samples_per_epoch: Optional[int] = setting(
-        None, "epoch length in clips over all ranks; unset: the number of rows", ge=1
+        None, "epoch length in clips over all ranks; unset: the number of rows", ge=1, le=10**15
     )
-    iterations_per_epoch: Optional[int] = setting(None, "epoch length in batches per rank", ge=1)
-    prefetch_factor: int = setting(2, "batches each worker prepares ahead", ge=1, affects_results=False)
+    iterations_per_epoch: Optional[int] = setting(None, "epoch length in batches per rank", ge=1, le=10**12)
+    prefetch_factor: int = setting(2, "batches each worker prepares ahead", ge=1, le=1024, affects_results=False)
     persistent_workers: bool = setting(True, "keep the workers from one epoch to the next", affects_results=False)
     pin_memory: bool = setting(
         False,
@@ -87,7 +92,7 @@ class LoaderConfig:
         "(captioned video) zeros without a real frame (zero_masked)",
         choices=BAD_SAMPLE_POLICIES,
     )
-    max_replacements: int = setting(10, "samples tried in place of a bad one before giving up", ge=1)
+    max_replacements: int = setting(10, "samples tried in place of a bad one before giving up", ge=1, le=100_000)
     max_failure_rate: float = setting(
         0.05, "stop when more than this share of a source's rows, of at least 200 opened, cannot be read", ge=0, le=1
     )
@@ -95,9 +100,9 @@ class LoaderConfig:
         None, "a quarantine.jsonl, or a run's folder: its rows count as bad without being opened", path=True
     )
     sample_timeout_sec: float = setting(
-        120.0, "a worker that reads one sample for longer is killed and replaced, in seconds", gt=0
+        120.0, "a worker that reads one sample for longer is killed and replaced, in seconds", gt=0, ge=1e-3, le=1e6
     )
-    max_restarts: int = setting(16, "dead workers replaced in an epoch before the run stops", ge=0)
+    max_restarts: int = setting(16, "dead workers replaced in an epoch before the run stops", ge=0, le=10**6)
     on_change: str = setting(
         "refuse",
         "a saved state of other data, weights or settings is refused, or taken for its position (continue)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -10,27 +11,33 @@ from vjepa_pipe.config.mask import TubeConfig
 from vjepa_pipe.config.mask_sizes import block_faults, tube_faults
 
 
-def masks_can_be_drawn(experiment: ExperimentConfig) -> Iterator[str]:
-    """Masks are drawn on a grid of tokens: a clip holds a whole number of them, and each mask leaves and hides some."""
-    masks = getattr(experiment.mask, "masks", None)
-    if not masks or is_vlm(experiment.data):
+def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
+    """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
+    if not _masks(experiment):
         return
     patch, tubelet, size = experiment.mask.patch_size, experiment.mask.tubelet_size, experiment.data.img_size
-    lengths = sorted(set(experiment.data.frames_per_clip_by_source or [experiment.data.frames_per_clip]))
-    faults = [f"data.img_size must be a multiple of mask.patch_size={patch} (got {size})"] if size % patch else []
-    for length in lengths:
+    if size % patch:
+        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {size})"
+    for length in _lengths(experiment):
         if length < tubelet:
-            faults.append(
-                f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
-            )
+            yield f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
         elif length % tubelet:
-            faults.append(f"data.frames_per_clip must be a multiple of mask.tubelet_size={tubelet} (got {length})")
-    yield from faults
-    for length in lengths if not faults else []:
-        grid = (length // tubelet, size // patch, size // patch)
-        for name, mask in masks.items():
+            yield f"data.frames_per_clip must be a multiple of mask.tubelet_size={tubelet} (got {length})"
+
+
+def masks_can_be_drawn(experiment: ExperimentConfig) -> Iterator[str]:
+    """Each mask leaves the encoder something, and hides something, of every clip."""
+    side = experiment.data.img_size // experiment.mask.patch_size
+    for length in _lengths(experiment):
+        grid = (length // experiment.mask.tubelet_size, side, side)
+        for name, mask in _masks(experiment).items():
             check = tube_faults if isinstance(mask, TubeConfig) else block_faults
             yield from check(mask, grid, experiment.mask.convention, f"mask.masks.{name}")
 
 
-MASK_RULES = (masks_can_be_drawn,)
+def _masks(experiment: ExperimentConfig) -> dict[str, Any]:
+    return {} if is_vlm(experiment.data) else getattr(experiment.mask, "masks", {})
+
+
+def _lengths(experiment: ExperimentConfig) -> list[int]:
+    return sorted(set(experiment.data.frames_per_clip_by_source or [experiment.data.frames_per_clip]))

@@ -29,9 +29,15 @@ class RoboticsConfig:
     stereo: bool = setting(False, "both eyes of each camera as two views, from raw DROID's SERIAL-stereo.mp4")
     shared_crop: bool = setting(True, "all views of a sample are augmented alike; false: each draws its own crop")
     camera_frame: bool = setting(False, "states and actions in the camera's frame instead of the robot's base")
-    frameskip: int = setting(1, "states and actions for every how many frames; the frames are all kept", ge=1)
+    frameskip: int = setting(
+        1, "states and actions for every how many frames; the frames are all kept", ge=1, le=10_000
+    )
     fps: Optional[float] = setting(
-        None, "frames per second of a clip; the presets take data.target_fps; unset takes every row", gt=0
+        None,
+        "frames per second of a clip; the presets take data.target_fps; unset takes every row",
+        gt=0,
+        ge=1e-6,
+        le=10_000,
     )
     temporal_sampling: str = setting(
         "physical",
@@ -45,12 +51,17 @@ class RoboticsConfig:
         "SERIAL_timestamps.json beside the video; LeRobot: the column timestamp)",
         choices=ALIGNMENTS,
     )
-    time_tolerance_sec: float = setting(0.001, "most that a frame may be off its row, with alignment=timestamps", gt=0)
-    max_gap_sec: float = setting(0.25, "longest pause between rows within a clip, with alignment=timestamps", gt=0)
+    time_tolerance_sec: float = setting(
+        0.001, "most that a frame may be off its row, with alignment=timestamps", gt=0, ge=1e-9, le=1e6
+    )
+    max_gap_sec: float = setting(
+        0.25, "longest pause between rows within a clip, with alignment=timestamps", gt=0, ge=1e-9, le=1e9
+    )
     max_missing_frames: int = setting(
         1,
         "frames by which a video may be shorter or longer than its rows (physical); DROID is often one short",
         ge=0,
+        le=10**9,
     )
     action: str = setting(
         "difference",

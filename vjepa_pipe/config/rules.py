@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
-from vjepa_pipe.config.data import SyntheticDataConfig
-from vjepa_pipe.config.epoch import epoch_faults
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
-from vjepa_pipe.config.mask_rules import MASK_RULES
-from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
-from vjepa_pipe.config.task import ExternalTaskConfig, IndexTaskConfig, StreamTaskConfig
+from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
+from vjepa_pipe.config.robot_data import RobotDataConfig
+from vjepa_pipe.config.task import IndexTaskConfig
 
 ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None, "index_dir": None,
@@ -115,19 +113,6 @@ def one_epoch_length(experiment: ExperimentConfig) -> Iterator[str]:
         yield "loader.samples_per_epoch and loader.iterations_per_epoch both give the length of an epoch: set one"
 
 
-def epoch_holds_a_batch(experiment: ExperimentConfig) -> Iterator[str]:
-    """Where the config says how many clips an epoch has, one batch of one rank is not larger."""
-    data, task = experiment.data, experiment.task
-    if not isinstance(task, (StreamTaskConfig, ExternalTaskConfig)):
-        return  # the others read no epoch
-    rows = None
-    if isinstance(data, SyntheticDataConfig) and not data.data_paths:
-        rows = data.num_videos
-    elif isinstance(data, SyntheticRobotDataConfig) and not data.data_paths:
-        rows = data.num_episodes
-    yield from epoch_faults(experiment, rows)
-
-
 def bytes_are_not_erased(experiment: ExperimentConfig) -> Iterator[str]:
     """Erasing puts noise of normalised clips in place of pixels, and 8-bit values cannot hold it."""
     if experiment.loader.output == "uint8" and experiment.data_aug.random_erasing:
@@ -159,12 +144,11 @@ RULES: tuple[Rule, ...] = (
     weights_draw_something,
     one_clip_mode,
     padding_fits_the_convention,
-    *MASK_RULES,
+    clips_hold_whole_tokens,
     augmentation_keeps_geometry,
     robot_clips,
     one_crop,
     one_epoch_length,
-    epoch_holds_a_batch,
     *CAPTION_RULES,
     bytes_are_not_erased,
     index_fits_the_decoder,

@@ -28,14 +28,16 @@ class SweepConfig:
     where: Optional[str] = setting(
         None, "keep only points where this holds, such as 'data.frames_per_clip / data.target_fps <= 4'"
     )
-    samples: Optional[int] = setting(None, "points drawn from the settings given as interval(low,high)", ge=1)
+    samples: Optional[int] = setting(
+        None, "points drawn from the settings given as interval(low,high)", ge=1, le=100_000
+    )
     sampler: str = setting("sobol", "how they are drawn", choices=SAMPLERS)
-    seed: int = setting(0, "of the drawn points", ge=0)
+    seed: int = setting(0, "of the drawn points", ge=0, lt=2**63)
     dry_run: bool = setting(False, "print the plan and stop")
     resume: Optional[str] = setting(None, "folder of a sweep: run what is missing, failed or killed", path=True)
     fail_fast: bool = setting(False, "start no further point once one has failed")
     params: Optional[dict[str, Any]] = setting(None, "overrides with their swept values, for files")
-    max_batch_size: Optional[int] = setting(None, "points handed to the launcher at once; unset: all", ge=1)
+    max_batch_size: Optional[int] = setting(None, "points handed to the launcher at once; unset: all", ge=1, le=100_000)
     _target_: str = setting(TARGET, "the sweeper")
 
 

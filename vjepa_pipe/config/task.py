@@ -19,18 +19,21 @@ class TaskConfig:
 class StreamTaskConfig(TaskConfig):
     """Stream batches, count them, and leave a summary and a picture."""
 
-    max_batches: Optional[int] = setting(None, "stop after this many batches of each epoch; unset: whole epochs", ge=1)
-    epochs: int = setting(1, "epochs to stream", ge=1)
+    max_batches: Optional[int] = setting(
+        None, "stop after this many batches of each epoch; unset: whole epochs", ge=1, le=10**12
+    )
+    epochs: int = setting(1, "epochs to stream", ge=1, le=10**6)
     save_every_batches: Optional[int] = setting(
         None,
         "write state.json this often; unset: only when the run ends, stops or is sent SIGTERM",
         ge=1,
+        le=10**12,
         affects_results=False,
     )
     resume: Optional[str] = setting(
         None, "go on where this run's folder, or state.json, says it stopped", path=True, affects_results=False
     )
-    preview_clips: int = setting(4, "clips drawn in preview.png; 0 draws none", ge=0, affects_results=False)
+    preview_clips: int = setting(4, "clips drawn in preview.png; 0 draws none", ge=0, le=1000, affects_results=False)
     progress: bool = setting(True, "show a progress bar", affects_results=False)
 
 
@@ -38,7 +41,7 @@ class StreamTaskConfig(TaskConfig):
 class ValidateTaskConfig(TaskConfig):
     """Check that this data gives right clips, right tensors and a right order."""
 
-    samples: int = setting(4, "videos read in each clip mode", ge=1)
+    samples: int = setting(4, "videos read in each clip mode", ge=1, le=10**6)
     _target_: str = setting("vjepa_pipe.tasks.validate.validate", "what runs")
 
 
@@ -60,8 +63,10 @@ class ExternalTaskConfig(TaskConfig):
 class StatisticsTaskConfig(TaskConfig):
     """Mean, spread and range of the states and actions that this experiment draws."""
 
-    clips_per_episode: int = setting(4, "clips drawn from each episode", ge=1)
-    max_episodes: Optional[int] = setting(None, "stop after this many episodes, spread evenly; unset: all", ge=1)
+    clips_per_episode: int = setting(4, "clips drawn from each episode", ge=1, le=10**6)
+    max_episodes: Optional[int] = setting(
+        None, "stop after this many episodes, spread evenly; unset: all", ge=1, le=10**9
+    )
     _target_: str = setting("vjepa_pipe.tasks.statistics.statistics", "what runs")
 
 
@@ -69,8 +74,8 @@ class StatisticsTaskConfig(TaskConfig):
 class BenchmarkTaskConfig(TaskConfig):
     """Time every stage between a file and a batch, and say what to change first."""
 
-    clips: int = setting(16, "clips timed of each source", ge=1)
-    batches: int = setting(12, "batches timed through the loader", ge=1)
+    clips: int = setting(16, "clips timed of each source", ge=1, le=10**6)
+    batches: int = setting(12, "batches timed through the loader", ge=1, le=10**6)
     tune: bool = setting(False, "also look for a good data.num_workers and loader.prefetch_factor, in under a minute")
     _target_: str = setting("vjepa_pipe.tasks.benchmark.benchmark", "what runs")
 
@@ -80,10 +85,10 @@ class IndexTaskConfig(TaskConfig):
     """Probe every file once: what it holds, or what is wrong with it. Interrupted runs go on where they stopped."""
 
     index_dir: Optional[str] = setting(None, "where the indexes are kept; unset: the output folder", path=True)
-    workers: int = setting(2, "files probed at a time, each in a process that can be killed", ge=1)
-    timeout_sec: float = setting(60.0, "seconds after which a file counts as bad", gt=0)
-    shard: int = setting(0, "which part of the rows this run probes, from 0", ge=0)
-    shards: int = setting(1, "parts that the rows are cut into, one per machine", ge=1)
+    workers: int = setting(2, "files probed at a time, each in a process that can be killed", ge=1, le=1024)
+    timeout_sec: float = setting(60.0, "seconds after which a file counts as bad", gt=0, ge=1e-3, le=1e6)
+    shard: int = setting(0, "which part of the rows this run probes, from 0", ge=0, le=10**6)
+    shards: int = setting(1, "parts that the rows are cut into, one per machine", ge=1, le=10**6)
     _target_: str = setting("vjepa_pipe.tasks.index.index", "what runs")
 
 
@@ -97,10 +102,12 @@ class PrepareTaskConfig(TaskConfig):
     codec: str = setting(
         "h264", "`mjpeg` makes every frame a JPEG: fastest to read, and largest", choices=("h264", "mjpeg")
     )
-    short_side: int = setting(320, "pixels of the short side; smaller videos keep their size", ge=16)
-    group_length: int = setting(16, "h264: frames from one key frame to the next; 1 makes every frame one", ge=1)
+    short_side: int = setting(320, "pixels of the short side; smaller videos keep their size", ge=16, le=8192)
+    group_length: int = setting(
+        16, "h264: frames from one key frame to the next; 1 makes every frame one", ge=1, le=10_000
+    )
     crf: int = setting(20, "h264: quality; 0 is lossless, 51 worst", ge=0, le=51)
     qscale: int = setting(3, "mjpeg: quality; 1 is best, 31 worst", ge=1, le=31)
     preset: str = setting("veryfast", "h264: x264 preset", choices=("ultrafast", "veryfast", "fast", "medium", "slow"))
-    workers: int = setting(2, "files encoded at a time", ge=1)
+    workers: int = setting(2, "files encoded at a time", ge=1, le=1024)
     _target_: str = setting("vjepa_pipe.tasks.prepare.prepare", "what runs")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.build import broken_bounds
+from vjepa_pipe.config.fields import bounds_of, setting
 from vjepa_pipe.config.registry import list_sampling_policies, list_video_datasets
 
 SPLITS = ("train", "validation")
@@ -21,11 +22,11 @@ class VideoFields:
     dataset_name: str = setting("webvid-10M", "which data set under data_root, such as webvid-10M or webvid-2M")
     sampling_policy: str = setting("uniform", "which moments are looked at: a name of `list_sampling_policies()`")
     split: str = setting("train", "part of the data set", choices=SPLITS)
-    max_samples: int = setting(0, "read only the first so many rows; 0: all", ge=0)
-    max_frames: int = setting(16, "frames in a sample; shorter videos are padded to it", ge=1)
-    min_frames: int = setting(4, "fewest moments looked at, with sampling_policy=uniform", ge=1)
-    fps: float = setting(2.0, "frames per second looked at, until max_frames is reached", gt=0)
-    frame_size: int = setting(224, "side of a frame in pixels", ge=1)
+    max_samples: int = setting(0, "read only the first so many rows; 0: all", ge=0, le=10**12)
+    max_frames: int = setting(16, "frames in a sample; shorter videos are padded to it", ge=1, le=10_000)
+    min_frames: int = setting(4, "fewest moments looked at, with sampling_policy=uniform", ge=1, le=10_000)
+    fps: float = setting(2.0, "frames per second looked at, until max_frames is reached", gt=0, ge=1e-6, le=10_000)
+    frame_size: int = setting(224, "side of a frame in pixels", ge=1, le=8192)
     prompt: str = setting("", "text before each caption; not trained on")
 
 
@@ -73,6 +74,9 @@ class VideoConfig(VideoFields):
         _require(self.frame_size > 0, "frame_size must be positive", self.frame_size)
         for name in ("data_root", "dataset_name", "prompt"):
             _require(isinstance(getattr(self, name), str), f"{name} must be text", getattr(self, name))
+        for field in fields(self):
+            for fault in broken_bounds(bounds_of(field), getattr(self, field.name), f"video.{field.name}"):
+                raise ValueError(fault)
 
 
 def _require_whole(name: str, value: Any) -> None:

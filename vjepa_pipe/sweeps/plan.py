@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from vjepa_pipe.config.before_run import draws_batches, run_faults
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig
 from vjepa_pipe.config.epoch import epoch_faults
 from vjepa_pipe.config.errors import ConfigError, UserError
@@ -25,7 +26,6 @@ from vjepa_pipe.config.faults import explain_any
 from vjepa_pipe.config.frozen import freeze, leaves, plain
 from vjepa_pipe.config.identity import SHORT, full_identity
 from vjepa_pipe.config.points import PointComposer
-from vjepa_pipe.config.task import StreamTaskConfig
 from vjepa_pipe.records import Origin
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file
@@ -93,7 +93,7 @@ def _faults_or_point(overrides: Sequence[str], composer: PointComposer) -> list[
         composed = composer.compose(overrides)
     except Exception as error:  # Hydra raises several unrelated types
         return [explain_any(overrides, error, composer.folders)]
-    faults = composed.faults or list(_epoch_faults(composed.experiment))
+    faults = composed.faults or [*run_faults(composed.experiment), *_epoch_faults(composed.experiment)]
     origin = origin_of(overrides, composer.folders, composed.choices, composed.provenance)
     return faults or (composed.experiment, origin)
 
@@ -101,7 +101,7 @@ def _faults_or_point(overrides: Sequence[str], composer: PointComposer) -> list[
 def _epoch_faults(experiment: ExperimentConfig) -> Iterator[str]:
     """A line if an epoch of the listed rows holds no batch; files that are not on this machine are not asked."""
     files = [Path(path).expanduser() for path in experiment.data.data_paths]
-    lists = type(experiment.data) in (DataConfig, CsvDataConfig) and isinstance(experiment.task, StreamTaskConfig)
+    lists = type(experiment.data) in (DataConfig, CsvDataConfig) and draws_batches(experiment)
     if files and lists and all(file.is_file() for file in files):
         try:
             rows = sum(_count_rows(file, file.stat().st_mtime_ns) for file in files)

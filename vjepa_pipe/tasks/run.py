@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import locate
@@ -38,12 +39,12 @@ def run_task(
         The task's metrics: names to numbers, text or booleans.
 
     Raises:
-        ConfigError: If a setting that must be typed comes from elsewhere.
+        ConfigError: If a setting that must be typed comes from elsewhere, or the run is bound to fail.
         UserError: If the folder cannot be written, or as the task does.
     """
     from vjepa_pipe.sampling import rank_and_world
 
-    if faults := list(untyped_faults(experiment, typed)):
+    if faults := [*untyped_faults(experiment, typed), *run_faults(experiment)]:
         raise ConfigError(faults)
 
     with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0], command) as record:

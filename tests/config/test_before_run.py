@@ -1,14 +1,14 @@
-"""Masks that no clip can have, and batches that no epoch can have, are found when the experiment is composed."""
+"""Masks that no clip can have, and batches that no epoch can have, are found before anything runs."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.cli import main
+from vjepa_pipe.config.before_run import run_faults
 
 TUBE = ["mask=tube", "mask.tubelet_size=3", "data.frames_per_clip=15"]
 
@@ -28,10 +28,12 @@ TUBE = ["mask=tube", "mask.tubelet_size=3", "data.frames_per_clip=15"]
     (["data.batch_size=9", "loader.samples_per_epoch=8"], "more than an epoch of 8: lower it"),
     (["data=synthetic_robot", "data_aug=robotics", "data.batch_size=9"], "more than an epoch of 8: lower it"),
 ])  # fmt: skip
-def test_refused_when_composed(overrides: list[str], message: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(message)) as error:
-        compose(overrides)
-    assert len(error.value.faults) == 1
+def test_refused_before_anything_runs(overrides: list[str], message: str) -> None:
+    try:
+        faults = list(run_faults(compose(overrides)))
+    except ConfigError as error:
+        faults = list(error.faults)
+    assert len(faults) == 1 and message in faults[0]
 
 
 @pytest.mark.parametrize("overrides", [
@@ -43,7 +45,7 @@ def test_refused_when_composed(overrides: list[str], message: str) -> None:
     ["mask.masks.short.num_blocks=100"],
 ])  # fmt: skip
 def test_unusual_ones_that_work(overrides: list[str]) -> None:
-    compose(overrides)
+    assert not list(run_faults(compose(overrides)))
 
 
 def test_check_and_dry_runs_find_a_batch_larger_than_the_files(
@@ -58,3 +60,15 @@ def test_check_and_dry_runs_find_a_batch_larger_than_the_files(
     assert main(["-m", "sweep.dry_run=true", *csv, "data.batch_size=2,3"]) == 2
     assert "point 1 (data=csv" in (said := capsys.readouterr().err) and "more than an epoch of 2" in said
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_every_way_to_start_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad = "mask.masks.short.spatial_scale=[1,1]"
+    for words in (["check", bad], ["-m", "sweep.dry_run=true", bad, "seed=1,2"], [bad]):
+        assert main(words) == 2, words
+        said = capsys.readouterr()
+        assert "mask.masks.short.spatial_scale or mask" in said.out + said.err and "Traceback" not in said.err
+    assert not list(tmp_path.rglob("run.json"))

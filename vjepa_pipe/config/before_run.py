@@ -1,0 +1,25 @@
+"""What can be known to fail before a run starts, of an experiment that says nothing wrong.
+
+An experiment may be read, compared and translated all the same, so composing it does not look at this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vjepa_pipe.config.epoch import epoch_faults, known_rows
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.mask_rules import masks_can_be_drawn
+from vjepa_pipe.config.task import BenchmarkTaskConfig, ExternalTaskConfig, StreamTaskConfig
+
+
+def draws_batches(experiment: ExperimentConfig) -> bool:
+    """Whether the task trains on batches with masks, or measures how they are made."""
+    return isinstance(experiment.task, (StreamTaskConfig, ExternalTaskConfig, BenchmarkTaskConfig))
+
+
+def run_faults(experiment: ExperimentConfig) -> Iterator[str]:
+    """A line for each mask that no clip can have, and if no epoch holds a batch of one rank."""
+    if draws_batches(experiment):
+        yield from masks_can_be_drawn(experiment)
+        yield from epoch_faults(experiment, known_rows(experiment.data))
