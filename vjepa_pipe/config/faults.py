@@ -88,6 +88,8 @@ def explain_any(overrides: Sequence[str], error: Exception, folders: Sequence[Pa
 
 def plain_text(error: Exception) -> str:
     """An error of Hydra or OmegaConf in one line, without its internal fields."""
+    if isinstance(error, ConfigError):
+        return "; ".join(error.faults)
     causes = [error, error.__cause__] if error.__cause__ is not None else [error]
     text = str(causes[-1]) if "Error merging override" in str(error) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]

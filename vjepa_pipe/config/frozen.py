@@ -25,9 +25,9 @@ from vjepa_pipe.config.compose import deeper_faults
 from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.store import SCHEMAS
+from vjepa_pipe.config.yaml_file import read_yaml
 
 HEADER = "# The resolved experiment. Run it again: vjepa-pipe rerun FOLDER_OF_THIS_FILE\n"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -44,17 +44,14 @@ def thaw(file: Path) -> ExperimentConfig:
         UserError: If the file cannot be read or is no such file.
         ConfigError: If its values have been changed to ones that are not allowed.
     """
-    try:
-        content = yaml.load(file.read_text(), Loader=_Loader)
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(file)
     if not isinstance(content, dict) or set(content) != {"schemas", "experiment"}:
         raise UserError(f"{file} is not a resolved experiment: it has no `schemas` and `experiment`")
+    if not all(isinstance(part, dict) for part in content.values()):
+        raise UserError(f"{file} is not a resolved experiment: `schemas` and `experiment` must be mappings")
     types_at: dict[str, type] = {}
     for path, name in content["schemas"].items():
-        if name not in SCHEMAS:
+        if not isinstance(name, str) or name not in SCHEMAS:
             raise UserError(f"{file}: schemas.{path}={name} is not a schema{did_you_mean(str(name), SCHEMAS)}")
         types_at[path] = SCHEMAS[name]
     faults: list[str] = []

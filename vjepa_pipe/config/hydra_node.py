@@ -12,15 +12,22 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.config.targets import TARGET, is_allowed_by_user
+from vjepa_pipe.config.yaml_file import yaml_text
 
 PLUGINS = {
     "launcher": (
@@ -81,11 +88,25 @@ def checked_hydra() -> Iterator[None]:
             raise ConfigError(faults)
         return config
 
-    loader_class.load_configuration = load_checked
+    Plugins.instance()  # registers the classes that read files
+    file_class: Any = SourcesRegistry.instance().resolve("file")
+    read = file_class.load_config
+
+    def read_checked(source: Any, config_path: str) -> ConfigResult:
+        file = Path(source.path) / source._normalize_file_name(config_path)
+        if file.exists() and not file.is_relative_to(conf_dir()):
+            yaml_text(file)
+        try:
+            result: ConfigResult = read(source, config_path)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
+        return result
+
+    loader_class.load_configuration, file_class.load_config = load_checked, read_checked
     try:
         yield
     finally:
-        loader_class.load_configuration = load
+        loader_class.load_configuration, file_class.load_config = load, read
 
 
 def _refuse_search_path(loader: ConfigLoaderImpl, config_name: str | None, typed: Sequence[str]) -> None:

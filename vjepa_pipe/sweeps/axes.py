@@ -6,16 +6,15 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.sweep import SweepConfig
+from vjepa_pipe.config.yaml_file import read_yaml
 from vjepa_pipe.sweeps.sampling import interval_axis
 
 MAX_POINTS = 100_000
@@ -111,12 +110,7 @@ def _listed(points: Any) -> list[Axis]:
     where = "sweep.points"
     if isinstance(points, str):
         where = f"sweep.points: {points}"
-        try:
-            points = yaml.safe_load(Path(points).read_text())
-        except OSError as error:
-            raise ConfigError([f"{where} cannot be read: {error.strerror}"]) from error
-        except yaml.YAMLError as error:
-            raise ConfigError([f"{where} is not YAML: {' '.join(str(error).split())}"]) from error
+        points = read_yaml(points)
     if not isinstance(points, list) or not points or not all(isinstance(point, dict) for point in points):
         raise ConfigError([f"{where} must be a list of mappings from settings to values"])
     return [[[f"{key}={_element(value)}" for key, value in _flat(point)] for point in points]]
