@@ -57,7 +57,8 @@ def yaml_text(file: str | Path) -> str:
 
 def _check(text: str, file: str) -> None:
     """Walk a file's events, which are read one at a time: no value is built, no alias unfolded."""
-    unfolded: dict[str, int] = {}
+    event: Any  # PyYAML's stubs let every mark and anchor be None
+    unfolded: dict[str | None, int] = {}
     anchors: list[str | None] = []
     counts = [0]
     for event in yaml.parse(text, Loader=Loader):
