@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from vjepa_pipe.sources import write_synthetic_videos
+from vjepa_pipe.synthetic import write_synthetic_videos
 
 # The same examples each time, however slow the machine: `--hypothesis-profile=default` looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.sources import Rows, read_rows
-from vjepa_pipe.sources.index_file import stamp
+from vjepa_pipe.sources.probed.index_file import stamp
 from vjepa_pipe.tasks.index_parts import write_index
 from vjepa_pipe.video import VideoError, probe
 

@@ -50,7 +50,7 @@ def write_rows(folder: Path) -> Path:
     from footage import bit_flipped, truncated
     from loading import rows_csv
 
-    from vjepa_pipe.sources import write_synthetic_videos
+    from vjepa_pipe.synthetic import write_synthetic_videos
 
     good = write_synthetic_videos(folder / "videos", 8)
     rows = rows_csv(folder / "rows.csv", good, {5: "text.txt", **HAZARDS}, VIDEOS)

@@ -12,7 +12,7 @@ from program import launch
 from published_files import write_file
 
 from vjepa_pipe.config.folders import conf_dir
-from vjepa_pipe.sources import write_synthetic_droid, write_synthetic_lerobot
+from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()

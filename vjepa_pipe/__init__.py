@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "compose": "vjepa_pipe.config",
+    "compose": "vjepa_pipe.experiments",
     "ConfigError": "vjepa_pipe.config",
     "allow_targets": "vjepa_pipe.config",
     "ExperimentConfig": "vjepa_pipe.config",
@@ -68,10 +68,10 @@ if TYPE_CHECKING:
         MaskConfig,
         VideoConfig,
         allow_targets,
-        compose,
     )
     from vjepa_pipe.config.registry import register_sampling_policy, register_video_dataset
     from vjepa_pipe.datasets import CaptionedDataset, RobotDataset, VideoDataset
+    from vjepa_pipe.experiments import compose
     from vjepa_pipe.loader import DataManager, MaskCollator, VideoCollator
     from vjepa_pipe.sampling import ConcatIndices, DistributedWeightedSampler
     from vjepa_pipe.transforms import VideoTransformPipeline

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vjepa_pipe.sources import write_synthetic_videos
+from vjepa_pipe.synthetic import write_synthetic_videos
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from vjepa_pipe.cli import main
-from vjepa_pipe.report.histograms import _bars, draw_index
-from vjepa_pipe.report.index_facts import index_facts, middle
+from vjepa_pipe.commands.histograms import _bars, draw_index
+from vjepa_pipe.commands.index_facts import index_facts, middle
 from vjepa_pipe.tasks.index_parts import write_index
 from vjepa_pipe.video.probe import Probe
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from vjepa_pipe import ConfigError, VideoConfig, compose
+from vjepa_pipe.composition.store import SCHEMAS
 from vjepa_pipe.config.build import broken_bounds, hints_of, shown
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
-from vjepa_pipe.config.store import SCHEMAS
 from vjepa_pipe.config.sweep import SweepConfig
 
 HANDED_ON = "vjepa_pipe.config.training"

@@ -40,7 +40,7 @@ def test_ours_are_listed() -> None:
 
 def test_names_are_the_functions_themselves() -> None:
     from vjepa_pipe.datasets.webvid import build_webvid
-    from vjepa_pipe.video.policies import sample_timestamps
+    from vjepa_pipe.video.clips.policies import sample_timestamps
 
     assert get_sampling_policy("uniform") is sample_timestamps
     assert get_video_dataset("webvid") is build_webvid

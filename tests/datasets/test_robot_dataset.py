@@ -16,8 +16,8 @@ from vjepa_pipe.config import ConfigError, RobotDataConfig, RoboticsConfig
 from vjepa_pipe.robotics import compose as compose_pose
 from vjepa_pipe.robotics import differences, in_camera_frame, project
 from vjepa_pipe.sampling import SampleKey
-from vjepa_pipe.sources import write_synthetic_droid, write_synthetic_lerobot
-from vjepa_pipe.sources.robot_world import FOCAL_LENGTH, HEIGHT, WIDTH
+from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
+from vjepa_pipe.synthetic.robot_world import FOCAL_LENGTH, HEIGHT, WIDTH
 from vjepa_pipe.video import DecordDecoder
 
 DROID_CAMERAS = ["left_mp4_path", "right_mp4_path"]

@@ -18,7 +18,8 @@ from vjepa_pipe import RobotDataset, compose
 from vjepa_pipe.config import ConfigError, RobotDataConfig, RoboticsConfig
 from vjepa_pipe.config.errors import SampleError, UserError
 from vjepa_pipe.datasets import TooManyBadSamples
-from vjepa_pipe.sources import DroidSource, LeRobotSource, SourceError, write_synthetic_droid, write_synthetic_lerobot
+from vjepa_pipe.sources import DroidSource, LeRobotSource, SourceError
+from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 POSE = "observation/robot_state/cartesian_position"
 GRIPPER = "observation/robot_state/gripper_position"

@@ -12,7 +12,7 @@ from published_files import FILES, write_file
 
 from vjepa_pipe import compose
 from vjepa_pipe.cli import main
-from vjepa_pipe.sources import write_synthetic_droid
+from vjepa_pipe.synthetic import write_synthetic_droid
 
 STREAM = ["task.preview_clips=0", "task.max_batches=1", "data.img_size=96"]
 

@@ -12,7 +12,7 @@ import torch
 from vjepa_pipe import ConfigError, RobotDataset
 from vjepa_pipe.legacy import init_droid_data, make_transforms
 from vjepa_pipe.robotics import differences, in_camera_frame
-from vjepa_pipe.sources import write_synthetic_droid
+from vjepa_pipe.synthetic import write_synthetic_droid
 
 EPISODES = 4
 CAMERAS = ["left_mp4_path", "right_mp4_path"]

@@ -18,7 +18,7 @@ from released_recipes import RECIPES, V1_RECIPES, meaning
 
 from vjepa_pipe import compose
 from vjepa_pipe.legacy.export import export_text
-from vjepa_pipe.sources import write_synthetic_droid
+from vjepa_pipe.synthetic import write_synthetic_droid
 
 CHECKOUTS = {name: os.environ.get(name) for name in ("VJEPA2_CHECKOUT", "JEPA_CHECKOUT")}
 FILES = [

@@ -11,10 +11,10 @@ from companions import companions
 from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe import DataManager, compose
+from vjepa_pipe.composition.faults import group_options
 from vjepa_pipe.config import RobotDataConfig
-from vjepa_pipe.config.faults import group_options
 from vjepa_pipe.config.targets import locate
-from vjepa_pipe.sources import write_synthetic_droid, write_synthetic_lerobot
+from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]

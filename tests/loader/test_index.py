@@ -86,7 +86,7 @@ def test_a_file_without_tables_is_not_walked(tmp_path: Path, monkeypatch: pytest
     rows.write_text("".join(f"{file} 0\n" for file in files))
     expected = digests(loader_of(tiny(rows), tmp_path))
     told = tiny(rows, f"data.index_dir={index_of(rows, tmp_path / 'index')}")
-    monkeypatch.setattr("vjepa_pipe.video.pyav.index_packets", None)  # calling it would fail
+    monkeypatch.setattr("vjepa_pipe.video.decoders.pyav.index_packets", None)  # calling it would fail
     assert digests(loader_of(told, tmp_path)) == expected
 
 

@@ -16,7 +16,7 @@ from toy_task import TARGET
 
 from vjepa_pipe import compose
 from vjepa_pipe.config import UserError, allow_targets
-from vjepa_pipe.config.whole_file import write_whole
+from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records import Origin, RunRecord, read_run, unclaimed
 from vjepa_pipe.records.environment import code, data_fingerprint
 from vjepa_pipe.records.status import GONE_AFTER_SEC, STATUS, state_of

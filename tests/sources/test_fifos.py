@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vjepa_pipe.sources import DroidSource, LeRobotSource, Rows, SourceError, read_indexes, write_synthetic_lerobot
-from vjepa_pipe.sources.droid import _json
+from vjepa_pipe.sources import DroidSource, LeRobotSource, Rows, SourceError, read_indexes
 from vjepa_pipe.sources.errors import EpisodeError
+from vjepa_pipe.sources.robots.droid import _json
+from vjepa_pipe.synthetic import write_synthetic_lerobot
 
 
 def test_indexes_and_lists(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vjepa_pipe import ConfigError
-from vjepa_pipe.config.active import our_hydra
-from vjepa_pipe.config.sweep import SweepConfig, as_hydra_overrides
+from vjepa_pipe.composition.hydra_loader import our_hydra
+from vjepa_pipe.composition.sweep_words import as_hydra_overrides
+from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.sweeps.axes import _element, expand
 from vjepa_pipe.sweeps.sampling import unit_points
 

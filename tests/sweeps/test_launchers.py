@@ -15,7 +15,7 @@ from sweeping import read, states
 from toy_task import TARGET
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.sources.cache import MAPPED_BYTES
+from vjepa_pipe.sources.tables.cache import MAPPED_BYTES
 from vjepa_pipe.sweeps.plan import Point
 from vjepa_pipe.sweeps.sweep import say_what_is_left
 

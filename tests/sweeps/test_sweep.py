@@ -11,7 +11,7 @@ from sweeping import read, states
 from toy_task import TARGET
 
 from vjepa_pipe.cli import main
-from vjepa_pipe.config.frozen import thaw
+from vjepa_pipe.composition.snapshot import thaw
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from PIL import Image
 from program import launch
 
 from vjepa_pipe import DataManager, compose
+from vjepa_pipe.report.robot_preview import ACTION, GRIPPER, NOW, PATH
 from vjepa_pipe.tasks import run_task
-from vjepa_pipe.tasks.robot_preview import ACTION, GRIPPER, NOW, PATH
 
 SMALL = [
     "data=synthetic_robot", "data.num_episodes=4", "data.img_size=128", "data.batch_size=2", "data.num_workers=0",

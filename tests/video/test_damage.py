@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from footage import bit_flipped, truncated, wiped, write_audio
 
-from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, VideoError, pyav
-from vjepa_pipe.video.packet_index import PacketIndex
+from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, VideoError
+from vjepa_pipe.video.decoders import pyav
+from vjepa_pipe.video.index.packets import PacketIndex
 
 Find = Callable[[str], Path]
 

@@ -20,7 +20,7 @@ from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, TorchcodecDecoder, VideoError
-from vjepa_pipe.video.pyav import PyavReader
+from vjepa_pipe.video.decoders.pyav import PyavReader
 
 PYAV, DECORD = PyavDecoder(), DecordDecoder()
 # The two libraries interpolate the chroma of these at slightly different places: largest mean difference, of 255.

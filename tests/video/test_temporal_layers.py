@@ -11,7 +11,7 @@ from footage import write_video
 from mutants import copied, remuxed
 
 from vjepa_pipe.video import PyavDecoder
-from vjepa_pipe.video.nal_units import LENGTH_SIZE_AT, temporal_layer, units
+from vjepa_pipe.video.index.nal_units import LENGTH_SIZE_AT, temporal_layer, units
 
 X265 = "log-level=none:keyint=24:bframes=3:b-adapt=0:scenecut=0:b-pyramid=1:ref=1"
 NO_REFERENCE_BELOW = 16  # ITU-T H.265, table 7-1: even types below are of pictures that none of their layer refers to

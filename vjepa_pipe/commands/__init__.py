@@ -13,7 +13,7 @@ COMMANDS = {
     "rerun": "vjepa_pipe.commands.rerun:main",
     "report": "vjepa_pipe.commands.report:main",
     "info": "vjepa_pipe.commands.info:main",
-    "legacy": "vjepa_pipe.legacy.command:audit",
-    "export": "vjepa_pipe.legacy.command:export",
+    "legacy": "vjepa_pipe.commands.legacy:audit",
+    "export": "vjepa_pipe.commands.legacy:export",
 }
 """Name on the command line to `module:function`."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from vjepa_pipe.commands.source import read_source
+from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.build import is_wanting
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.options import group_options, groups, own_command
 from vjepa_pipe.config.signature import signature_faults
 
 

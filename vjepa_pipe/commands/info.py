@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.whole_file import replacing
+from vjepa_pipe.files.whole_file import replacing
 
 if TYPE_CHECKING:
-    from vjepa_pipe.report.index_facts import IndexFacts
+    from vjepa_pipe.commands.index_facts import IndexFacts
 
 SHOWN = 4
 PICTURE = "info.png"
@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
     picture = folder / PICTURE if given.picture == Path() else given.picture
     if picture is not None and picture.suffix.lower() != ".png":
         raise UserError(f"--picture must name a .png file (got {picture})")
-    from vjepa_pipe.report.index_facts import index_facts  # numpy is not needed for --help
-    from vjepa_pipe.sources.index_file import index_files
+    from vjepa_pipe.commands.index_facts import index_facts  # numpy is not needed for --help
+    from vjepa_pipe.sources.probed.index_file import index_files
 
     sources = [index_facts(file) for file in index_files(given.index)]
     console = Console()
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _lines(source: IndexFacts) -> Iterator[tuple[str, str]]:
-    from vjepa_pipe.report.index_facts import middle
+    from vjepa_pipe.commands.index_facts import middle
 
     yield "files", f"{source.files:,}"
     yield "bad", f"{source.bad:,}" + (f" ({source.bad / source.files:.2%})" if source.bad else "")
@@ -94,7 +94,7 @@ def _bytes(size: float) -> str:
 
 
 def _draw(sources: Sequence[Any], file: Path) -> None:
-    from vjepa_pipe.report.histograms import draw_index
+    from vjepa_pipe.commands.histograms import draw_index
 
     drawn = BytesIO()
     draw_index(sources).save(drawn, "png", optimize=True)

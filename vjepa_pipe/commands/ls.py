@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vjepa_pipe.composition.options import first_comment, group_options, groups, option_file
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
-from vjepa_pipe.config.options import first_comment, group_options, groups, option_file
 
 
 def main(arguments: list[str]) -> int:

@@ -12,13 +12,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.commands.diff import differences, print_differences
 from vjepa_pipe.commands.source import Source, read_source
-from vjepa_pipe.config.compose import with_search_path
+from vjepa_pipe.composition.compose import with_search_path
+from vjepa_pipe.composition.faults import plain_text
+from vjepa_pipe.composition.points import change
+from vjepa_pipe.composition.run_names import folder_name
 from vjepa_pipe.config.errors import ConfigError, UserError
-from vjepa_pipe.config.faults import plain_text
-from vjepa_pipe.config.look import look
-from vjepa_pipe.config.naming import folder_name
-from vjepa_pipe.config.points import change
 from vjepa_pipe.config.targets import allow_targets
+from vjepa_pipe.experiments import compose_with_provenance
 from vjepa_pipe.records import unclaimed
 from vjepa_pipe.records.environment import code, data_fingerprint, versions
 from vjepa_pipe.records.files import read_record
@@ -77,7 +77,7 @@ def _conf_since(then: Source) -> Iterator[str]:
     if origin.rerun_of is not None or not origin.choices:
         return
     try:
-        again = look(with_search_path(origin.words(), existing(origin.folders)))
+        again = compose_with_provenance(with_search_path(origin.words(), existing(origin.folders)))
     except (UserError, HydraException, OmegaConfBaseException) as error:
         reason = error.faults[0] if isinstance(error, ConfigError) else plain_text(error)
         yield f"the run's overrides do not compose here, with what conf/ says now; the record is used ({reason})"

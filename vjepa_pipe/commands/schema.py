@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from vjepa_pipe.commands.json_schema import FOLDER, group_schemas, modeline_files, with_modeline
+from vjepa_pipe.commands.reference_docs import reference_text
 from vjepa_pipe.config.folders import conf_dir
-from vjepa_pipe.config.reference import reference_text
-from vjepa_pipe.config.schema import FOLDER, group_schemas, modeline_files, with_modeline
-from vjepa_pipe.config.whole_file import write_whole
+from vjepa_pipe.files.whole_file import write_whole
 
 
 def main(arguments: list[str]) -> int:

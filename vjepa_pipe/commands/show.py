@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vjepa_pipe.commands.source import FORMS, read_source
-from vjepa_pipe.config.frozen import plain
+from vjepa_pipe.composition.snapshot import plain
 
 
 def main(arguments: list[str]) -> int:

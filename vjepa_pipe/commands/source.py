@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from vjepa_pipe.composition.options import option_of
+from vjepa_pipe.composition.snapshot import is_frozen, leaves, plain, thaw
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.frozen import is_frozen, leaves, plain, thaw
-from vjepa_pipe.config.look import look, named_overrides
-from vjepa_pipe.config.options import option_of
+from vjepa_pipe.experiments import compose_with_provenance, named_overrides
 from vjepa_pipe.records import Origin, read_origin
 from vjepa_pipe.records.record import ORIGIN, RESOLVED_CONFIG
 
@@ -71,5 +71,5 @@ def _from_path(path: Path) -> Source:
 
 
 def _composed(name: str, overrides: list[str], config_dir: Path | None) -> Source:
-    found = look(overrides, config_dir)
+    found = compose_with_provenance(overrides, config_dir)
     return Source(name, found.experiment, Origin(overrides, found.choices, found.provenance))

@@ -1,8 +1,8 @@
-"""What an experiment may say: schemas, checks, composition. Imports neither torch nor a decoder."""
+"""What an experiment may say: schemas, bounds, rules, and which classes it may name."""
 
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import CaptionedDataConfig, OutputConfig, TextConfig
-from vjepa_pipe.config.compose import check, compose, experiment_from
+from vjepa_pipe.config.check import check
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -43,7 +43,5 @@ __all__ = [
     "VideoConfig",
     "allow_targets",
     "check",
-    "compose",
-    "experiment_from",
     "instantiate",
 ]

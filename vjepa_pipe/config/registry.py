@@ -123,10 +123,10 @@ _policies: Registry[SamplingPolicy] = Registry(
     "sampling_policy",
     "vjepa_pipe.sampling_policies",
     {
-        "uniform": "vjepa_pipe.video.policies:sample_timestamps",
-        "molmo2": "vjepa_pipe.video.policies:molmo2_timestamps",
-        "fps": "vjepa_pipe.video.policies:fps_timestamps",
-        "duration": "vjepa_pipe.video.policies:duration_timestamps",
+        "uniform": "vjepa_pipe.video.clips.policies:sample_timestamps",
+        "molmo2": "vjepa_pipe.video.clips.policies:molmo2_timestamps",
+        "fps": "vjepa_pipe.video.clips.policies:fps_timestamps",
+        "duration": "vjepa_pipe.video.clips.policies:duration_timestamps",
     },
 )
 _frame_rules: dict[str, str] = {}

@@ -9,7 +9,8 @@ from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
-from vjepa_pipe.sources import cache_dir, write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
+from vjepa_pipe.sources import cache_dir
+from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
 
 FILE_FORMAT = (
     "a .csv or .txt file with a line `path label` for each video, a .npy list of paths, or a folder of class folders"

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.json_text import parse_json
-from vjepa_pipe.config.regular_file import open_regular
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
+from vjepa_pipe.files.json_text import parse_json
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.robotics import Statistics
 from vjepa_pipe.sources import cache_dir
 

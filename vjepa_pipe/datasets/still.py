@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vjepa_pipe.config.regular_file import open_regular
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.video import VideoError, as_video_error
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})

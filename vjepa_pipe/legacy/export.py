@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.composition.store import SCHEMAS
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
-from vjepa_pipe.config.store import SCHEMAS
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import Profile
 from vjepa_pipe.legacy.overrides import keep_experiment

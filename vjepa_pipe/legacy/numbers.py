@@ -6,8 +6,8 @@ import dataclasses
 import typing
 from typing import Any
 
+from vjepa_pipe.composition.store import SCHEMAS
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.store import SCHEMAS
 
 
 def numbers_for(path: str, value: Any, settings: dict[str, Any]) -> Any:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vjepa_pipe.config.compose import with_search_path
+from vjepa_pipe.composition.compose import with_search_path
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import cache_dir
-from vjepa_pipe.config.whole_file import make_folder, replacing
+from vjepa_pipe.files.whole_file import make_folder, replacing
 from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import Translation, translate
 from vjepa_pipe.legacy.write import LISTED, checked_experiment, experiment_text

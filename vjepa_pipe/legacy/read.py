@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.regular_file import regular_file
+from vjepa_pipe.files.regular_file import regular_file
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000

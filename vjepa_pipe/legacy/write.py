@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
+from vjepa_pipe.composition.compose import compose_dict, read_experiment
+from vjepa_pipe.composition.store import SCHEMAS
 from vjepa_pipe.config.build import build
-from vjepa_pipe.config.compose import compose_dict, read_experiment
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.store import SCHEMAS
 from vjepa_pipe.legacy.key import Settings
 from vjepa_pipe.legacy.translate import Translation
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.config.captioned import is_vlm
-from vjepa_pipe.config.compose import check
+from vjepa_pipe.config.check import check
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.json_text import parse_json
-from vjepa_pipe.config.regular_file import open_regular
-from vjepa_pipe.config.whole_file import append_whole
 from vjepa_pipe.datasets import BadSample, Source
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX
+from vjepa_pipe.files.json_text import parse_json
+from vjepa_pipe.files.regular_file import open_regular
+from vjepa_pipe.files.whole_file import append_whole
 
 FILES = "quarantine*.jsonl"
 MAX_LINE_BYTES = 2**20

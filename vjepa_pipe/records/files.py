@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from vjepa_pipe.config.build import build
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.json_text import parse_json
-from vjepa_pipe.config.whole_file import write_whole
+from vjepa_pipe.files.json_text import parse_json
+from vjepa_pipe.files.whole_file import write_whole
 
 T = TypeVar("T")
 MAX_JSON_BYTES = 2**27

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.legacy.overrides import as_named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +44,7 @@ def origin_of(
         choices: The option chosen from each group.
         provenance: Where each setting came from.
     """
-    words = [text for text in overrides if not is_hydras(text)]
-    own = [folder.resolve() for folder in folders]
-    if "vjepa_pipe.legacy.overrides" in sys.modules:  # some of it came from legacy=FILE
-        words, own = sys.modules["vjepa_pipe.legacy.overrides"].as_named(words, own)
+    words, own = as_named([text for text in overrides if not is_hydras(text)], [folder.resolve() for folder in folders])
     kept = [str(folder) for folder in own if folder != conf_dir().resolve()]
     return Origin(words, choices, provenance, folders=kept)
 

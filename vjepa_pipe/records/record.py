@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from vjepa_pipe.composition.identity import full_identity, identity
+from vjepa_pipe.composition.snapshot import freeze
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.frozen import freeze
-from vjepa_pipe.config.identity import full_identity, identity
-from vjepa_pipe.config.whole_file import write_whole
+from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records.environment import code, data_fingerprint, host, versions
 from vjepa_pipe.records.files import read_record, write_json
 from vjepa_pipe.records.origin import Origin

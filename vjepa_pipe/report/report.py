@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.whole_file import write_whole
+from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records import Run, find_runs, read_run
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, read_plan_file
 from vjepa_pipe.report.page import page

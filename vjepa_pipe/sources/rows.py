@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.sources.cache import load_table
-from vjepa_pipe.sources.columns import Table, TextColumn, table_from_arrays, text_column
+from vjepa_pipe.sources.tables.cache import load_table
+from vjepa_pipe.sources.tables.columns import Table, TextColumn, table_from_arrays, text_column
 
 
 class Rows:

@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, Quote, Quo
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.sweep import SweepConfig
-from vjepa_pipe.config.yaml_file import read_yaml
+from vjepa_pipe.files.yaml_file import read_yaml
 from vjepa_pipe.sweeps.sampling import interval_axis
 
 MAX_POINTS = 100_000

@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from vjepa_pipe.config.frozen import thaw
+from vjepa_pipe.composition.snapshot import thaw
 from vjepa_pipe.config.targets import allow_targets, allowed_by_user
 from vjepa_pipe.records import read_origin
 from vjepa_pipe.records.plan import PLAN, POINTS, Point

@@ -13,9 +13,9 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
+from vjepa_pipe.composition.options import source_folders
+from vjepa_pipe.composition.points import PointComposer
 from vjepa_pipe.config.errors import ConfigError, UserError
-from vjepa_pipe.config.options import source_folders
-from vjepa_pipe.config.points import PointComposer
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
 from vjepa_pipe.records.plan import PLAN, Point

@@ -13,7 +13,7 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ExternalTaskConfig
 from vjepa_pipe.config.training.base import PublishedTraining
-from vjepa_pipe.config.whole_file import make_folder, write_whole
+from vjepa_pipe.files.whole_file import make_folder, write_whole
 from vjepa_pipe.legacy.export import published_values
 from vjepa_pipe.legacy.write import to_yaml
 from vjepa_pipe.tasks.external_metrics import LeftFiles, numbers

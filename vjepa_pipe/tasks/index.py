@@ -14,11 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import IndexTaskConfig
-from vjepa_pipe.config.whole_file import make_folder
 from vjepa_pipe.datasets import annotation_files
+from vjepa_pipe.files.whole_file import make_folder
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
-from vjepa_pipe.sources.index_file import Column, fault, import_parquet, stamp
+from vjepa_pipe.sources.probed.index_file import Column, fault, import_parquet, stamp
 from vjepa_pipe.tasks.index_log import Entry, append_entry, read_log
 from vjepa_pipe.tasks.index_parts import IndexParts, own_names
 from vjepa_pipe.tasks.killable import map_killable

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, get_origin, get_type_hints
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.json_text import parse_json
-from vjepa_pipe.config.regular_file import open_regular
-from vjepa_pipe.config.whole_file import append_whole
-from vjepa_pipe.sources.index_file import Column
+from vjepa_pipe.files.json_text import parse_json
+from vjepa_pipe.files.regular_file import open_regular
+from vjepa_pipe.files.whole_file import append_whole
+from vjepa_pipe.sources.probed.index_file import Column
 from vjepa_pipe.video.probe import Probe
 
 MAX_LINE_BYTES = 2**27

@@ -15,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 
 from vjepa_pipe.config.errors import ConfigError, UserError
-from vjepa_pipe.config.whole_file import replacing, write_whole
+from vjepa_pipe.files.whole_file import replacing, write_whole
 from vjepa_pipe.sources import Rows
-from vjepa_pipe.sources.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
+from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
 from vjepa_pipe.tasks.index_log import Entry, entry_at, read_log
 
 MADE_OF = b"vjepa_pipe"

@@ -18,8 +18,8 @@ from rich.progress import track
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import PrepareTaskConfig
-from vjepa_pipe.config.whole_file import make_folder
 from vjepa_pipe.datasets import annotation_files
+from vjepa_pipe.files.whole_file import make_folder
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.tasks.index_parts import own_names, write_annotations

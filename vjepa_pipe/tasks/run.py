@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
+from vjepa_pipe.composition.typed import untyped_faults
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.targets import locate
-from vjepa_pipe.config.typed import untyped_faults
 from vjepa_pipe.records import Origin, RunRecord
 from vjepa_pipe.records.record import METRICS
 from vjepa_pipe.tasks.stopping import STATE

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StatisticsTaskConfig
-from vjepa_pipe.config.whole_file import make_folder
 from vjepa_pipe.datasets import RobotDataset, annotation_files
 from vjepa_pipe.datasets.robot_statistics import PARTS, statistics_file
+from vjepa_pipe.files.whole_file import make_folder
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.robotics import Statistics

@@ -12,13 +12,13 @@ from rich.console import Console
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StreamTaskConfig
-from vjepa_pipe.config.whole_file import replacing
 from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
+from vjepa_pipe.files.whole_file import replacing
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
-from vjepa_pipe.tasks.preview import draw_preview
+from vjepa_pipe.report.preview import draw_preview
+from vjepa_pipe.report.robot_preview import draw_robot_preview
 from vjepa_pipe.tasks.progress import StreamProgress
-from vjepa_pipe.tasks.robot_preview import draw_robot_preview
 from vjepa_pipe.tasks.stopping import STATE, STOPPED, Sigterm, read_state, save_state
 from vjepa_pipe.tasks.summary import Summary
 

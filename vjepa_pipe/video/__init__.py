@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from vjepa_pipe.video.clips import ClipSampler
-from vjepa_pipe.video.decord import DecordDecoder
+from vjepa_pipe.video.clips.frame_times import FrameTimes, times_of
+from vjepa_pipe.video.clips.policies import FrameSampler, PolicyError
+from vjepa_pipe.video.clips.sampler import ClipSampler
+from vjepa_pipe.video.decoders.decord import DecordDecoder
+from vjepa_pipe.video.decoders.pyav import PyavDecoder
+from vjepa_pipe.video.decoders.torchcodec import TorchcodecDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError, as_video_error
-from vjepa_pipe.video.frame_times import FrameTimes, times_of
-from vjepa_pipe.video.policies import FrameSampler, PolicyError
 from vjepa_pipe.video.probe import Probe, probe
-from vjepa_pipe.video.pyav import PyavDecoder
 from vjepa_pipe.video.reader import Decoder, VideoReader
-from vjepa_pipe.video.torchcodec import TorchcodecDecoder
 
 __all__ = [
     "ClipError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vjepa_pipe.config.regular_file import regular_file
+from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.video.errors import VideoError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from base64 import b64encode
 from pathlib import Path
 from typing import NamedTuple
 
+from vjepa_pipe.video.decoders.pyav import PyavDecoder
+from vjepa_pipe.video.index.mp4 import index_from_tables
+from vjepa_pipe.video.index.stored import pack_index
+from vjepa_pipe.video.index.walk import index_packets
 from vjepa_pipe.video.opening import open_video
-from vjepa_pipe.video.packed_index import pack_index
-from vjepa_pipe.video.packets import index_packets
-from vjepa_pipe.video.pyav import PyavDecoder
-from vjepa_pipe.video.sample_tables import index_from_tables
 
 
 class Probe(NamedTuple):

@@ -1,0 +1,172 @@
+"""Composition: what is accepted, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+from companions import companions
+from omegaconf import OmegaConf
+
+from vjepa_pipe import ConfigError, compose
+from vjepa_pipe.composition.options import group_options, groups
+from vjepa_pipe.config import AugConfig, DataConfig, ExperimentConfig, check, targets
+from vjepa_pipe.config.folders import conf_dir
+
+SNAPSHOTS = Path(__file__).with_name("error_messages.json")
+NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
+SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
+EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_droid"]]
+OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
+PAIRS = list(itertools.product(EXPERIMENTS, OPTIONS))
+
+
+@pytest.mark.parametrize(("experiment", "choice"), PAIRS, ids=str)
+def test_every_option_composes_with_every_experiment(experiment: list[str], choice: str) -> None:
+    found = compose([*experiment, choice, *companions(choice), *NEEDED.get(choice, [])])
+    assert isinstance(found, ExperimentConfig)
+
+
+def test_an_experiment_that_sets_clips_refuses_captioned_video() -> None:
+    with pytest.raises(ConfigError, match=r"data\.clip_mode=frame_step is not read for captioned video"):
+        compose(["experiment=jepa_vitl16_224px_16f", "data=webvid"])
+
+
+@pytest.mark.parametrize("name", group_options("experiment"))
+def test_every_experiment_composes_under_its_own_name(name: str) -> None:
+    assert compose([f"experiment={name}"]).name == name
+
+
+def test_public_defaults_are_those_of_the_contract() -> None:
+    data, aug = DataConfig(), AugConfig()
+    assert (data.clip_mode, data.frames_per_clip, data.target_fps, data.img_size) == ("fps", 16, 10, 224)
+    assert (data.num_workers, data.batch_size) == (8, 64)
+    assert (aug.crop_scale, aug.crop_ratio, aug.horizontal_flip, aug.auto_augment) == (
+        (0.3, 1.0),
+        (0.75, 1.33),
+        True,
+        False,
+    )
+    assert (aug.rand_augment_n, aug.rand_augment_m, aug.motion_shift, aug.random_erasing) == (2, 9, True, 0.0)
+
+
+def test_composed_experiment_holds_plain_values_only() -> None:
+    experiment = compose(["data=vjepa2_mix"])
+
+    def walk(value: object) -> None:
+        assert not OmegaConf.is_config(value)
+        if is_dataclass(value):
+            for item in vars(value).values():
+                walk(item)
+        elif isinstance(value, dict):
+            for item in value.values():
+                walk(item)
+
+    walk(experiment)
+    assert isinstance(experiment.data_aug.crop_scale, tuple)
+    assert experiment.data.data_weights == [0.335, 0.1, 0.565]
+
+
+BAD_COMMAND_LINES = {
+    "unknown option": ["data=kinetcs"],
+    "unknown group": ["dta=kinetics"],
+    "unknown key": ["data.target_fsp=4"],
+    "unknown key added": ["+data.foo=3"],
+    "unknown key forced": ["++sed=3"],
+    "wrong type": ["data.frames_per_clip=abc"],
+    "bound": ["data.target_fps=0"],
+    "not finite": ["data.target_fps=nan"],
+    "choice": ["data.clip_mode=duratoin"],
+    "pair too short": ["data_aug.crop_scale=[0.5]"],
+    "pair reversed": ["data_aug.crop_scale=[1.0,0.5]"],
+    "missing value": ["data=csv"],
+    "two clip modes": ["data.frame_step=2"],
+    "weights of another length": ["data=vjepa2_mix", "data.data_paths=[a.csv]", "data.source_names=null"],
+    "weights that sum to zero": ["data.data_weights=[0,0]"],
+    "negative weight": ["data.data_weights=[1,-1]"],
+    "flip with robot data": ["data_aug=robotics", "data_aug.horizontal_flip=true"],
+    "token larger than clip": ["data.frames_per_clip=1"],
+    "image not a multiple of the patch": ["data.img_size=100"],
+    "target that is not allowed": ["data._target_=os.system"],
+    "target behind an alias": ["data_aug.extra_transforms=[{_target_:subprocess.run}]"],
+    "two epoch lengths": ["loader.samples_per_epoch=10", "loader.iterations_per_epoch=1"],
+    "nested value": ["mask.masks.short.num_blocks=0"],
+    "captions: names that are not registered": ["data=webvid", "data.dataset_type=w", "data.sampling_policy=unifrom"],
+    "captions: frames": ["data=webvid", "data.min_frames=20", "data.frames_per_clip=8", "data.img_size=100"],
+    "captions: settings of clips": ["data=webvid", "data.data_paths=[a.csv]", "data.clip_mode=duration"],
+    "captions: half a budget": ["data=webvid", "data.text.max_seq_len=256", "data.text.max_text_len=1"],
+    "captions: no mask": ["loader.on_bad_sample=zero_masked"],
+    "index: robot data": ["data=synthetic_robot", "data_aug=robotics", "mask=none", "data.index_dir=index"],
+    "index: captions": ["data=webvid", "data.index_dir=index"],
+    "index: frames by the header": ["decoder=torchcodec", "decoder.seek_mode=approximate", "data.index_dir=index"],
+    "index: shards": ["task=index", "task.shards=2", "task.shard=2"],
+    "many at once": ["data=kinetcs", "data.nam=1", "data.target_fps=0", "data_aug.crop_scale=[2,1]", "+x=1"],
+}
+
+
+def test_error_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts are interface. To accept new ones, delete error_messages.json, run, and read the difference."""
+    monkeypatch.setattr(targets, "_allowed", [])  # not what other tests have allowed
+    found = {}
+    for name, overrides in BAD_COMMAND_LINES.items():
+        with pytest.raises(ConfigError) as error:
+            compose(overrides)
+        found[name] = str(error.value).splitlines()
+    if not SNAPSHOTS.exists():
+        SNAPSHOTS.write_text(json.dumps(found, indent=2) + "\n")
+        pytest.fail(f"{SNAPSHOTS.name} did not exist; it was written, read it")
+    assert found == json.loads(SNAPSHOTS.read_text())
+
+
+def test_config_made_in_python_is_checked_too() -> None:
+    with pytest.raises(ConfigError, match=r"data.batch_size must be >= 1 \(got 0\)"):
+        check(ExperimentConfig(data=DataConfig(batch_size=0)))
+    with pytest.raises(ConfigError, match=r"data.img_size must be a whole number \(got '224'\)"):
+        check(ExperimentConfig(data=DataConfig(img_size="224")))  # type: ignore[arg-type]
+
+
+def test_user_config_folder(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /data_aug: robotics\nname: mine\ndata:\n  target_fps: 5\n"
+    )
+    experiment = compose(["experiment=mine"], config_dir=tmp_path)
+    assert (experiment.name, experiment.data.target_fps, experiment.data_aug.keep_geometry) == ("mine", 5, True)
+
+
+def test_composition_imports_neither_torch_nor_a_decoder() -> None:
+    code = (
+        "import sys; from vjepa_pipe import compose; compose(['data=kinetics']); "
+        "print([m for m in ('torch', 'av', 'decord', 'numpy') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_yaml_files_are_short_and_say_how_to_run_them() -> None:
+    files = sorted(conf_dir().rglob("*.yaml"))
+    assert len(files) > 20
+    for file in files:
+        lines = file.read_text().splitlines()
+        assert len(lines) < 50, file
+        comment = " ".join(line for line in lines[:4] if line.startswith("#"))
+        assert "python launch.py" in comment, f"{file} does not say which command runs it"
+
+
+def test_groups_are_the_documented_ones() -> None:
+    assert set(groups()) >= {
+        "data",
+        "data_aug",
+        "mask",
+        "robotics",
+        "decoder",
+        "loader",
+        "task",
+        "training",
+        "experiment",
+    }

@@ -1,0 +1,1 @@
+"""Hydra's mechanics: how words and files become a config, and where each value came from."""

@@ -1,0 +1,30 @@
+"""Hydra's config loader for a moment, whether or not a Hydra application is running around us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import hydra
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+
+from vjepa_pipe.composition.hydra_node import checked_hydra
+from vjepa_pipe.config.folders import conf_dir
+
+
+def version_base() -> dict[str, str]:
+    """The `version_base` argument for Hydra: needed by 1.3, refused by later lines."""
+    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
+
+
+@contextmanager
+def our_hydra() -> Iterator[ConfigLoader]:
+    """Hydra, initialised with our config folder; what was active before is active again afterwards."""
+    around = GlobalHydra.instance()
+    active, around.hydra = around.hydra, None
+    try:
+        with checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+            yield GlobalHydra.instance().config_loader()
+    finally:
+        GlobalHydra.instance().hydra = active

@@ -1,0 +1,127 @@
+"""Where each setting of an experiment came from: a line of a file, the command line, a schema's default.
+
+Hydra does not keep this. It is found by walking the same defaults list that Hydra merges, from first to last,
+and noting which file wrote each setting last. Hydra's own names are used only here and in `points.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+
+from vjepa_pipe.composition.options import first_directive
+from vjepa_pipe.composition.snapshot import leaves
+from vjepa_pipe.config.folders import conf_dir
+
+COMMAND_LINE = "command line"
+SCHEMA_DEFAULT = "schema default"
+PRIMARY = "config"
+
+
+def provenance(
+    loader: ConfigLoader, overrides: Sequence[str], folders: Sequence[Path], settings: Iterable[str]
+) -> dict[str, str]:
+    """Where each setting came from.
+
+    Args:
+        loader: Hydra's config loader.
+        overrides: The command line's overrides.
+        folders: Config folders, in the order in which Hydra searches them.
+        settings: Dotted paths of every leaf of the composed experiment.
+
+    Returns:
+        Setting to `conf/data/kinetics.yaml:8`, `command line: data.target_fps=4` or `schema default`.
+    """
+    written: dict[str, str] = {}
+    found = loader.compute_defaults_list(PRIMARY, list(overrides), RunMode.RUN)
+    for default in found.defaults:
+        file = _file_of(default.config_path, folders)
+        if file is not None:
+            package = _package(file, default.package)
+            _overlay(written, {_join(package, path): f"{_shown(file)}:{line}" for path, line in _lines(file)})
+    for override in found.config_overrides:
+        _overlay_override(written, override)
+    return {setting: _nearest(written, setting) for setting in settings}
+
+
+def with_overrides(base: Mapping[str, str], overrides: Sequence[Override], settings: Iterable[str]) -> dict[str, str]:
+    """The provenance `base`, after further value overrides."""
+    written = dict(base)
+    for override in overrides:
+        _overlay_override(written, override)
+    return {setting: _nearest(written, setting) for setting in settings}
+
+
+def _overlay(written: dict[str, str], new: Mapping[str, str]) -> None:
+    """A later file's line for a whole node also covers what earlier ones said below it."""
+    for path in new:
+        for old in [key for key in written if key.startswith(f"{path}.")]:
+            del written[old]
+    written.update(new)
+
+
+def _overlay_override(written: dict[str, str], override: Override) -> None:
+    """A mapping is merged into what is there, so it writes only what it names."""
+    source = f"{COMMAND_LINE}: {override.input_line}"
+    value = override.value()
+    keys = [path for path, _ in leaves(value, override.key_or_group)] if isinstance(value, dict) else []
+    _overlay(written, dict.fromkeys(keys or [override.key_or_group], source))
+
+
+def _nearest(written: Mapping[str, str], setting: str) -> str:
+    while setting:
+        if setting in written:
+            return written[setting]
+        setting = setting.rpartition(".")[0]
+    return SCHEMA_DEFAULT
+
+
+def _file_of(config_path: str | None, folders: Sequence[Path]) -> Path | None:
+    """The YAML file behind an entry of the defaults list; None for schemas and for Hydra's own settings."""
+    if config_path is None or config_path.startswith("hydra/"):
+        return None
+    files = (folder / f"{config_path}.yaml" for folder in folders)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _package(file: Path, package: str | None) -> str:
+    if package is None:
+        package = first_directive(file, "@package") or ""
+    return "" if package == "_global_" else package
+
+
+def _join(package: str, path: str) -> str:
+    return f"{package}.{path}" if package else path
+
+
+def _shown(file: Path) -> str:
+    """A packaged file as `conf/...`, any other as the user wrote it or relative to where they are."""
+    for root, prefix in ((conf_dir(), Path("conf")), (Path.cwd(), Path())):
+        if file.is_relative_to(root):
+            return (prefix / file.relative_to(root)).as_posix()
+    return str(file)
+
+
+@lru_cache(maxsize=256)
+def _lines(file: Path) -> list[tuple[str, int]]:
+    root = yaml.compose(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return [(path, line) for path, line in _walk(root) if path.split(".")[0] not in ("defaults", "hydra")]
+
+
+def _walk(node: Any, path: str = "") -> Iterator[tuple[str, int]]:
+    """Every leaf of a YAML tree with its line, counted from 1."""
+    if isinstance(node, yaml.MappingNode) and node.value:
+        for key, value in node.value:
+            where = f"{path}.{key.value}" if path else str(key.value)
+            yield from ([(where, key.start_mark.line + 1)] if not _is_mapping(value) else _walk(value, where))
+
+
+def _is_mapping(node: Any) -> bool:
+    return isinstance(node, yaml.MappingNode) and bool(node.value)

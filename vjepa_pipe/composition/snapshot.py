@@ -1,0 +1,105 @@
+"""A resolved experiment as a file: what ran, readable without the config groups it came from.
+
+    # The resolved experiment. Run it again: vjepa-pipe rerun <this folder>
+    schemas: {data: synthetic, mask: multiblock3d, task: stream}
+    experiment:
+      name: default
+      ...
+
+`schemas` names the schema of each node that is narrower than its field's type, as the config groups do in
+their defaults lists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vjepa_pipe.composition.store import SCHEMAS
+from vjepa_pipe.config.build import build, hints_of
+from vjepa_pipe.config.check import deeper_faults
+from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.files.yaml_file import read_yaml
+
+HEADER = "# The resolved experiment. Run it again: vjepa-pipe rerun FOLDER_OF_THIS_FILE\n"
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def freeze(experiment: ExperimentConfig) -> str:
+    """The text of a file that holds the experiment whole."""
+    content = {"schemas": dict(_narrower_nodes(experiment)), "experiment": plain(experiment)}
+    return HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
+
+
+def thaw(file: Path) -> ExperimentConfig:
+    """The experiment in a file that `freeze` wrote.
+
+    Raises:
+        UserError: If the file cannot be read or is no such file.
+        ConfigError: If its values have been changed to ones that are not allowed.
+    """
+    content = read_yaml(file)
+    if not isinstance(content, dict) or set(content) != {"schemas", "experiment"}:
+        raise UserError(f"{file} is not a resolved experiment: it has no `schemas` and `experiment`")
+    if not all(isinstance(part, dict) for part in content.values()):
+        raise UserError(f"{file} is not a resolved experiment: `schemas` and `experiment` must be mappings")
+    types_at: dict[str, type] = {}
+    for path, name in content["schemas"].items():
+        if not isinstance(name, str) or name not in SCHEMAS:
+            raise UserError(f"{file}: schemas.{path}={name} is not a schema{did_you_mean(str(name), SCHEMAS)}")
+        types_at[path] = SCHEMAS[name]
+    faults: list[str] = []
+    experiment: ExperimentConfig = build(ExperimentConfig, content["experiment"], "", faults, types_at)
+    if faults := faults or deeper_faults(experiment):
+        raise ConfigError([f"{file}: {fault}" for fault in faults])
+    return experiment
+
+
+def is_frozen(file: Path) -> bool:
+    """Whether `freeze` wrote a file, as far as its first lines say."""
+    with file.open(errors="replace") as stream:
+        return any(line.startswith("schemas:") for line in itertools.islice(stream, 5))
+
+
+def plain(value: Any) -> Any:
+    """Nested dicts, lists and scalars, without tuples and dataclasses."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting with its dotted path, in order. Lists and empty mappings are settings, not nodes."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    elif path:
+        yield path, value
+
+
+def _narrower_nodes(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    hints = hints_of(type(node))
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        if dataclasses.is_dataclass(value):
+            where = f"{path}.{field.name}" if path else field.name
+            if type(value) is not hints[field.name]:
+                yield where, _schema_name(type(value), where)
+            yield from _narrower_nodes(value, where)
+
+
+def _schema_name(schema: type, where: str) -> str:
+    for name, known in SCHEMAS.items():
+        if known is schema:
+            return name
+    raise UserError(f"{where}: {schema.__qualname__} is not a registered schema, so it cannot be written down")

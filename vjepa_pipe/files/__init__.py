@@ -1,0 +1,1 @@
+"""Files of other people, read within bounds, and files of ours, written whole."""

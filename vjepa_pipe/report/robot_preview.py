@@ -1,0 +1,133 @@
+"""preview.png for robot data: frames with the gripper's path drawn in, and its state and action below each.
+
+For each view of each clip, a row of frames after augmentation: the path of the gripper over the whole clip (where
+`data.focal_length` and the camera's pose say where it is), a ring where it is now, an arrow to where it goes next. In
+the strip below: a bar for the gripper (full is closed), and the action seen from above: x up and y to the left, as from
+behind the robot, with a bar to its right for z.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from vjepa_pipe.datasets import RobotClip, RobotDataset
+from vjepa_pipe.loader import DataManager
+from vjepa_pipe.loader.collate import Batch
+from vjepa_pipe.report.preview import BACKGROUND, CAPTION, FRAMES, GAP, INK, MARGIN, SOFT_INK, displayable, font
+from vjepa_pipe.robotics import differences, project
+from vjepa_pipe.sampling import SampleKey
+
+Points = npt.NDArray[np.float64]
+
+TILE = 160
+STRIP = 46
+LABEL_WIDTH = 84
+PATH, NOW, ACTION, GRIPPER = (255, 196, 61), (255, 255, 255), (64, 224, 208), (92, 118, 168)
+POINT_FROM = 5
+"""Numbers of a state from which its position and gripper can be drawn."""
+
+
+def draw_robot_preview(manager: DataManager, dataset: RobotDataset, batch: Batch, clips: int) -> Image.Image:
+    """A picture of the first clips of a batch.
+
+    Args:
+        manager: Knows the experiment.
+        dataset: The dataset that the batch came from.
+        batch: A collated batch with `video` `[B, C, T, H, W]` or `[B, V, C, T, H, W]`.
+        clips: How many clips to draw at most.
+
+    Returns:
+        An RGB image.
+    """
+    experiment = manager.config
+    keys = batch["key"][:clips]
+    columns = min(FRAMES, batch["video"].shape[-3])
+    views = len(batch["camera"][0])
+    block = CAPTION + views * (TILE + STRIP + GAP) + MARGIN
+    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(keys) * block)
+    picture = Image.new("RGB", size, BACKGROUND)
+    pen = ImageDraw.Draw(picture)
+    timing = f"{dataset.robotics.temporal_sampling} time, {dataset.robotics.action} actions"
+    title = f"{experiment.name}: {experiment.data.frames_per_clip} frames, {experiment.data.img_size} px, {timing}"
+    pen.text((MARGIN, MARGIN - 6), title, INK, font(16))
+    for number, key in enumerate(keys):
+        clip = dataset.read(key)
+        top = MARGIN + CAPTION + number * block
+        pen.text((MARGIN, top + 4), _caption(clip, batch["source"][number]), INK, font(14))
+        videos = batch["video"][number]
+        for view, video in enumerate(videos if videos.ndim == 5 else videos[None]):
+            y = top + CAPTION + view * (TILE + STRIP + GAP)
+            name = clip.views[view].name.replace("_mp4_path", "").rpartition(".")[2]
+            pen.text((MARGIN, y + TILE // 2 - 9), name[-12:], SOFT_INK, font(13))
+            path = _path(dataset, clip, key, view)
+            frames = displayable(video, experiment)
+            for column, frame in enumerate(np.linspace(0, len(frames) - 1, columns).round().astype(int)):
+                x = MARGIN + LABEL_WIDTH + column * (TILE + GAP)
+                tile = Image.fromarray(frames[frame]).resize((TILE, TILE), Image.Resampling.LANCZOS)
+                state, rest = divmod(int(frame), dataset.robotics.frameskip)
+                if path is not None:
+                    _draw_path(ImageDraw.Draw(tile), path, state if rest == 0 else None)
+                picture.paste(tile, (x, y))
+                if rest == 0 and clip.states.shape[1] >= POINT_FROM and dataset.robotics.enabled:
+                    _draw_strip(pen, (x, y + TILE), clip, state)
+    return picture
+
+
+def _caption(clip: RobotClip, source: str) -> str:
+    """Source, episode, rows and task of a clip."""
+    folder = clip.path.rstrip("/").rpartition("/")[2]
+    return f"{source}   {folder}   rows {clip.rows[0]} to {clip.rows[-1]}   header {clip.fps:g} fps   {clip.task}"
+
+
+def _path(dataset: RobotDataset, clip: RobotClip, key: SampleKey, view: int) -> Points | None:
+    """Where the gripper is on the tiles of a view, `[S, 2]`; None where the data does not tell."""
+    focal = dataset.config.focal_length
+    if focal is None or clip.extrinsics is None:
+        return None
+    height, width = clip.frames[view].shape[1:3]
+    points = project(clip.states[:, :3], clip.extrinsics[view], focal, width, height)
+    top, left, box_height, box_width = dataset.crop_box(key, clip, view)
+    return (points - [left, top]) / [box_width, box_height] * TILE
+
+
+def _draw_path(pen: ImageDraw.ImageDraw, path: Points, now: int | None) -> None:
+    seen = [(float(x), float(y)) for x, y in path[np.isfinite(path).all(axis=1)]]
+    if len(seen) > 1:
+        pen.line(seen, PATH, 1)
+    for x, y in seen:
+        pen.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), PATH)
+    if now is None or not np.isfinite(path[now]).all():
+        return
+    x, y = path[now]
+    pen.ellipse((x - 6, y - 6, x + 6, y + 6), outline=NOW, width=2)
+    if now + 1 < len(path) and np.isfinite(path[now + 1]).all():
+        _arrow(pen, path[now], path[now + 1], ACTION)
+
+
+def _draw_strip(pen: ImageDraw.ImageDraw, corner: tuple[int, int], clip: RobotClip, state: int) -> None:
+    x, y = corner[0], corner[1] + 4
+    bottom, gripper = y + STRIP - 10, float(np.clip(clip.states[state, -1], 0, 1))
+    pen.rectangle((x + 4, y, x + 14, bottom), outline=GRIPPER)
+    pen.rectangle((x + 4, bottom - gripper * (bottom - y), x + 14, bottom), fill=GRIPPER)
+    if state + 1 >= len(clip.states) or clip.states.shape[1] != 7:
+        return
+    steps = differences(clip.states)
+    longest = max(float(np.abs(steps[:, :3]).max()), 1e-6)
+    reach, middle = (bottom - y) / 2, np.array([x + 60.0, (y + bottom) / 2])
+    forward, left, up = steps[state, :3] / longest * reach
+    pen.ellipse((middle[0] - 1, middle[1] - 1, middle[0] + 1, middle[1] + 1), SOFT_INK)
+    _arrow(pen, middle, middle - np.array([left, forward]), INK)
+    pen.line((x + 100, middle[1], x + 112, middle[1]), SOFT_INK)
+    pen.line((x + 106, middle[1], x + 106, middle[1] - up), INK, 3)
+
+
+def _arrow(pen: ImageDraw.ImageDraw, start: Points, end: Points, colour: tuple[int, int, int]) -> None:
+    pen.line((*start, *end), colour, 2)
+    way = end - start
+    length = float(np.hypot(*way))
+    if length < 4:
+        return
+    ahead, side = way / length * 6, np.array([-way[1], way[0]]) / length * 3.5
+    pen.polygon([tuple(end), tuple(end - ahead + side), tuple(end - ahead - side)], colour)

@@ -1,0 +1,1 @@
+"""Lists of videos and images, one module for each layout on disk."""

@@ -1,0 +1,154 @@
+"""From what a config names to the rows it stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+from vjepa_pipe.config.folders import cache_dir
+from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.sources.lists.class_folders import list_folder
+from vjepa_pipe.sources.lists.delimited import collect, split_csv, split_lines
+from vjepa_pipe.sources.lists.layouts import LABEL_COLUMNS, SPACES, header_columns, sniff
+from vjepa_pipe.sources.lists.npy import read_path_array
+from vjepa_pipe.sources.lists.space_separated import read_space_separated
+from vjepa_pipe.sources.rows import Rows
+from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
+from vjepa_pipe.sources.tables.columns import Table
+from vjepa_pipe.sources.tables.text import Chunk, read_chunks
+
+SUFFIXES = (".csv", ".txt", ".npy")
+"""Annotation files, each also with `.gz`, in either case."""
+
+_SNIFFED_LINES = 1000
+_ROWS_LOOKED_FOR = 16
+
+
+def read_rows(path: str | Path, name: str | None = None, cache_folder: Path | None = None) -> Rows:
+    """Read which samples a source has; no sample is opened.
+
+    =================  ==============================================================================
+    `.csv`, `.txt`     `path label`, `path::label`, `path,label`, or CSV with a header. The first
+                       1000 lines decide which; every line must then be written so.
+    `.npy`             array of paths; every label is 0
+    a folder           `FOLDER/CLASS/FILE`, of images or videos; labels are places of sorted classes
+    =================  ==============================================================================
+
+    Labels are integers, or text when all of them are. Blank lines and a byte order mark are ignored.
+    Relative paths start at the annotation file's folder when the first one that exists is found there,
+    else at the working folder; the first 16 rows are looked for, never all of them.
+
+    Tables above 1 MiB are kept in the cache, under the file's absolute path, size and time of change,
+    and mapped into memory from there.
+
+    Args:
+        path: The annotation file or folder; a leading `~` is the home folder.
+        name: What the source is called; None: the file's name without suffixes.
+        cache_folder: Where big tables are kept; None: `cache_dir()`.
+
+    Raises:
+        SourceError: The source cannot be used; names the file, the line and what was expected.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        table = list_folder(path)
+        # A folder has no time of change that covers what is inside, so the table itself is the key.
+        entry = _entry(cache_folder, path.absolute(), *(_digest(part.data) for part in table.arrays().values()))
+        table, kept = keep(table, entry, path)
+        return Rows(name or path.absolute().name, table, str(path.absolute()), kept)
+    table, kept = _read_file(path, cache_folder)
+    return Rows(name or _stem(path), table, _start_folder(path, table), kept)
+
+
+def _read_file(path: Path, cache_folder: Path | None) -> tuple[Table, Path | None]:
+    identity = _identity(path)
+    entry = _entry(cache_folder, *identity)
+    if entry is not None and is_kept(entry):
+        return load_table(entry), entry
+    suffix = _suffix(path)
+    if suffix not in SUFFIXES:
+        known = f"{', '.join(SUFFIXES)}, each also with .gz; or a folder of classes"
+        raise SourceError(path, f"unknown suffix {suffix!r} (known: {known})")
+    table = read_path_array(path) if suffix == ".npy" else _read_text(path)
+    if not len(table.paths):
+        raise SourceError(path, "holds no rows")
+    if _identity(path) != identity:
+        raise SourceError(path, "changed while it was read")
+    return keep(table, entry, path)
+
+
+def _read_text(path: Path) -> Table:
+    chunks = read_chunks(path)
+    read: list[Chunk] = []
+    lines: list[str] = []
+    for chunk in chunks:
+        read.append(chunk)
+        lines = [line for _, line in islice(chunk.lines(), _SNIFFED_LINES)]
+        if lines:
+            break
+    if not read:
+        raise SourceError(path, "is empty")
+    if not lines:
+        raise SourceError(path, "holds no rows: every line is blank")
+    everything: Iterator[Chunk] = chain(read, chunks)
+    columns = header_columns(lines[0])
+    if columns is not None:
+        table = collect(path, split_csv(path, everything, columns), captions=not set(columns) & set(LABEL_COLUMNS))
+        if not len(table.paths):
+            raise SourceError(path, f"holds no rows: only the header {lines[0]!r}")
+        return table
+    layout = sniff(lines)
+    if layout is SPACES:
+        return read_space_separated(path, everything)
+    return collect(path, split_lines(path, everything, layout), layout.captions)
+
+
+def _suffix(path: Path) -> str:
+    """The suffix in lower case, without a last `.gz`."""
+    return Path(_without_gz(path)).suffix.lower()
+
+
+def _stem(path: Path) -> str:
+    return Path(_without_gz(path)).stem
+
+
+def _without_gz(path: Path) -> str:
+    return path.stem if path.suffix.lower() == ".gz" else path.name
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    try:
+        facts = path.stat()
+    except FileNotFoundError as error:
+        raise SourceError(path, "no such file or folder") from error
+    except OSError as error:
+        raise SourceError(path, f"cannot be read: {error.strerror or error}") from error
+    return str(path.absolute()), facts.st_size, facts.st_mtime_ns
+
+
+def _digest(data: memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _entry(cache_folder: Path | None, *identity: object) -> Path | None:
+    """Where a table is kept; None when there is no home folder to keep it in."""
+    try:
+        return entry_of(cache_folder or cache_dir(), *identity)
+    except RuntimeError:
+        return None
+
+
+def _start_folder(path: Path, table: Table) -> str:
+    """Where the relative paths of an annotation file start."""
+    beside = path.absolute().parent
+    here = Path.cwd()  # now, as a launcher may change it later
+    firsts = (table.paths[row] for row in range(min(len(table.paths), _ROWS_LOOKED_FOR)))
+    for first in firsts:
+        for folder in (beside, here):
+            # Not `Path.exists`, which raises where a text is no possible file name.
+            if not Path(first).is_absolute() and os.path.exists(folder / first):  # noqa: PTH110
+                return str(folder)
+    return str(here)

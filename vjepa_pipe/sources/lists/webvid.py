@@ -1,0 +1,133 @@
+"""WebVid: captioned videos, as KempnerForge lays them out and as the original download does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from vjepa_pipe.config.folders import cache_dir
+from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.sources.lists.delimited import csv_lines
+from vjepa_pipe.sources.rows import Rows
+from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
+from vjepa_pipe.sources.tables.columns import Table, TextBuilder, table_from_arrays
+from vjepa_pipe.sources.tables.text import read_chunks
+
+CSV_SPLITS = {"train": "train", "validation": "val"}
+_MOST_NAMED = 8
+
+Place = Callable[[dict[str, str]], str]
+
+
+class MissingPartitions(SourceError, FileNotFoundError):
+    """A folder without the CSV files that say what the data set holds."""
+
+    def __str__(self) -> str:
+        return f"No partition CSVs found under '{self.path}': {self.reason}"
+
+
+def read_webvid(root: str | Path, dataset_name: str = "webvid-10M", split: str = "train", max_samples: int = 0) -> Rows:
+    """Rows of WebVid as KempnerForge lays it out; a row's label is its caption.
+
+        ROOT/raw/DATASET_NAME/data/{train,val}/partitions/*.csv      columns videoid and name
+        ROOT/raw/videos/train/12/1234/123456/1234567.mp4
+        ROOT/raw/videos/validation/1234567.mp4
+
+    Partitions are read in the order of their names, and no further than `max_samples` rows. Ids and captions are
+    text as written: `007`, an empty caption and `NA` stay what they are. No video is looked for.
+
+    Args:
+        root: The folder above `raw`.
+        dataset_name: Which partitions, such as `webvid-10M`.
+        split: `train` or `validation`.
+        max_samples: Most rows; 0: all.
+
+    Raises:
+        SourceError: If there are no partitions (then it is a FileNotFoundError too), or no rows in them, or if a
+            partition lacks a column or has a broken row.
+    """
+    folder = Path(root).expanduser() / "raw" / dataset_name / "data" / CSV_SPLITS[split] / "partitions"
+    partitions = sorted(folder.glob("*.csv"))
+    if not partitions:
+        raise MissingPartitions(folder, "it must hold .csv files with the columns videoid and name")
+
+    def place(row: dict[str, str]) -> str:
+        video = row["videoid"]
+        return f"{video}.mp4" if split == "validation" else f"{video[:2]}/{video[:4]}/{video[:6]}/{video}.mp4"
+
+    videos = Path(root).expanduser().absolute() / "raw" / "videos" / split
+    return _read(dataset_name, partitions, ("videoid", "name"), place, videos, max_samples)
+
+
+def read_webvid_original(
+    root: str | Path, dataset_name: str = "webvid-10M", split: str = "train", max_samples: int = 0
+) -> Rows:
+    """Rows of WebVid as its authors' download leaves it; see `read_webvid`.
+
+        ROOT/results_10M_{train,val}.csv, or ROOT/metadata/...       columns videoid, name and page_dir
+        ROOT/videos/PAGE_DIR/VIDEOID.mp4
+
+    The part of `dataset_name` after `webvid-` is the one in the file's name.
+    """
+    folder = Path(root).expanduser()
+    file_name = f"results_{dataset_name.removeprefix('webvid-')}_{CSV_SPLITS[split]}.csv"
+    tables = [file for file in (folder / file_name, folder / "metadata" / file_name) if file.is_file()]
+    if not tables:
+        raise MissingPartitions(folder, f"it must hold {file_name}, or metadata/{file_name}")
+
+    def place(row: dict[str, str]) -> str:
+        return f"{row['page_dir']}/{row['videoid']}.mp4"
+
+    return _read(
+        dataset_name, tables[:1], ("videoid", "name", "page_dir"), place, folder.absolute() / "videos", max_samples
+    )
+
+
+def _read(name: str, files: list[Path], columns: tuple[str, ...], place: Place, videos: Path, max_samples: int) -> Rows:
+    facts = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    entry = _entry(facts, columns, str(videos), max_samples)
+    if entry is not None and is_kept(entry):
+        return Rows(name, load_table(entry), str(videos), entry)
+    paths, captions, count = TextBuilder(), TextBuilder(), 0
+    for row in _rows(files, columns):
+        paths.append(place(row))
+        captions.append(row["name"])
+        count += 1
+        if count == max_samples:
+            break
+    if not count:
+        named = ", ".join(file.name for file in files[:_MOST_NAMED])
+        raise SourceError(files[0].parent, f"holds no rows (read: {named})")
+    table, kept = keep(table_from_arrays(Table(paths.build(), captions.build()).arrays()), entry, files[0].parent)
+    return Rows(name, table, str(videos), kept)
+
+
+def _rows(files: list[Path], columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    for file in files:
+        header: list[str] | None = None
+        for line, cells in csv_lines(file, read_chunks(file)):
+            if header is None:
+                header = cells
+                missing = [column for column in columns if column not in header]
+                if missing:
+                    raise SourceError(file, f"has no column {', '.join(missing)}: its columns are {', '.join(header)}")
+                continue
+            if len(cells) != len(header):
+                raise SourceError(
+                    file, f"line {line} must have {len(header)} columns, as the header (got {len(cells)})"
+                )
+            row = dict(zip(header, cells, strict=True))
+            video = row["videoid"]
+            if not video or "/" in video:
+                raise SourceError(file, f"line {line}: videoid must be a file name (got {video!r})")
+            yield row
+        if header is None:
+            raise SourceError(file, f"is empty: it must start with a header that names {', '.join(columns)}")
+
+
+def _entry(*identity: object) -> Path | None:
+    """Where a table is kept; None when there is no home folder to keep it in."""
+    try:
+        return entry_of(cache_dir(), "webvid", *identity)
+    except RuntimeError:
+        return None

@@ -1,0 +1,1 @@
+"""What `task=index` found out about each file."""

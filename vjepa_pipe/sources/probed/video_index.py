@@ -1,0 +1,197 @@
+"""What is known of each row's file before it is opened, from the index that `task=index` left."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from base64 import b64decode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.folders import cache_dir
+from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.sources.probed.index_file import HOW_MADE, SUFFIX, Column, import_parquet, open_index, stamp
+from vjepa_pipe.sources.rows import Rows
+from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep_arrays, load_arrays, unreadable
+from vjepa_pipe.sources.tables.columns import encode
+
+LAYOUT = "video index 2"
+"""Part of every cache key: another number where the same index would give other arrays."""
+
+NONE = -1
+_CHUNK = 1 << 20  # paths made at a time
+
+
+class VideoIndex:
+    """An index laid beside the rows of a source: 37 bytes for each, mapped from files when they are many.
+
+    Rows of files that do not say themselves where their packets are have about 2 bytes a packet more.
+
+    An entry counts only while its file has the size and the time of change that it had when it was probed.
+    Pickling writes the name of mapped files alone, as for `Rows`.
+
+    Args:
+        file: The index, for messages.
+        columns: By name, one value per row: `bad` bool, `frames` int32 and `fps` float64 (-1 where not known), `size`
+            int64 in bytes and `mtime` int64 in ns (-1 where there was no file). `packets` uint8 holds what
+            `PyavDecoder.open` takes, row after row, and `packet_offsets` int64 `[rows + 1]` where each begins.
+        entry: Cache folder that the columns are mapped from; None when they are held in memory.
+    """
+
+    def __init__(self, file: Path, columns: dict[str, NDArray[Any]], entry: Path | None = None) -> None:
+        self.file = file
+        self._columns = columns
+        self._entry = entry
+        try:
+            self._bad, self._frames, self._fps, self._size, self._mtime = (
+                columns[name] for name in ("bad", "frames", "fps", "size", "mtime")
+            )
+            self._packets, self._packet_offsets = columns["packets"], columns["packet_offsets"]
+        except KeyError as error:
+            raise unreadable(entry or file, error) from error
+
+    def __len__(self) -> int:
+        return len(self._bad)
+
+    def is_bad(self, row: int, path: str) -> bool:
+        """Whether the file of a row could not be read when it was probed, and has not changed since.
+
+        Args:
+            row: Number of the row.
+            path: Its file, which is looked at, not opened.
+        """
+        return bool(self._bad[row]) and stamp(path) == self._stamp(row)
+
+    def length(self, row: int, facts: os.stat_result) -> tuple[int, float] | None:
+        """Frames, and average frames per second, of a row's file; None when the index does not know.
+
+        Args:
+            row: Number of the row.
+            facts: Of the file as it is now.
+        """
+        if self._bad[row] or not self._is_of(row, facts):
+            return None
+        return int(self._frames[row]), float(self._fps[row])
+
+    def packets(self, row: int, facts: os.stat_result) -> bytes:
+        """Where the packets of a row's file are, for `PyavDecoder.open`; empty when the index does not know.
+
+        Args:
+            row: Number of the row.
+            facts: Of the file as it is now.
+        """
+        first, last = self._packet_offsets[row : row + 2]
+        return self._packets[first:last].tobytes() if self._is_of(row, facts) else b""
+
+    def _is_of(self, row: int, facts: os.stat_result) -> bool:
+        return [facts.st_size, facts.st_mtime_ns] == self._stamp(row)
+
+    def _stamp(self, row: int) -> list[int]:
+        size = int(self._size[row])
+        return [] if size == NONE else [size, int(self._mtime[row])]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.file, None if self._entry is not None else self._columns, self._entry)
+
+
+def _unpickled(file: Path, columns: dict[str, NDArray[Any]] | None, entry: Path) -> VideoIndex:
+    return VideoIndex(file, load_arrays(entry, check=False) if columns is None else columns, entry)
+
+
+def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[str | Path | Rows]) -> list[VideoIndex]:
+    """The indexes of some sources.
+
+    Args:
+        folder: What `task.index_dir` was.
+        sources: The rows of each source.
+        lists: What each source was read from, for messages.
+
+    Raises:
+        ConfigError: Naming every source whose index is missing or lacks rows, and the command that makes it.
+        SourceError: An index cannot be read.
+    """
+    folder, found, faults = Path(folder).expanduser().absolute(), [], []
+    for rows, source in zip(sources, lists, strict=True):
+        file = folder / f"{rows.name}{SUFFIX}"
+        command = HOW_MADE.format(folder=shlex.quote(str(folder)))
+        if isinstance(source, (str, Path)):
+            settings = (f"data.data_paths=[{source}]", f"data.source_names=[{rows.name}]")
+            command += f" data=csv {' '.join(map(shlex.quote, settings))}"
+        if not file.exists():
+            faults.append(f"data.index_dir: {file} does not exist; make it: {command}")
+            continue
+        entry = _entry(file, rows)
+        if entry is not None and is_kept(entry):
+            found.append(VideoIndex(file, load_arrays(entry), entry))
+            continue
+        columns, missing = _columns(file, rows)
+        if len(missing):
+            faults.append(
+                f"data.index_dir: {file} lacks {len(missing)} of the {len(rows)} rows of source {rows.name}, "
+                f"such as {rows.path(int(missing[0]))}; make it again: {command}"
+            )
+            continue
+        kept = keep_arrays(columns, entry, file)
+        found.append(VideoIndex(file, columns if kept is None else load_arrays(kept, check=False), kept))
+    if faults:
+        raise ConfigError(faults)
+    return found
+
+
+def _entry(file: Path, rows: Rows) -> Path | None:
+    """Where the columns are kept; None when there is no home folder to keep them in."""
+    facts = file.stat()
+    identity = (LAYOUT, str(file), facts.st_size, facts.st_mtime_ns, rows.fingerprint(), rows.folder)
+    try:
+        return entry_of(cache_dir(), *identity)
+    except RuntimeError:
+        return None
+
+
+def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """The columns of `VideoIndex` in the order of the rows, and the numbers of rows that the index lacks."""
+    pyarrow = import_parquet()
+    wanted = [Column.PATH, Column.STAMP, Column.ERROR, Column.FRAMES, Column.FPS, Column.PACKETS]
+    with open_index(file) as opened:
+        try:
+            table = opened.read(columns=[column.value for column in wanted])
+            paths = table[Column.PATH.value].cast(pyarrow.large_binary())
+            place = pyarrow.compute.index_in(_paths(rows), value_set=paths).fill_null(NONE).to_numpy()
+            numbers = {
+                "frames": table[Column.FRAMES.value].fill_null(NONE).to_numpy().astype(np.int32),
+                "fps": table[Column.FPS.value].fill_null(NONE).to_numpy().astype(np.float64),
+                "bad": table[Column.ERROR.value].is_valid().to_numpy(),
+            }
+            stamps = table[Column.STAMP.value].combine_chunks()
+            known = stamps.value_lengths().to_numpy(zero_copy_only=False) == 2
+            both = np.full((len(known), 2), NONE, np.int64)
+            both[known] = stamps.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+            packets = _packets(table[Column.PACKETS.value].combine_chunks().fill_null(""), place)
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
+            raise SourceError(file, f"is damaged, or no index of videos ({' '.join(str(error).split())})") from error
+    numbers |= {"size": both[:, 0], "mtime": both[:, 1]}
+    return {name: values[place] for name, values in numbers.items()} | packets, np.flatnonzero(place == NONE)
+
+
+def _packets(texts: Any, place: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The column of packed packets, from that of the index and each row's place in it; most texts are empty."""
+    given = np.flatnonzero(import_parquet().compute.binary_length(texts).to_numpy(zero_copy_only=False))
+    packed = {at: b64decode(texts[at].as_py()) for at in given.tolist()}
+    sizes = np.zeros(len(texts), np.int64)
+    sizes[given] = [len(packed[at]) for at in given.tolist()]
+    rows = sizes[place]
+    blob = b"".join(packed[at] for at in place[rows > 0].tolist())
+    return {"packets": np.frombuffer(blob, np.uint8), "packet_offsets": np.concatenate([[0], np.cumsum(rows)])}
+
+
+def _paths(rows: Rows) -> Any:
+    """The paths of all rows, as bytes: names of files need not be valid text."""
+    pyarrow = import_parquet()
+    chunks = [range(start, min(start + _CHUNK, len(rows))) for start in range(0, len(rows), _CHUNK)]
+    arrays = [pyarrow.array([encode(rows.path(row)) for row in chunk], pyarrow.large_binary()) for chunk in chunks]
+    return pyarrow.chunked_array(arrays, pyarrow.large_binary())

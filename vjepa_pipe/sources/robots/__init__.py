@@ -1,0 +1,1 @@
+"""Robot episodes: raw DROID and LeRobot."""

@@ -1,0 +1,204 @@
+"""What the `meta/` folder of a LeRobot dataset says: its version, its columns, and where each episode is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vjepa_pipe.config.extras import extra
+from vjepa_pipe.files.regular_file import read_regular, regular_file
+from vjepa_pipe.sources.errors import SourceError
+
+VERSIONS = ("v2.1", "v3.0")
+
+
+class EpisodePlace(NamedTuple):
+    """Where an episode is.
+
+    Attributes:
+        number: Its number in the dataset.
+        length: Its rows.
+        data: The parquet file with its rows.
+        first_row: Its first row in that file.
+        task: What the robot was told to do.
+        videos: For each camera, the mp4 file and where in it the episode begins, in seconds.
+    """
+
+    number: int
+    length: int
+    data: Path
+    first_row: int
+    task: str
+    videos: dict[str, tuple[Path, float]]
+
+
+@dataclass(frozen=True)
+class LeRobotMeta:
+    """The list of episodes, as arrays with an entry for each.
+
+    Attributes:
+        root: The dataset's folder.
+        version: One of `VERSIONS`.
+        fps: Rows per second.
+        features: Kind of each column (`video`, `float32`, ...), by name.
+        data_path: Pattern of the parquet files' names.
+        video_path: Pattern of the mp4 files' names.
+        chunk_size: Episodes in a folder, in version 2.1.
+        columns: `number`, `length`, and in 3.0 `chunk`, `file`, `first_row` and for each camera `CAMERA/chunk`,
+            `CAMERA/file`, `CAMERA/start`.
+        tasks: What the robot was told to do in each episode.
+    """
+
+    root: Path
+    version: str
+    fps: float
+    features: dict[str, str]
+    data_path: str
+    video_path: str
+    chunk_size: int
+    cameras: tuple[str, ...]
+    columns: dict[str, NDArray[Any]]
+    tasks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns["number"])
+
+    def number(self, i: int) -> int:
+        """The number of episode `i` in the dataset."""
+        return int(self.columns["number"][i])
+
+    def place(self, i: int) -> EpisodePlace:
+        """Where episode `i` is."""
+        at = {name: values[i].item() for name, values in self.columns.items()}
+        number = at["number"]
+        if self.version == "v2.1":
+            where = {"episode_chunk": number // self.chunk_size, "episode_index": number}
+            videos = {
+                camera: (self.root / self.video_path.format(video_key=camera, **where), 0.0) for camera in self.cameras
+            }
+        else:
+            where = {"chunk_index": at["chunk"], "file_index": at["file"]}
+            videos = {}
+            for camera in self.cameras:
+                chunk, file = at[f"{camera}/chunk"], at[f"{camera}/file"]
+                name = self.video_path.format(video_key=camera, chunk_index=chunk, file_index=file)
+                videos[camera] = self.root / name, at[f"{camera}/start"]
+        data = self.root / self.data_path.format(**where)
+        return EpisodePlace(number, at["length"], data, at.get("first_row", 0), self.tasks[i], videos)
+
+
+def read_meta(root: Path, cameras: Sequence[str]) -> LeRobotMeta:
+    """Read the `meta/` folder.
+
+    Args:
+        root: The dataset's folder.
+        cameras: Cameras to find the videos of.
+
+    Raises:
+        SourceError: The folder is no dataset of a known version, has no episodes, or lacks a camera.
+    """
+    info = _info(root)
+    features = {name: str(feature.get("dtype")) for name, feature in info["features"].items()}
+    videos = [name for name, kind in features.items() if kind == "video"]
+    for camera in cameras:
+        if camera not in videos:
+            kind = f"is stored as {features[camera]}, not as video" if camera in features else "is not one of its"
+            raise SourceError(root, f"camera {camera} {kind} cameras: {', '.join(videos) or 'none'}")
+    try:
+        columns, tasks = _episodes_v2(root) if info["codebase_version"] == "v2.1" else _episodes_v3(root, cameras)
+    except KeyError as error:
+        raise SourceError(root, f"its list of episodes has no {error.args[0]}") from error
+    if not len(tasks):
+        raise SourceError(root, "holds no episodes")
+    meta = LeRobotMeta(
+        root, info["codebase_version"], float(info["fps"]), features, info["data_path"], str(info["video_path"]),
+        int(info.get("chunks_size", 1000)), tuple(cameras), columns, tasks,
+    )  # fmt: skip
+    try:
+        meta.place(0)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise SourceError(
+            root / "meta" / "info.json",
+            f"says version {meta.version}, but its file names are those of another ({meta.data_path})",
+        ) from error
+    return meta
+
+
+def _info(root: Path) -> dict[str, Any]:
+    file = root / "meta" / "info.json"
+    try:
+        info: dict[str, Any] = json.loads(read_regular(file))
+    except FileNotFoundError as error:
+        raise SourceError(root, "is not a LeRobot dataset: it holds no meta/info.json") from error
+    except (OSError, ValueError) as error:
+        raise SourceError(file, f"cannot be read as JSON ({error})") from error
+    needed = ("codebase_version", "fps", "features", "data_path", "video_path")
+    missing = [name for name in needed if name not in info] if isinstance(info, dict) else list(needed)
+    if missing:
+        raise SourceError(file, f"misses {', '.join(missing)}")
+    if info["codebase_version"] not in VERSIONS:
+        raise SourceError(file, f"codebase_version must be {' or '.join(VERSIONS)} (got {info['codebase_version']!r})")
+    return info
+
+
+def _episodes_v2(root: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    file = root / "meta" / "episodes.jsonl"
+    try:
+        lines = read_regular(file).splitlines()
+        episodes = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, ValueError) as error:
+        raise SourceError(file, f"cannot be read as lines of JSON ({error})") from error
+    columns = {
+        "number": np.array([episode["episode_index"] for episode in episodes], np.int64),
+        "length": np.array([episode["length"] for episode in episodes], np.int64),
+    }
+    return columns, tuple(_text(episode.get("tasks")) for episode in episodes)
+
+
+def _episodes_v3(root: Path, cameras: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
+    if not files:
+        raise SourceError(root / "meta" / "episodes", "holds no parquet file, which a dataset of version v3.0 has")
+    pyarrow, parquet = extra("pyarrow", "robotics"), extra("pyarrow.parquet", "robotics")
+    wanted = {
+        "number": "episode_index", "length": "length",
+        "chunk": "data/chunk_index", "file": "data/file_index", "first_row": "dataset_from_index",
+    }  # fmt: skip
+    for camera in cameras:
+        wanted |= {
+            f"{camera}/chunk": f"videos/{camera}/chunk_index",
+            f"{camera}/file": f"videos/{camera}/file_index",
+            f"{camera}/start": f"videos/{camera}/from_timestamp",
+        }
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in wanted}
+    tasks: list[str] = []
+    for file in files:
+        try:
+            regular_file(file)
+            present = parquet.read_schema(file).names
+            missing = [column for column in wanted.values() if column not in present]
+            if missing:
+                raise KeyError(missing[0])
+            table = parquet.read_table(file, columns=[*wanted.values(), *({"tasks"} & set(present))])
+        except (OSError, pyarrow.ArrowException) as error:
+            raise SourceError(file, f"cannot be read as parquet ({error})") from error
+        for name, column in wanted.items():
+            parts[name].append(table.column(column).to_numpy())
+        told = table.column("tasks").to_pylist() if "tasks" in present else [None] * len(table)
+        tasks += [_text(task) for task in told]
+    columns = {name: np.concatenate(values) for name, values in parts.items()}
+    # Rows are numbered through the dataset; a file's first row is that of its first episode.
+    place = columns["chunk"] * (columns["file"].max(initial=0) + 1) + columns["file"]
+    for one in np.unique(place):
+        columns["first_row"][place == one] -= columns["first_row"][place == one].min()
+    return columns, tuple(tasks)
+
+
+def _text(told: Any) -> str:
+    return str(told[0]) if isinstance(told, list) and told else str(told or "")

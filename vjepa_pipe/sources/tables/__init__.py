@@ -1,0 +1,1 @@
+"""Rows as columns in memory that workers share, and the cache of parsed files."""

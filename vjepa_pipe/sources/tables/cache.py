@@ -1,0 +1,165 @@
+"""Tables kept on disk, so that a list is parsed once and its pages are shared by all processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vjepa_pipe.config.folders import cache_days
+from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.sources.folders import new_folder
+from vjepa_pipe.sources.tables.columns import Table, table_from_arrays
+
+PARSER_VERSION = 2
+"""Part of every key: raise it when the same file would give other rows."""
+
+MAPPED_BYTES = 1 << 20
+"""Tables above this size are kept in files; smaller ones are cheaper to copy."""
+
+CHECKSUMS = "checksums.json"
+_CHUNK = 1 << 20
+_DAY_SEC = 86400
+
+logger = logging.getLogger(__name__)
+
+
+def entry_of(folder: Path, *identity: object) -> Path:
+    """The cache entry of what `identity` tells apart."""
+    digest = hashlib.sha256(repr((PARSER_VERSION, *identity)).encode("utf-8", "surrogateescape"))
+    return folder / "rows" / digest.hexdigest()[:32]
+
+
+def is_kept(entry: Path | None) -> bool:
+    """Whether there is such an entry.
+
+    Raises:
+        SourceError: The cache cannot be looked into.
+    """
+    try:
+        return entry is not None and entry.is_dir()
+    except OSError as error:
+        reason = error.strerror or error
+        raise SourceError(str(entry), f"the cache cannot be read: {reason}; set VJEPA_PIPE_CACHE to another") from error
+
+
+def load_arrays(entry: Path, check: bool = True) -> dict[str, NDArray[Any]]:
+    """Map the arrays of an entry into memory, by name, and note that it was used.
+
+    Args:
+        entry: The entry.
+        check: Compare checksums, which reads all of it; processes that are sent an entry need not do it again.
+
+    Raises:
+        SourceError: One is damaged.
+    """
+    try:
+        if check and json.loads((entry / CHECKSUMS).read_text(encoding="utf-8")) != _checksums(entry):
+            raise ValueError("its checksums do not fit")
+        with contextlib.suppress(OSError):  # somebody else's, and only read here
+            os.utime(entry)
+        # `asarray` keeps the mapping but leaves out the `memmap` class, whose indexing is ten times slower.
+        return {file.stem: np.asarray(np.load(file, mmap_mode="r")) for file in sorted(entry.glob("*.npy"))}
+    except (OSError, ValueError, EOFError, RecursionError) as error:
+        raise unreadable(entry, error) from error
+
+
+def load_table(entry: Path, check: bool = True) -> Table:
+    """Map a stored table into memory; see `load_arrays`.
+
+    Raises:
+        SourceError: The entry is missing or damaged.
+    """
+    try:
+        table = table_from_arrays(load_arrays(entry, check))
+        whole = table.paths.offsets[-1] == len(table.paths.blob) and len(table.paths) == len(table.labels)
+    except (KeyError, IndexError) as error:
+        raise unreadable(entry, error) from error
+    if not whole:
+        raise SourceError(entry, "this cache entry is damaged; delete it and start again")
+    return table
+
+
+def unreadable(entry: Path, error: Exception) -> SourceError:
+    """The error for an entry that does not hold what it should."""
+    return SourceError(entry, f"this cache entry cannot be read; delete it and start again ({error})")
+
+
+def keep(table: Table, entry: Path | None, source: Path) -> tuple[Table, Path | None]:
+    """Move a big table from memory into files.
+
+    Args:
+        table: The table, in memory.
+        entry: Where to keep it; None when there is no cache folder.
+        source: What the table was read from, for the warning.
+
+    Returns:
+        The table to use and the entry it is mapped from; None when it stays in memory.
+    """
+    kept = keep_arrays(table.arrays(), entry, source)
+    return (table, None) if kept is None else (load_table(kept, check=False), kept)
+
+
+def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: Path) -> Path | None:
+    """Write big arrays into files.
+
+    Args:
+        named: The arrays, by name.
+        entry: Where to keep them; None when there is no cache folder.
+        source: What they were read from, for the warning.
+
+    Returns:
+        The entry that `load_arrays` maps; None when they stay in memory: because they are small, or because the
+        cache folder cannot be written, which is logged as a warning.
+    """
+    size = sum(values.nbytes for values in named.values())
+    if size <= MAPPED_BYTES:
+        return None
+    try:
+        if entry is None:
+            raise OSError("no home folder: set VJEPA_PIPE_CACHE")
+        if not entry.is_dir():
+            with new_folder(entry) as draft:
+                for part, values in named.items():
+                    np.save(draft / f"{part}.npy", values)
+                (draft / CHECKSUMS).write_text(json.dumps(_checksums(draft)), encoding="utf-8")
+            _prune(entry.parent, time.time() - cache_days() * _DAY_SEC)
+    except OSError as error:
+        logger.warning(
+            "%s: its table of %.0f MiB is kept in memory, in every worker, as the cache cannot be written: %s",
+            source,
+            size / 2**20,
+            error,
+        )
+        return None
+    return entry
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    """CRC-32 of each file of arrays."""
+    found = {}
+    for file in sorted(folder.glob("*.npy")):
+        found[file.name] = 0
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                found[file.name] = zlib.crc32(chunk, found[file.name])
+    return found
+
+
+def _prune(folder: Path, oldest: float) -> None:
+    """Remove entries that were last used before a time, and what processes that were killed had begun."""
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if entry.stat().st_mtime < oldest:
+                shutil.rmtree(entry, ignore_errors=True)

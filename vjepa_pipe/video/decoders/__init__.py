@@ -1,0 +1,1 @@
+"""PyAV, decord and torchcodec, behind the one protocol of `reader.py`."""

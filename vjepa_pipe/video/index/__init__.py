@@ -1,0 +1,1 @@
+"""Which packet of a file holds which frame, and where decoding can start."""

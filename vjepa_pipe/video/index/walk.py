@@ -1,0 +1,100 @@
+"""One walk over the packets of a file, which decodes none: what it takes to reach any frame exactly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vjepa_pipe.video.errors import VideoError
+from vjepa_pipe.video.index.key_packets import stands_alone
+from vjepa_pipe.video.index.packets import Packet, PacketIndex, index_counted, index_of
+from vjepa_pipe.video.opening import open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+VP8_SHOWN = 0x10  # bit of the first byte of a VP8 frame (RFC 6386, section 9.1)
+RATE_TOLERANCE = 0.05
+
+
+def index_packets(path: str, container: InputContainer, stream: VideoStream) -> PacketIndex:
+    """Walk once over the packets of a stream; the container is left at its end.
+
+    Raises:
+        VideoError: If a packet cannot be read, or there is none, or no rate is known.
+    """
+    import av
+
+    codec, configuration = stream.codec_context.codec.canonical_name, stream.codec_context.extradata
+    # An MP4 file lists its packets in its header; older PyAV does not show the list.
+    listed = len(getattr(stream, "index_entries", ())) if container.format.name.startswith("mov") else 0
+    packets = []
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 and packet.dts is None:
+                continue  # PyAV's end mark
+            key = packet.is_keyframe
+            hidden = codec == "vp8" and not memoryview(packet)[0] & VP8_SHOWN
+            packets.append(
+                Packet(
+                    pts=packet.pts,
+                    dts=packet.dts,
+                    duration=packet.duration or 0,
+                    place=-1 if packet.pos is None else packet.pos,
+                    key=key,
+                    alone=key and stands_alone(codec, configuration, bytes(packet)),
+                    shown=not packet.is_discard and not hidden,
+                )
+            )
+    except av.FFmpegError as error:
+        raise VideoError(path, f"damaged after {len(packets)} packets ({error.strerror})") from error
+    if not packets:
+        raise VideoError(path, "holds no frames")
+    if len(packets) < listed:
+        raise VideoError(path, f"damaged or cut off: its header lists {listed} packets, it holds {len(packets)}")
+
+    if _has_times(packets, avi=container.format.name == "avi", reordered=stream.codec_context.reorder_depth > 0):
+        index = index_of(packets, _average_rate(path, stream, packets), float(stream.time_base or 0))
+    else:
+        index = index_counted(len(packets), _count_frames(path), _average_rate(path, stream, []))
+    if not index.num_frames:
+        raise VideoError(path, "holds no frames that can be shown")
+    return index
+
+
+def _has_times(packets: list[Packet], *, avi: bool, reordered: bool) -> bool:
+    """Whether the times of showing can be trusted: raw streams carry none, AVI only those of decoding."""
+    times = {packet.pts for packet in packets if packet.shown}
+    return None not in times and len(times) == sum(packet.shown for packet in packets) and not (avi and reordered)
+
+
+def _count_frames(path: str) -> int:
+    """The frames of a file, decoded: without times, its packets do not tell how many they give."""
+    import av
+
+    container, stream = open_video(path)
+    with container:
+        try:
+            return sum(1 for _ in container.decode(stream))
+        except av.FFmpegError as error:
+            raise VideoError(path, f"damaged ({error.strerror})") from error
+
+
+def _average_rate(path: str, stream: VideoStream, packets: list[Packet]) -> float:
+    """Frames per second: what the file declares, unless the times of its frames contradict it.
+
+    The declared rate is preferred because it is exact (30, where times rounded to milliseconds give 30.0003). With a
+    variable rate, some containers declare another rate than the average.
+    """
+    declared = float(stream.average_rate or stream.guessed_rate or 0)
+    measured = 0.0
+    shown = sorted((packet.pts or 0, packet.duration) for packet in packets if packet.shown)
+    if len(shown) > 1 and stream.time_base:
+        (first, _), (last, duration) = shown[0], shown[-1]
+        length = last - first + max(duration, (last - first) / (len(shown) - 1))
+        measured = len(shown) / float(length * stream.time_base)
+    if measured and abs(declared - measured) > RATE_TOLERANCE * measured:
+        return measured
+    if not declared:
+        raise VideoError(path, "its frame rate is unknown")
+    return declared
