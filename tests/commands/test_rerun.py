@@ -38,7 +38,7 @@ def said(capsys: pytest.CaptureFixture[str], folder: Path) -> str:
 def test_the_words_of_a_published_file_compose_again(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = write_file(here, "vjepa")
+    file = write_file(here, "vjepa", data__crop_size=96)
     (here / "mine" / "loader").mkdir(parents=True)
     (here / "mine" / "loader" / "own.yaml").write_text(OPTION.format(1))
     folder = run("--config-dir", "mine", f"legacy={file.name}", TARGET, "loader=own", "seed=3").resolve()
@@ -56,7 +56,7 @@ def test_the_words_of_a_published_file_compose_again(
 
 
 def test_points_of_a_sweep_over_a_published_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = write_file(here, "vjepa")
+    file = write_file(here, "vjepa", data__crop_size=96)
     assert main(["-m", f"legacy={file}", TARGET, "hydra.sweep.dir=sweep", "seed=1,2"]) == 0
     (point,) = Path("sweep").glob("001_*")
     assert read(point / "origin.json")["overrides"] == [f"legacy={file}", TARGET, "seed=2"]

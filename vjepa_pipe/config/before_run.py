@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from vjepa_pipe.config.epoch import epoch_faults, known_rows
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
-from vjepa_pipe.config.task import BenchmarkTaskConfig, ExternalTaskConfig, StreamTaskConfig
+from vjepa_pipe.config.task import BenchmarkTaskConfig, StreamTaskConfig
 
 
 def draws_batches(experiment: ExperimentConfig) -> bool:
-    """Whether the task trains on batches with masks, or measures how they are made."""
-    return isinstance(experiment.task, (StreamTaskConfig, ExternalTaskConfig, BenchmarkTaskConfig))
+    """Whether the task makes batches with masks; a trainer of somebody else's may make its own."""
+    return isinstance(experiment.task, (StreamTaskConfig, BenchmarkTaskConfig))
 
 
 def run_faults(experiment: ExperimentConfig) -> Iterator[str]:

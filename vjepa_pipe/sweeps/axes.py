@@ -110,7 +110,10 @@ def _listed(points: Any) -> list[Axis]:
     where = "sweep.points"
     if isinstance(points, str):
         where = f"sweep.points: {points}"
-        points = read_yaml(points)
+        try:
+            points = read_yaml(points)
+        except ConfigError as error:
+            raise ConfigError([f"sweep.points: {fault}" for fault in error.faults]) from error
     if not isinstance(points, list) or not points or not all(isinstance(point, dict) for point in points):
         raise ConfigError([f"{where} must be a list of mappings from settings to values"])
     return [[[f"{key}={_element(value)}" for key, value in _flat(point)] for point in points]]

@@ -29,7 +29,6 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.records import Origin
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file
-from vjepa_pipe.sources import read_rows
 from vjepa_pipe.sweeps.where import Where
 
 MAX_FAULTY_POINTS = 20
@@ -113,6 +112,8 @@ def _epoch_faults(experiment: ExperimentConfig) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _count_rows(file: Path, changed: int) -> int:  # noqa: ARG001  a file that has changed is counted again
+    from vjepa_pipe.sources import read_rows  # planning needs it only for data on this machine
+
     return len(read_rows(file))
 
 
