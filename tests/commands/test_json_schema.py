@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from vjepa_pipe.commands.json_schema import FOLDER, group_schemas, modeline, modeline_files
+from vjepa_pipe.cli import main
+from vjepa_pipe.commands.json_schema import group_schemas
 from vjepa_pipe.commands.reference_docs import reference_text
+from vjepa_pipe.composition.options import group_options, groups, option_file
 from vjepa_pipe.config.folders import conf_dir
 
 SCHEMAS = group_schemas()
@@ -50,13 +52,12 @@ def broken(schema: dict[str, Any], value: Any, path: str = "") -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("file", modeline_files(), ids=lambda file: f"{file.parent.name}/{file.name}")
-def test_packaged_files_keep_to_their_schema_and_name_it(file: Path) -> None:
-    group = modeline_files()[file]
-    assert broken(SCHEMAS[group], yaml.safe_load(file.read_text())) == []
-    assert modeline(group) in file.read_text().splitlines(), "run: vjepa-pipe schema"
-    target = re.search(r"\$schema=(\S+)", file.read_text())
-    assert target is not None and (file.parent / target[1]).is_file()
+OPTIONS = [(group, option) for group in groups() if group in SCHEMAS for option in group_options(group)]
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_packaged_files_keep_to_their_schema(group: str, option: str) -> None:
+    assert broken(SCHEMAS[group], yaml.safe_load(option_file(group, option).read_text())) == []
 
 
 @pytest.mark.parametrize(("group", "text"), [
@@ -72,9 +73,14 @@ def test_references_and_missing_values_are_allowed() -> None:
     assert not broken(SCHEMAS["data"], yaml.safe_load("target_fps: ${seed}\nimg_size: ???\ndata_weights: null"))
 
 
-def test_written_files_are_current() -> None:
+def test_written_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "--write", str(tmp_path / "schema")]) == 0
+    setting = json.loads(capsys.readouterr().out)["yaml.schemas"]
+    assert setting[str(tmp_path / "schema" / "data.json")] == "**/data/*.yaml"
     for group, schema in SCHEMAS.items():
-        written = json.loads((conf_dir() / FOLDER / f"{group}.json").read_text())
-        assert written == json.loads(json.dumps(schema)), "run: vjepa-pipe schema"
+        assert json.loads((tmp_path / "schema" / f"{group}.json").read_text()) == json.loads(json.dumps(schema))
+
+
+def test_the_written_reference_is_current() -> None:
     docs = conf_dir().parent / "docs" / "configuration.md"
     assert docs.read_text() == reference_text(), "run: vjepa-pipe schema --docs docs/configuration.md"

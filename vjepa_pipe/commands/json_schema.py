@@ -16,8 +16,6 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-FOLDER = ".schema"
-"""Within a config folder: where the files are that the modelines of its YAML files name."""
 _OR_REFERENCE = {"type": "string", "pattern": r"^(\$\{.*\}|\?\?\?)$"}
 _SCALARS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
@@ -42,23 +40,9 @@ def schema_classes(group: str) -> list[type]:
     return [SCHEMAS[name] for name in names if name in SCHEMAS]
 
 
-def modeline(group: str) -> str:
-    """The comment by which an editor finds the schema of a group's file."""
-    up = "../" * (group.count("/") + 1)
-    return f"# yaml-language-server: $schema={up}{FOLDER}/{group}.json"
-
-
-def with_modeline(text: str, group: str) -> str:
-    """A config file's text with its modeline, behind its first comment."""
-    lines = [line for line in text.splitlines() if not line.startswith("# yaml-language-server")]
-    comments = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return "\n".join([*lines[:comments], modeline(group), *lines[comments:]]) + "\n"
-
-
-def modeline_files() -> dict[Path, str]:
-    """Every packaged option that has a schema, with its group."""
-    described = group_schemas()
-    return {option_file(group, name): group for group in described for name in group_options(group)}
+def editor_setting(folder: Path) -> dict[str, Any]:
+    """What VS Code's YAML extension is told, and others like it, to find the schemas written to a folder."""
+    return {"yaml.schemas": {str(folder / f"{group}.json"): f"**/{group}/*.yaml" for group in group_schemas()}}
 
 
 def _file(node: dict[str, Any]) -> dict[str, Any]:
