@@ -38,7 +38,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.experiments import compose, with_legacy_files
-from vjepa_pipe.records import Origin, unclaimed
+from vjepa_pipe.records import Origin, claim_folder
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.sweeps import make_plugins_known
 
@@ -78,7 +78,7 @@ def _run_folder() -> Path:
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
     named = any(text.startswith("hydra.run.dir=") for text in settings.overrides.hydra)
-    return folder if named or several_ranks() else unclaimed(folder)
+    return folder if named or several_ranks() else claim_folder(folder)
 
 
 def _origin(experiment: ExperimentConfig, typed: Sequence[str]) -> Origin:
@@ -180,7 +180,7 @@ def _report(error: Exception) -> int:
         return 2
     traceback.print_exception(error)
     print(
-        "\nThis is a fault of vjepa_pipe or of a target of yours; please report it with the lines above.",
+        "\nThis is a bug in vjepa_pipe or in one of your targets; please report it with the lines above.",
         file=sys.stderr,
     )
     return 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vjepa_pipe.composition.compose import compose_dict, read_experiment, with_search_path
 from vjepa_pipe.composition.faults import set_aside_faulty_overrides
-from vjepa_pipe.composition.hydra_loader import our_hydra
+from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.composition.options import config_folders, group_options
 from vjepa_pipe.composition.points import Composed, PointComposer
 from vjepa_pipe.composition.store import register
@@ -55,7 +55,7 @@ def compose_with_provenance(overrides: Sequence[str], config_dir: str | Path | N
     words = with_search_path(with_legacy_files(overrides), own)
     hydras = [word for word in words if word.startswith("hydra.")]
     try:
-        with our_hydra() as loader:
+        with hydra_loader() as loader:
             composer = PointComposer(loader, hydras, config_folders(config_dir))
             found = composer.compose([word for word in words if word not in hydras])
     except Exception:  # Hydra stops at the first fault; `compose` names all

@@ -6,7 +6,7 @@ import pytest
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.composition.compose import compose_dict, read_experiment
-from vjepa_pipe.composition.hydra_loader import our_hydra
+from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.composition.options import config_folders
 from vjepa_pipe.composition.points import PointComposer, change
 from vjepa_pipe.composition.provenance import provenance
@@ -27,7 +27,7 @@ POINTS = [
 
 def test_shared_bases_change_nothing() -> None:
     register()
-    with our_hydra() as loader:
+    with hydra_loader() as loader:
         composer = PointComposer(loader, [], config_folders())
         for overrides in POINTS:
             composer.compose(overrides)
@@ -41,7 +41,7 @@ def test_shared_bases_change_nothing() -> None:
 
 def test_an_override_that_fails_leaves_the_base_as_it_was() -> None:
     register()
-    with our_hydra() as loader:
+    with hydra_loader() as loader:
         composer = PointComposer(loader, [], config_folders())
         before = composer.compose(["seed=1"])
         with pytest.raises(Exception, match="frames_per_clip"):
@@ -62,7 +62,7 @@ def test_change_of_an_experiment_is_checked() -> None:
 
 
 def test_composing_within_a_running_hydra_application() -> None:
-    with our_hydra():
+    with hydra_loader():
         assert compose(["seed=3"]).seed == 3
-        with our_hydra() as loader:
+        with hydra_loader() as loader:
             assert loader.get_group_options("mask")

@@ -24,7 +24,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("", "holds no sections"),
         (BOMB, "aliases unfold into more than"),
         ("a: &a\n  b: *a\n", "aliases unfold"),
-        ("app: vjepa\napp: vjepa\n", ":2: app stands here a second time"),
+        ("app: vjepa\napp: vjepa\n", ":2: app is a duplicate key"),
         ("a: !!python/object/apply:os.system [ls]\n", ":1: the tag .*os.system is not read"),
         ("a: !!python/name:os.system x\n", "could not determine a constructor"),
     ],

@@ -17,7 +17,7 @@ from toy_task import TARGET
 from vjepa_pipe import compose
 from vjepa_pipe.config import UserError, allow_targets
 from vjepa_pipe.files.whole_file import write_whole
-from vjepa_pipe.records import Origin, RunRecord, read_run, unclaimed
+from vjepa_pipe.records import Origin, RunRecord, claim_folder, read_run
 from vjepa_pipe.records.environment import code, data_fingerprint
 from vjepa_pipe.records.status import GONE_AFTER_SEC, STATUS, state_of
 from vjepa_pipe.tasks import run_task
@@ -90,7 +90,7 @@ def test_running_is_believed_only_of_a_process_that_lives(tmp_path: Path) -> Non
 
 
 def test_folders_of_equal_names(tmp_path: Path) -> None:
-    found = [unclaimed(tmp_path / "run") for _ in range(3)]
+    found = [claim_folder(tmp_path / "run") for _ in range(3)]
     assert [folder.name for folder in found] == ["run", "run_2", "run_3"]
 
 

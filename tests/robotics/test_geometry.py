@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from vjepa_pipe.robotics import ROTATION_SIZES, compose, differences, grip, in_camera_frame, in_form, project
+from vjepa_pipe.robotics import ROTATION_SIZES, compose, differences, gripper_values, in_camera_frame, in_form, project
 
 CASES = json.loads((Path(__file__).parents[1] / "golden" / "droid_actions.json").read_text())["cases"]
 NEAR_GIMBAL = np.pi / 2 - np.array([0, 1e-12, 1e-8, 1e-4])
@@ -87,9 +87,9 @@ def test_one_state_has_no_action(form: str) -> None:
 
 @given(arrays(np.float64, (4, 7), elements=st.floats(0, 1)))
 def test_gripper_handling(recorded: np.ndarray) -> None:
-    assert np.array_equal(grip(recorded, "continuous"), recorded)
-    assert np.array_equal(grip(recorded, "binary")[:, -1], (recorded[:, -1] >= 0.5).astype(float))
-    np.testing.assert_allclose(grip(recorded, "continuous", inverted=True)[:, -1], 1 - recorded[:, -1])
+    assert np.array_equal(gripper_values(recorded, "continuous"), recorded)
+    assert np.array_equal(gripper_values(recorded, "binary")[:, -1], (recorded[:, -1] >= 0.5).astype(float))
+    np.testing.assert_allclose(gripper_values(recorded, "continuous", inverted=True)[:, -1], 1 - recorded[:, -1])
 
 
 def test_projection_of_known_points() -> None:
@@ -105,7 +105,7 @@ def test_projection_of_known_points() -> None:
     (lambda: compose(np.zeros((3, 7)), np.zeros((2, 7))), r"equally many \(got 3 and 2\)"),
     (lambda: in_camera_frame(np.zeros((3, 7)), np.zeros((2, 6))), r"extrinsics \[T, 6\] \(got \[3, 7\], \[2, 6\]\)"),
     (lambda: in_form(np.zeros((1, 7)), "euler"), "rotation must be one of euler_xyz"),
-    (lambda: grip(np.zeros((1, 7)), "none"), "gripper must be continuous or binary"),
+    (lambda: gripper_values(np.zeros((1, 7)), "none"), "gripper must be continuous or binary"),
 ])  # fmt: skip
 def test_wrong_shapes_are_named(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):

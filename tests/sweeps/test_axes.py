@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vjepa_pipe import ConfigError
-from vjepa_pipe.composition.hydra_loader import our_hydra
+from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.composition.sweep_words import as_hydra_overrides
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.sweeps.axes import _element, expand
@@ -19,7 +19,7 @@ from vjepa_pipe.sweeps.sampling import unit_points
 
 
 def points(*arguments: str, **options: Any) -> list[list[str]]:
-    with our_hydra() as loader:
+    with hydra_loader() as loader:
         return expand(arguments, SweepConfig(**options), loader)
 
 

@@ -17,7 +17,7 @@ from toy_task import TARGET
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.sources.tables.cache import MAPPED_BYTES
 from vjepa_pipe.sweeps.plan import Point
-from vjepa_pipe.sweeps.sweep import say_what_is_left
+from vjepa_pipe.sweeps.sweep import raise_if_unfinished
 
 
 @pytest.mark.parametrize("launcher", ["local", "submitit_local"])
@@ -96,7 +96,7 @@ def test_sweeps_and_runs_started_together_never_share_a_folder(tmp_path: Path, t
 def test_a_point_that_could_not_even_begin_its_record_says_why(tmp_path: Path) -> None:
     points = [Point("a", ["seed=1"], "000_a"), Point("b", ["seed=2"], "001_b")]
     with pytest.raises(UserError) as error:
-        say_what_is_left(points, tmp_path, None, {"000_a": "cannot write to the output folder: File too large"})
+        raise_if_unfinished(points, tmp_path, None, {"000_a": "cannot write to the output folder: File too large"})
     assert str(error.value).splitlines()[:3] == [
         "2 of 2 points are not done:",
         "  000_a (seed=1): cannot write to the output folder: File too large",

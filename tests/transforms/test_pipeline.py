@@ -230,7 +230,7 @@ def test_any_clip_can_be_evaluated(shape: tuple[int, int, int], views: int) -> N
     ("settings_", "message"),
     [
         ({"keep_geometry": True}, r"data_aug.horizontal_flip must be false with keep_geometry"),
-        ({"crop_scale": (1.0, 0.3)}, r"data_aug.crop_scale must be written smaller first \(got \[1.0, 0.3\]\)"),
+        ({"crop_scale": (1.0, 0.3)}, r"data_aug.crop_scale must be in ascending order \(got \[1.0, 0.3\]\)"),
         ({"rand_augment_order": "during"}, r"data_aug.rand_augment_order must be one of after_crop, before_crop"),
         ({"rand_augment": "rand-p1"}, r"data_aug.rand_augment has no part 'p1'"),
         ({"normalize_std": (0.2, 0.0, 0.2)}, r"data_aug.normalize_std\[1\] must be > 0"),

@@ -19,7 +19,7 @@ from vjepa_pipe.composition.run_names import folder_name
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.experiments import compose_with_provenance
-from vjepa_pipe.records import unclaimed
+from vjepa_pipe.records import claim_folder
 from vjepa_pipe.records.environment import code, data_fingerprint, versions
 from vjepa_pipe.records.files import read_record
 from vjepa_pipe.records.origin import existing
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
         return 0
     from vjepa_pipe.tasks import run_task
 
-    folder = unclaimed(Path("outputs") / now.experiment.name / folder_name(now.experiment))
+    folder = claim_folder(Path("outputs") / now.experiment.name / folder_name(now.experiment))
     run_task(now.experiment, folder, now.origin, given.overrides)
     return 0
 

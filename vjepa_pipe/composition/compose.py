@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vjepa_pipe.composition.hydra_loader import our_hydra
+from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.composition.store import register
 from vjepa_pipe.config.build import build
 from vjepa_pipe.config.check import deeper_faults
@@ -27,7 +27,7 @@ def compose_dict(overrides: Sequence[str], config_dir: str | Path | None = None)
     """The composed config as Hydra gives it: typed by the schemas, but not checked further."""
     register()
     own = [str(Path(config_dir).resolve())] if config_dir is not None else []
-    with our_hydra():
+    with hydra_loader():
         return hydra.compose(PRIMARY, overrides=with_search_path(overrides, own))
 
 

@@ -19,7 +19,7 @@ def version_base() -> dict[str, str]:
 
 
 @contextmanager
-def our_hydra() -> Iterator[ConfigLoader]:
+def hydra_loader() -> Iterator[ConfigLoader]:
     """Hydra, initialised with our config folder; what was active before is active again afterwards."""
     around = GlobalHydra.instance()
     active, around.hydra = around.hydra, None

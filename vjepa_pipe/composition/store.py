@@ -79,10 +79,10 @@ def register() -> None:
         return
     store.store(name=ROOT, node=ExperimentConfig, provider="vjepa_pipe")
     store.store(group="hydra/sweeper", name="vjepa_pipe", node=SweepConfig, provider="vjepa_pipe")
-    store.repo["schema"] = {f"{name}.yaml": Unmade(name, schema) for name, schema in SCHEMAS.items()}
+    store.repo["schema"] = {f"{name}.yaml": LazySchema(name, schema) for name, schema in SCHEMAS.items()}
 
 
-class Unmade(ConfigNode):
+class LazySchema(ConfigNode):
     """A schema whose node is made when Hydra loads it: a config uses a dozen of them, and each takes milliseconds."""
 
     def __init__(self, name: str, schema: type) -> None:

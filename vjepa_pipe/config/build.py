@@ -153,7 +153,7 @@ def broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:
         and all(isinstance(v, (int, float)) for v in value)
         and value[0] > value[1]
     ):
-        broken.append(f"{where} must be written smaller first (got {shown(list(value))})")
+        broken.append(f"{where} must be in ascending order (got {shown(list(value))})")
     if bounds.not_empty and not value:
         broken.append(f"{where}{WANTING[1]} {bounds.help}")
     return broken

@@ -8,7 +8,7 @@ from typing import Any
 from vjepa_pipe.config.errors import UserError
 
 
-def extra(module: str, name: str) -> Any:
+def import_extra(module: str, name: str) -> Any:
     """A module of an optional dependency.
 
     Args:

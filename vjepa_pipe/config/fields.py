@@ -30,7 +30,7 @@ class Bounds:
         le: Largest value allowed.
         lt: Every value must be smaller.
         choices: The only values allowed.
-        ordered: A pair must be written smaller first.
+        ordered: A pair must be in ascending order.
         not_empty: A string or list must hold something.
         path: The field names a file or folder: kept out of a run's identity where it is output only.
         affects_results: False for settings that change speed or reporting, never a batch.

@@ -55,7 +55,7 @@ def one_clip_mode(experiment: ExperimentConfig) -> Iterator[str]:
         value = getattr(data, name)
         if value is not None and data.clip_mode != mode:
             yield (
-                f"data.{name}={value} is not read with data.clip_mode={data.clip_mode}: "
+                f"data.{name}={value} has no effect when data.clip_mode={data.clip_mode}: "
                 f"set data.clip_mode={mode} or leave it out"
             )
 
@@ -96,7 +96,7 @@ def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
     if robotics.camera_frame and data.extrinsics_key == "":
         yield "robotics.camera_frame needs data.extrinsics_key: where the camera's pose is"
     if robotics.statistics is not None and robotics.normalization == "none":
-        yield "robotics.statistics is not read with robotics.normalization=none"
+        yield "robotics.statistics has no effect when robotics.normalization=none"
 
 
 def one_crop(experiment: ExperimentConfig) -> Iterator[str]:

@@ -17,7 +17,7 @@ from vjepa_pipe.config.registry import get_video_dataset
 from vjepa_pipe.config.video import VideoFields
 from vjepa_pipe.datasets.caption_tokens import CaptionTokens, load_tokenizer
 from vjepa_pipe.datasets.limits import check_file
-from vjepa_pipe.datasets.stats import Laps, SampleStats
+from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.video import Clip, VideoDataset
 from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.sources import Rows
@@ -104,7 +104,7 @@ class CaptionedDataset(VideoDataset):
         return self._read_timed(key)[0]
 
     def _read_timed(self, key: SampleKey) -> tuple[Clip, torch.Tensor]:
-        path, laps = self.sources[key.source].path(key.row), Laps()
+        path, laps = self.sources[key.source].path(key.row), Stopwatch()
         check_file(path, self.max_file_bytes)
         with self.decoder.open(path) as video:
             times = times_of(video.frame_times, video.fps)
@@ -119,7 +119,7 @@ class CaptionedDataset(VideoDataset):
     def sample(self, key: SampleKey) -> dict[str, Any]:
         """The sample of a key, without `key` and `replaced`; errors as for `read`."""
         clip, times = self._read_timed(key)
-        laps, indices = Laps(), torch.from_numpy(clip.indices[0])
+        laps, indices = Stopwatch(), torch.from_numpy(clip.indices[0])
         sample = self._packed(key, self._transformed(clip.frames, key, 0), times, indices)
         stats = SampleStats(len(indices), clip.frames_decoded, clip.open_sec, clip.decode_sec, laps())
         return sample | {"stats": stats}

@@ -17,7 +17,7 @@ from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.robot_frames import OpenTrack, RobotFrames
 from vjepa_pipe.datasets.robot_statistics import load_statistics
-from vjepa_pipe.datasets.stats import Laps, SampleStats
+from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.robotics.encoding import encode
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import EYES, CameraTrack, DroidSource, Episode, EpisodeError, LeRobotSource, RobotSource
@@ -150,7 +150,7 @@ class RobotDataset(KeyedDataset):
         Raises:
             SampleError: If the episode cannot be read, or no clip fits into it.
         """
-        laps = Laps()
+        laps = Stopwatch()
         with self.sources[key.source].open(key.row) as episode, ExitStack() as opened:
             tracks = self._tracks(episode, generator(key, "camera"))
             for track in tracks:
@@ -215,7 +215,7 @@ class RobotDataset(KeyedDataset):
 
     def sample(self, key: SampleKey) -> dict[str, Any]:
         """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
-        clip, laps = self.read(key), Laps()
+        clip, laps = self.read(key), Stopwatch()
         videos = [self._transformed(part, key, self._crop_of(view)) for view, part in enumerate(clip.frames)]
         used = sum(len(np.unique(numbers)) for numbers in clip.indices)
         found: dict[str, Any] = {

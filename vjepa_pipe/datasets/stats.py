@@ -24,7 +24,7 @@ class SampleStats(NamedTuple):
     transform_sec: float
 
 
-class Laps:
+class Stopwatch:
     """A stop watch: each call gives the seconds since the one before."""
 
     def __init__(self) -> None:

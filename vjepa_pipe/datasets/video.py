@@ -14,7 +14,7 @@ import torch
 from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
-from vjepa_pipe.datasets.stats import Laps, SampleStats
+from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.still import is_image, read_still
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_indexes, read_rows
@@ -162,7 +162,7 @@ class VideoDataset(KeyedDataset):
             ClipError: If no clip fits into it.
         """
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
-        laps = Laps()
+        laps = Stopwatch()
         facts = check_file(path, self.max_file_bytes)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
@@ -195,7 +195,7 @@ class VideoDataset(KeyedDataset):
     def sample(self, key: SampleKey) -> dict[str, Any]:
         """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
         rows, clip = self.sources[key.source], self.read(key)
-        frames, laps = np.split(clip.frames, len(clip.indices)), Laps()
+        frames, laps = np.split(clip.frames, len(clip.indices)), Stopwatch()
         video = _stack_views([self._transformed(part, key, i) for i, part in enumerate(frames)])
         used = len(np.unique(np.concatenate(clip.indices)))
         indices = [torch.from_numpy(np.asarray(part, dtype=np.int64)) for part in clip.indices]

@@ -63,7 +63,7 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it.
 
     Raises:
-        UserError: If it cannot be made, or what has its name is no folder.
+        UserError: If it cannot be made, or what has its name is not a directory.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

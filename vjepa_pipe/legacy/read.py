@@ -125,7 +125,7 @@ class _Unfolding:
             key = str(key_node.value)
             inner = f"{where}.{key}" if where else key
             if key in own:
-                raise ConfigError([f"{self.path}:{line}: {inner} stands here a second time"])
+                raise ConfigError([f"{self.path}:{line}: {inner} is a duplicate key"])
             self.lines[inner] = line
             own[key] = self.value(value_node, inner)
         return merged | own

@@ -21,7 +21,7 @@ _COUNTED_ELSEWHERE = frozenset({
 """Settings that a state knows by what they lead to: sizes of batch and epoch, weights, sources."""
 
 
-def made_of(experiment: ExperimentConfig, sources: Sequence[Source]) -> dict[str, str]:
+def fingerprints(experiment: ExperimentConfig, sources: Sequence[Source]) -> dict[str, str]:
     """A hash for each source, for the weights, and for each group of settings that changes a batch.
 
     Where files lie does not count, nor what affects only speed; whoever moves a data set can go on.

@@ -64,7 +64,7 @@ class ClipLoader(DataLoader[Any]):
         seed: The experiment's.
         worker_start: Called in each worker.
         quarantine: File that gets a line for each bad row.
-        made_of: Gives hashes of what the run is made of; saved in states and compared when they are loaded.
+        fingerprints: Gives hashes of what the run is made of; saved in states and compared when they are loaded.
         drop_last: Whether the epoch was cut to whole batches.
         ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
     """
@@ -87,7 +87,7 @@ class ClipLoader(DataLoader[Any]):
         seed: int,
         worker_start: WorkerStart,
         quarantine: Path,
-        made_of: Callable[[], Mapping[str, str]],
+        fingerprints: Callable[[], Mapping[str, str]],
         *,
         drop_last: bool = False,
         ranks_found: bool = False,
@@ -113,7 +113,7 @@ class ClipLoader(DataLoader[Any]):
         self._seed = seed
         self._worker_start = worker_start
         self._quarantine = QuarantineWriter(quarantine)
-        self._hashes = made_of
+        self._hashes = fingerprints
         self._ranks_found = ranks_found
         self._fetch = FetchBatch(dataset, collate)
         self._blame = Blame(dataset, config.max_restarts, self._blamed)

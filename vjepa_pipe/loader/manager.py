@@ -18,7 +18,7 @@ from vjepa_pipe.datasets.files import existing_files, file_format
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
-from vjepa_pipe.loader.identity import made_of
+from vjepa_pipe.loader.identity import fingerprints
 from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
@@ -199,7 +199,7 @@ class DataManager:
             seed,
             start,
             self.output_dir / quarantine_name(self.rank, self.world_size),
-            partial(made_of, self.config, dataset.sources),
+            partial(fingerprints, self.config, dataset.sources),
             drop_last=drop_last,
             ranks_found=self._ranks_found,
         )

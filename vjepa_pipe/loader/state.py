@@ -30,7 +30,7 @@ class LoaderState:
         epoch_size: Samples in the epoch, over all ranks.
         global_batch_size: Samples in a batch, over all ranks.
         world_size: Number of ranks; told, not checked.
-        made_of: Hashes of everything that decides what stands at a position, by name.
+        fingerprints: Hashes of everything that decides what stands at a position, by name.
     """
 
     version: int
@@ -40,7 +40,7 @@ class LoaderState:
     epoch_size: int
     global_batch_size: int
     world_size: int
-    made_of: dict[str, str]
+    fingerprints: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON and `torch.save` can hold, with a checksum over them."""
@@ -80,8 +80,8 @@ class LoaderState:
             for name in ("seed", "epoch_size")
             if getattr(self, name) != getattr(here, name)
         ]
-        names = sorted(self.made_of.keys() | here.made_of.keys())
-        return numbers + [name for name in names if self.made_of.get(name) != here.made_of.get(name)]
+        names = sorted(self.fingerprints.keys() | here.fingerprints.keys())
+        return numbers + [name for name in names if self.fingerprints.get(name) != here.fingerprints.get(name)]
 
 
 _KINDS = {int: "whole number >= 0", dict: "mapping"}

@@ -13,6 +13,6 @@ Nothing here imports torch.
 
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.read import Run, find_runs, read_origin, read_run, run_from
-from vjepa_pipe.records.record import RunRecord, unclaimed
+from vjepa_pipe.records.record import RunRecord, claim_folder
 
-__all__ = ["Origin", "Run", "RunRecord", "find_runs", "read_origin", "read_run", "run_from", "unclaimed"]
+__all__ = ["Origin", "Run", "RunRecord", "claim_folder", "find_runs", "read_origin", "read_run", "run_from"]

@@ -129,7 +129,7 @@ def data_files(experiment: ExperimentConfig) -> list[str]:
     return data.data_paths or [os.environ[name] for name in data.path_variables if os.environ.get(name)]
 
 
-def unclaimed(folder: Path) -> Path:
+def claim_folder(folder: Path) -> Path:
     """A folder of this name that this process alone may use.
 
     Two equal experiments that are started in the same second are given the same name; the second one gets a number.

@@ -11,7 +11,7 @@ from vjepa_pipe.robotics.actions import compose, differences
 from vjepa_pipe.robotics.alignment import AlignmentError, frames_at, physical_rows, reference_rows, timed_rows
 from vjepa_pipe.robotics.cameras import project
 from vjepa_pipe.robotics.forms import ROTATION_SIZES, in_form
-from vjepa_pipe.robotics.gripper import grip
+from vjepa_pipe.robotics.gripper import gripper_values
 from vjepa_pipe.robotics.poses import in_camera_frame
 from vjepa_pipe.robotics.statistics import Statistics
 
@@ -22,7 +22,7 @@ __all__ = [
     "compose",
     "differences",
     "frames_at",
-    "grip",
+    "gripper_values",
     "in_camera_frame",
     "in_form",
     "physical_rows",

@@ -8,7 +8,7 @@ from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.robotics.actions import STATE, differences
 from vjepa_pipe.robotics.forms import in_form
-from vjepa_pipe.robotics.gripper import grip
+from vjepa_pipe.robotics.gripper import gripper_values
 from vjepa_pipe.robotics.poses import Array, in_camera_frame
 
 
@@ -36,7 +36,9 @@ def encode(
             raise ConfigError(["robotics.camera_frame needs data.extrinsics_key: where the camera's pose is"])
         states = in_camera_frame(states, extrinsics)
     if config.gripper_inverted or config.gripper == "binary":
-        states = grip(states, "binary" if config.gripper == "binary" else "continuous", config.gripper_inverted)
+        states = gripper_values(
+            states, "binary" if config.gripper == "binary" else "continuous", config.gripper_inverted
+        )
     written = _written(states, config)
     if config.action == "dataset":
         assert recorded is not None, "action=dataset reads the dataset's actions"

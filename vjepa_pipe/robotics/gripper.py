@@ -9,7 +9,7 @@ from vjepa_pipe.robotics.poses import Array
 CLOSED_FROM = 0.5
 
 
-def grip(states: Array, handling: str, inverted: bool = False) -> Array:
+def gripper_values(states: Array, handling: str, inverted: bool = False) -> Array:
     """States with their gripper as a model wants it.
 
     Args:

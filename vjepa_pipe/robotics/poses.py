@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.extras import import_extra
 
 Array = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ POSE = 6
 
 def rotations(angles: Array) -> Any:
     """The scipy rotations of Euler angles `[T, 3]`, in radians about the fixed x, y and z axes."""
-    return extra("scipy.spatial.transform", "robotics").Rotation.from_euler("xyz", angles)
+    return import_extra("scipy.spatial.transform", "robotics").Rotation.from_euler("xyz", angles)
 
 
 def angles_of(rotation: Any) -> Array:

@@ -49,7 +49,7 @@ def scaled(interval: IntervalSweep, at: float) -> int | float:
     """
     low, high = interval.start, interval.end
     if low is None or high is None or not low < high:
-        raise ValueError(f"interval({low},{high}) must be written smaller first")
+        raise ValueError(f"interval({low},{high}) must be in ascending order")
     if "log" in interval.tags:
         if low <= 0:
             raise ValueError(f"interval({low},{high}) must be above 0 for a logarithmic scale")

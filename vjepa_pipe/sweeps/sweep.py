@@ -79,7 +79,7 @@ class Sweep:
         report_sweep(sweep_dir)
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
-        say_what_is_left(plan.points, sweep_dir, stopped_by, faults)
+        raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults)
 
     def _earlier(self, arguments: list[str]) -> tuple[Path, Plan]:
         sweep_dir = Path(str(self._options.resume))
@@ -136,7 +136,7 @@ def _runs(plan: Plan) -> list[Run]:
     ]
 
 
-def say_what_is_left(
+def raise_if_unfinished(
     points: Sequence[Point], sweep_dir: Path, stopped_by: BaseException | None, faults: Mapping[str, str]
 ) -> None:
     """Nothing if all points are done.

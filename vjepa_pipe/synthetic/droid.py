@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.sources.folders import new_folder
 from vjepa_pipe.sources.robots.episodes import EYES
 from vjepa_pipe.synthetic.robot_world import CAMERA_PLACES, HEIGHT, WIDTH, Motion, camera_pose, draw_frames
@@ -77,7 +77,7 @@ def _write_trajectory(folder: Path, motion: Motion, index: int, short: bool) -> 
     folder.mkdir(parents=True)
     milliseconds = START_MS + np.round(motion.times * 1000).astype(np.int64)
     videos = folder / "recordings" / "MP4"
-    with extra("h5py", "robotics").File(folder / "trajectory.h5", "w") as file:
+    with import_extra("h5py", "robotics").File(folder / "trajectory.h5", "w") as file:
         file["observation/robot_state/cartesian_position"] = motion.states[:, :6]
         file["observation/robot_state/gripper_position"] = motion.states[:, 6]
         file["action/cartesian_velocity"] = motion.velocities[:, :6]

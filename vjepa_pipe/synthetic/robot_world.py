@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.synthetic.shapes import Image, background
 
 Array = NDArray[np.float64]
@@ -100,7 +100,7 @@ def draw_frames(states: Array, pose: Array, seed: int) -> Iterator[Image]:
 
 
 def _rotation() -> Any:
-    return extra("scipy.spatial.transform", "robotics").Rotation
+    return import_extra("scipy.spatial.transform", "robotics").Rotation
 
 
 def _capsule(picture: Image, start: Array, end: Array, radius: float, colour: tuple[int, int, int]) -> None:

@@ -92,7 +92,7 @@ def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
 
 
 def what_to_change(times: list[SourceTimes], rate: float, workers: int) -> str:
-    """The largest stage of the dearest source, in words."""
+    """The largest stage of the slowest source, in words."""
     worst = max(times, key=lambda t: t.total)
     stage = max(STAGES, key=lambda s: getattr(worst, s))
     share = getattr(worst, stage) / worst.total

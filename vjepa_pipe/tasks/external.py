@@ -65,7 +65,7 @@ def _entry(task: ExternalTaskConfig) -> Callable[..., Any]:
         raise ConfigError([f"task.entry must be module:function (got {task.entry})"])
     if task.path is not None:
         if not Path(task.path).is_dir():
-            raise UserError(f"task.path={task.path} is no folder")
+            raise UserError(f"task.path={task.path} is not a directory")
         sys.path.insert(0, str(Path(task.path).resolve()))
     try:
         module = importlib.import_module(module_name)

@@ -48,14 +48,16 @@ def run_task(
         raise ConfigError(faults)
 
     with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0], command) as record:
-        metrics = locate(experiment.task._target_, "task._target_")(_going_on(experiment, output_dir), output_dir)
+        metrics = locate(experiment.task._target_, "task._target_")(
+            _resume_if_interrupted(experiment, output_dir), output_dir
+        )
         if not isinstance(metrics, Mapping):
             raise UserError(f"{experiment.task._target_} returned {type(metrics).__name__}, not a dict of metrics")
         record.finish(metrics)
     return dict(metrics)
 
 
-def _going_on(experiment: ExperimentConfig, output_dir: Path) -> ExperimentConfig:
+def _resume_if_interrupted(experiment: ExperimentConfig, output_dir: Path) -> ExperimentConfig:
     """The experiment, going on from the place that an attempt before it left in this folder, as a requeued job must.
 
     What is asked of the folder does not change while ranks start, so that all of them decide alike.

@@ -62,7 +62,7 @@ def move_rows(frames: UInt8, slope: float, shift: float) -> UInt8:
     for index, frame in enumerate(frames.reshape(count, lines, -1)):
         four = room.four_neighbours(frame)
         values, doubtful = room.mix(four, moves.weights)
-        _reckon_again(values, np.flatnonzero(doubtful & wanted), frames[index], moves)
+        _recompute_exactly(values, np.flatnonzero(doubtful & wanted), frames[index], moves)
         np.copyto(out[index], values, where=wanted)
     return out.reshape(frames.shape)
 
@@ -153,7 +153,7 @@ class _Room:
         return self._high, (self._low != self._high) & ~flat
 
 
-def _reckon_again(values: UInt8, doubtful: NDArray[np.intp], frame: UInt8, moves: _Moves) -> None:
+def _recompute_exactly(values: UInt8, doubtful: NDArray[np.intp], frame: UInt8, moves: _Moves) -> None:
     """Put what Pillow's own arithmetic gives in place of doubtful values `[lines, positions * C]`."""
     if not doubtful.size:
         return

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.sources.errors import EpisodeError, SourceError
 from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, finite
@@ -76,7 +76,7 @@ class DroidEpisode:
         if not (self._folder / TRAJECTORY).is_file():
             raise EpisodeError(folder, f"holds no {TRAJECTORY}")
         try:
-            self._file = extra("h5py", "robotics").File(self._folder / TRAJECTORY, "r")
+            self._file = import_extra("h5py", "robotics").File(self._folder / TRAJECTORY, "r")
         except OSError as error:
             reason = str(error).splitlines()[0]
             raise EpisodeError(self._folder / TRAJECTORY, f"cannot be read as HDF5 ({reason})") from error

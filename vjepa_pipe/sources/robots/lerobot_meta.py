@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.files.regular_file import read_regular, regular_file
 from vjepa_pipe.sources.errors import SourceError
 
@@ -165,7 +165,7 @@ def _episodes_v3(root: Path, cameras: Sequence[str]) -> tuple[dict[str, NDArray[
     files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
     if not files:
         raise SourceError(root / "meta" / "episodes", "holds no parquet file, which a dataset of version v3.0 has")
-    pyarrow, parquet = extra("pyarrow", "robotics"), extra("pyarrow.parquet", "robotics")
+    pyarrow, parquet = import_extra("pyarrow", "robotics"), import_extra("pyarrow.parquet", "robotics")
     wanted = {
         "number": "episode_index", "length": "length",
         "chunk": "data/chunk_index", "file": "data/file_index", "first_row": "dataset_from_index",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vjepa_pipe.video.clips.sampler import ClipSampler
 
 
-def rooms(sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
+def last_starts(sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
     """The last start, counted from the segment's own, that the published loader can draw for each clip."""
     segment, length = num_frames // sampler.num_clips, sampler.frames_per_clip * _step(sampler, fps)
     return [max(0, segment - length - 1)] * sampler.num_clips

@@ -19,7 +19,7 @@ from vjepa_pipe.video.errors import ClipError
 class Windows(Protocol):
     """What a convention says about clips; its modules hold the two functions."""
 
-    def rooms(self, sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
+    def last_starts(self, sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
         """The last start of each clip, counted from the start of its segment."""
 
     def clips(
@@ -110,8 +110,8 @@ class ClipSampler:
         Uniform over every start allowed; all 0 without `random_clip_sampling`. Arguments and errors as for `draw`.
         """
         self._check_video(num_frames, fps)
-        rooms = WINDOWS[self.convention].rooms(self, num_frames, fps)
-        return [int(rng.integers(room + 1)) if self.random_clip_sampling else 0 for room in rooms]
+        last_starts = WINDOWS[self.convention].last_starts(self, num_frames, fps)
+        return [int(rng.integers(last + 1)) if self.random_clip_sampling else 0 for last in last_starts]
 
     def indices(self, num_frames: int, fps: float, starts: Sequence[int]) -> list[NDArray[np.int64]]:
         """The frames of the clips that start at `starts`; see `draw` for the other arguments, the result and errors.
@@ -122,9 +122,13 @@ class ClipSampler:
             starts: One start per clip, as `draw_starts` returns them.
         """
         self._check_video(num_frames, fps)
-        rooms = WINDOWS[self.convention].rooms(self, num_frames, fps)
-        if len(starts) != len(rooms) or not all(0 <= start <= room for start, room in zip(starts, rooms, strict=True)):
-            raise ClipError(f"starts must be {len(rooms)} numbers, the largest {rooms} (got {list(starts)})")
+        last_starts = WINDOWS[self.convention].last_starts(self, num_frames, fps)
+        if len(starts) != len(last_starts) or not all(
+            0 <= start <= last for start, last in zip(starts, last_starts, strict=True)
+        ):
+            raise ClipError(
+                f"starts must be {len(last_starts)} numbers, the largest {last_starts} (got {list(starts)})"
+            )
         return WINDOWS[self.convention].clips(self, num_frames, fps, starts)
 
     def _check_video(self, num_frames: int, fps: float) -> None:

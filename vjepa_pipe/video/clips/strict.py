@@ -22,7 +22,7 @@ class Segment(NamedTuple):
     length: int
 
 
-def rooms(sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
+def last_starts(sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
     """The last start, counted from the segment's own, from which each clip still fits; 0 where none does."""
     span = _span(sampler, fps)
     return [max(0, segment.length - span) for segment in _segments(sampler, num_frames, span)]

@@ -26,7 +26,7 @@ from vjepa_pipe.video.index.packets import PacketIndex
 from vjepa_pipe.video.index.walk import index_packets
 from vjepa_pipe.video.opening import open_video
 
-SEEKS_RIGHT = ("mov", "matroska", "flv")
+SEEKABLE_FORMATS = ("mov", "matroska", "flv")
 # decord repeats the last good frame where one cannot be decoded. A share of the frames above this number raises; 0
 # would mean no limit.
 REPEATED_FRAMES_ALLOWED = 1e-9
@@ -71,7 +71,7 @@ class DecordReader(IndexedReader):
         container, stream = open_video(path)
         with container:
             kind = container.format.name.split(",")[0]
-            if kind not in SEEKS_RIGHT:
+            if kind not in SEEKABLE_FORMATS:
                 raise _NotForDecord(f"decord does not find every frame of {kind} files")
             tables = index_from_tables(path, container, stream, look_at_keys=True)
             self._index = tables or index_packets(path, container, stream)

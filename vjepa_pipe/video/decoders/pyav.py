@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 # Decoders that leave out a picture when told so with its packet. Others look ahead (libdav1d) or do not say.
-LEAVES_OUT = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v3", "vp8", "vp9", "wmv2"})
+SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v3", "vp8", "vp9", "wmv2"})
 
 
-class _Contradicted(VideoError):
+class _IndexMismatch(VideoError):
     """A packet is not what the tables at the head of its file, or its packed index, say."""
 
 
@@ -86,7 +86,7 @@ class PyavReader(IndexedReader):
         try:
             index = unpack_index(packets, float(self._stream.time_base or 0)) if packets else None
             index = index or index_from_tables(path, self._container, self._stream)
-            self._foretold = index is not None
+            self._predicted = index is not None
             self._index = index or index_packets(path, self._container, self._stream)
         except BaseException:
             self.close()
@@ -95,11 +95,11 @@ class PyavReader(IndexedReader):
     def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
             return self._as_rgb(numbers)
-        except _Contradicted:
+        except _IndexMismatch:
             promised = self.num_frames
             self.close()
             self._open()
-            self._index, self._foretold = index_packets(self.path, self._container, self._stream), False
+            self._index, self._predicted = index_packets(self.path, self._container, self._stream), False
             if self.num_frames != promised:
                 fault = f"its tables or index speak of {promised} frames, it holds {self.num_frames}"
                 raise VideoError(self.path, fault) from None
@@ -146,7 +146,7 @@ class PyavReader(IndexedReader):
         for run in self._index.runs(frames):
             try:
                 yield from self._decode(run)
-            except _Contradicted:
+            except _IndexMismatch:
                 raise
             except VideoError:
                 # Pictures behind a key packet may refer to some before it: all are decoded, from then on.
@@ -175,8 +175,8 @@ class PyavReader(IndexedReader):
             packets = self._packets_from(run.first)
             self.seek_sec += time.perf_counter() - started
             context = self._stream.codec_context
-            packets = islice(self._checked(packets, run) if self._foretold else packets, last + 1 - run.first)
-            may_skip = self._may_skip and index.timed and context.name in LEAVES_OUT
+            packets = islice(self._checked(packets, run) if self._predicted else packets, last + 1 - run.first)
+            may_skip = self._may_skip and index.timed and context.name in SKIPPABLE_CODECS
             codec, configuration = context.codec.canonical_name, context.extradata
             numbers, top_layer = MissingPictures(configuration) if codec == "h264" else None, 0
             if may_skip and codec == "hevc":
@@ -185,9 +185,9 @@ class PyavReader(IndexedReader):
                 top_layer = max(layers, default=0)
             context.flush_buffers()
             for number, packet in packets:
-                restarts = self._foretold and number == run.first != start
+                restarts = self._predicted and number == run.first != start
                 if restarts and not stands_alone(codec, configuration, bytes(packet)):
-                    raise _Contradicted(self.path, f"packet {number} is no key packet")
+                    raise _IndexMismatch(self.path, f"packet {number} is no key packet")
                 packet.pts = frame_of[number - run.first]
                 if numbers is not None and numbers.before(bytes(packet)):
                     raise VideoError(self.path, f"a picture that others refer to is missing before frame {packet.pts}")
@@ -236,10 +236,10 @@ class PyavReader(IndexedReader):
         shift: int | None = None
         for (number, packet), time_, place in zip(packets, times, places, strict=False):
             if packet.pts is None:
-                raise _Contradicted(self.path, "a packet without a time of showing")
+                raise _IndexMismatch(self.path, "a packet without a time of showing")
             shift = packet.pts - time_ if shift is None else shift
             if packet.pts != time_ + shift or packet.pos != place:
-                raise _Contradicted(self.path, f"packet {number} is not what was foretold")
+                raise _IndexMismatch(self.path, f"packet {number} is not what was foretold")
             yield number, packet
 
     def _after_seek(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]] | None:

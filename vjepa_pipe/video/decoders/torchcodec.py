@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.extras import extra
+from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.loader import SEEK_MODES
 from vjepa_pipe.video.clips.frame_times import ROUNDING
 from vjepa_pipe.video.decoders.indexed_reader import OpenReader
@@ -26,7 +26,7 @@ from vjepa_pipe.video.index.packets import PacketIndex
 from vjepa_pipe.video.index.walk import index_packets
 from vjepa_pipe.video.opening import open_video
 
-SEEKS_RIGHT = ("mov", "matroska", "flv")
+SEEKABLE_FORMATS = ("mov", "matroska", "flv")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class TorchcodecReader(OpenReader):
                 tables = index_from_tables(path, container, stream, look_at_keys=True)
                 index = tables or index_packets(path, container, stream)
                 kind = container.format.name.split(",")[0]
-                if kind not in SEEKS_RIGHT or not index.timed or not index.keys_alone or stream.time_base is None:
+                if kind not in SEEKABLE_FORMATS or not index.timed or not index.keys_alone or stream.time_base is None:
                     raise VideoError(path, f"torchcodec does not find every frame of this {kind} file; use PyavDecoder")
                 options = {"custom_frame_mappings": _frame_mappings(index, stream.time_base)}
             context = stream.codec_context
@@ -124,7 +124,7 @@ class TorchcodecReader(OpenReader):
 def _load() -> Any:
     """The module, with FFmpeg found: up to 0.16 it cannot be imported without, since then it says so."""
     try:
-        module = extra("torchcodec", "torchcodec")
+        module = import_extra("torchcodec", "torchcodec")
     except (RuntimeError, OSError) as error:
         raise UserError(f"torchcodec cannot be loaded ({_one_line(error)})") from error
     if getattr(module, "ffmpeg_major_version", 0) is None:

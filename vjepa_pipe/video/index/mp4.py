@@ -91,7 +91,7 @@ def _entries(path: str, container: InputContainer, stream: VideoStream) -> _Entr
     try:
         size = mp4_boxes.sizes(tables, count)
         place, decoded_at = mp4_boxes.places(tables, size), mp4_boxes.decoding_times(tables, count)
-        offsets, key = mp4_boxes.offsets_of_showing(tables, count), mp4_boxes.keys(tables, count)
+        offsets, key = mp4_boxes.composition_offsets(tables, count), mp4_boxes.keys(tables, count)
     except DamagedTable:
         return None
     # FFmpeg's clock starts where the edit list says, and an edit that cuts pictures away leaves its mark at an end.

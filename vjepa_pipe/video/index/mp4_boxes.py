@@ -116,7 +116,7 @@ def decoding_times(tables: memoryview, packets: int) -> Numbers:
     return times
 
 
-def offsets_of_showing(tables: memoryview, packets: int) -> Numbers:
+def composition_offsets(tables: memoryview, packets: int) -> Numbers:
     """From the decoding time of each packet to its time of showing (`ctts`), but for a constant."""
     box = find(tables, b"ctts")
     return np.zeros(packets, np.int64) if box is None else _repeated(box, packets)
