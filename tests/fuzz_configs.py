@@ -58,8 +58,8 @@ INTERPOLATIONS = (
     "${......seed}", "${a", "'${a'", "$${a}", "\\${a}", "${data}", "${mask}", "[${data}]", "${hydra:runtime.cwd}",
     "${hydra:nothing}", "${hydra:}", "${hydra.job.name}", "${hydra.nothing}", "${now:%Y}", "${now:}",
     "${experiment_id:}", "${experiment_id:1}", "${launched:}", "${launched:1,2}", "${seed}${", "'${seed}${'",
-    "${oc.env:${oc.env:X}}", "${data.${name}}", "${data[${seed}]}", "${data[0]}", "${data[}", "${seed.x}", "${name.x.y}",
-    "${data.data_paths.0}", "${data.data_paths[99]}", "${:}", "${ seed }", "${seed }", "${SEED}", "${é}", "${a b}",
+    "${oc.env:${oc.env:X}}", "${data.${name}}", "${data[${seed}]}", "${data[0]}", "${data[}", "${seed.x}",
+    "${name.x.y}", "${data.data_paths.0}", "${data.data_paths[99]}", "${:}", "${ seed }", "${seed }", "${SEED}", "${é}", "${a b}",
     "${nothing:{}}", "${nothing:[}", "${oc.env:HOME,}", "${" * 50 + "}" * 50, "${oc.decode:" * 50 + "1" + "}" * 50,
     "'" + "${" * 50 + "seed" + "}" * 50 + "'", "${name}" * 300,
 )  # fmt: skip
@@ -177,7 +177,8 @@ def odd_keys(name: str, chance: random.Random) -> list[str]:
     return [
         name[:place] + name[place + 1 :], name[:place] + chance.choice(".@/[] é_:,{'$") + name[place:], f"{name}.x",
         f"{name}._target_", f"{name}.__class__", f"{name}.", f".{name}", f"{name}..x", f"{name}[0]", f"{name}.0",
-        f"{name}@x", f"{name}@x:y", f"{name}/x", f"/{name}", f" {name}", f"{name} ", name.upper(), name * 30, "a." * 200 + "b",
+        f"{name}@x", f"{name}@x:y", f"{name}/x", f"/{name}", f" {name}", f"{name} ", name.upper(),
+        name * 30, "a." * 200 + "b",
     ]  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def read_source(words: Sequence[str], config_dir: Path | None = None) -> Source:
         UserError: If there is no such thing, or it cannot be read.
         ConfigError: If it has faults.
     """
-    if len(words) == 1 and os.path.exists(words[0]):  # of pathlib, a name too long for a file is an OSError
+    if len(words) == 1 and os.path.exists(words[0]):  # noqa: PTH110 - pathlib raises where a name is too long
         return _from_path(Path(words[0]))
     if len(words) == 1 and words[0].endswith((".yaml", ".yml")) and "=" not in words[0]:
         raise UserError(f"{words[0]} does not exist; name {FORMS}")
