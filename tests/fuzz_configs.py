@@ -19,12 +19,13 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-COUNT = 1000
+COUNT, AT_ONCE = 1000, 2
 SECONDS = 120  # for one list on a busy machine; longer is a hang
 FAULTS = ("traceback", "raw error", "unclear", "hang")
 RAW = re.compile(
@@ -59,8 +60,9 @@ INTERPOLATIONS = (
     "${hydra:nothing}", "${hydra:}", "${hydra.job.name}", "${hydra.nothing}", "${now:%Y}", "${now:}",
     "${experiment_id:}", "${experiment_id:1}", "${launched:}", "${launched:1,2}", "${seed}${", "'${seed}${'",
     "${oc.env:${oc.env:X}}", "${data.${name}}", "${data[${seed}]}", "${data[0]}", "${data[}", "${seed.x}",
-    "${name.x.y}", "${data.data_paths.0}", "${data.data_paths[99]}", "${:}", "${ seed }", "${seed }", "${SEED}", "${é}", "${a b}",
-    "${nothing:{}}", "${nothing:[}", "${oc.env:HOME,}", "${" * 50 + "}" * 50, "${oc.decode:" * 50 + "1" + "}" * 50,
+    "${name.x.y}", "${data.data_paths.0}", "${data.data_paths[99]}", "${:}", "${ seed }", "${seed }", "${SEED}", "${é}",
+    "${a b}", "${nothing:{}}", "${nothing:[}",
+    "${oc.env:HOME,}", "${" * 50 + "}" * 50, "${oc.decode:" * 50 + "1" + "}" * 50,
     "'" + "${" * 50 + "seed" + "}" * 50 + "'", "${name}" * 300,
 )  # fmt: skip
 VALUES = (
@@ -182,17 +184,19 @@ def odd_keys(name: str, chance: random.Random) -> list[str]:
     ]  # fmt: skip
 
 
-def outcomes(seed: int) -> Iterator[Outcome]:
+def outcomes(seed: int) -> list[Outcome]:
     """What comes of a seed's overrides, in two ways."""
     overrides = overrides_of(seed)
     ways = {"compose": composed, ("cfg" if seed % 2 else "check"): printed if seed % 2 else checked}
+    found = []
     for way, tried in ways.items():
         try:
             with at_most(SECONDS):
                 result, detail = tried(overrides)
         except Hang:
             result, detail = "hang", ""
-        yield Outcome(seed, way, result, detail, overrides)
+        found.append(Outcome(seed, way, result, detail, overrides))
+    return found
 
 
 def composed(overrides: Sequence[str]) -> tuple[str, str]:
@@ -276,7 +280,8 @@ def main(count: int, first: int = 0) -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.environ["VJEPA_PIPE_CACHE"] = str(Path(folder, "cache"))
-        found = [one for seed in range(first, first + count) for one in outcomes(seed)]
+        with ProcessPoolExecutor(AT_ONCE) as pool:
+            found = [one for some in pool.map(outcomes, range(first, first + count), chunksize=10) for one in some]
         os.chdir(HERE)
     print(f"{count} lists of overrides: {dict(Counter(f'{one.way} {one.result}' for one in found))}")
     for one in found:
