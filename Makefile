@@ -19,10 +19,11 @@ test-next: $(VENV)/.installed-dev
 	echo $(CURDIR)/$(VENV)-next/others > $$($(VENV)-next/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_others.pth
 	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/config tests/tasks tests/sweeps
 
-# Ten minutes of good and bad files under random kills and resumes; then thousands of damaged files.
+# Ten minutes of good and bad files under random kills and resumes; then thousands of damaged files and odd overrides.
 soak: $(VENV)/.installed-dev
 	$(BIN)/python tests/soak.py
 	$(BIN)/python tests/fuzz_files.py
+	$(BIN)/python tests/fuzz_configs.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import importlib
+import io
 import os
 import re
 import sys
@@ -100,6 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]
+    for stream in (sys.stdout, sys.stderr):  # whatever was typed can be shown, on whatever terminal
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     full_error = os.environ.get(FULL_ERROR) == "1"
     try:
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:

@@ -10,8 +10,9 @@ import yaml
 from program import launch
 from published_files import FILES, write_file
 
-from vjepa_pipe import compose
+from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.cli import main
+from vjepa_pipe.legacy.overrides import replace_legacy
 from vjepa_pipe.synthetic import write_synthetic_droid
 
 STREAM = ["task.preview_clips=0", "task.max_batches=1", "data.img_size=96"]
@@ -99,3 +100,16 @@ def test_export_prints_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     text = capsys.readouterr().out
     assert "# cannot be said here: data.convention=strict" in text
     assert yaml.safe_load(text)["data"]["dataset_fpcs"] == [4, 8]
+
+
+def test_two_files_of_one_name(tmp_path: Path, videos_csv: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.mkdir()
+    b.mkdir()
+    first = video_file(a, videos_csv)
+    second = write_file(b, "vjepa", meta__seed=8)
+    assert first.name == second.name
+    with pytest.raises(ConfigError, match=r"would both be experiment=legacy_.*: rename one") as error:
+        replace_legacy([f"legacy={first},{second}"])
+    assert str(first) in str(error.value) and str(second) in str(error.value)
+    assert len(replace_legacy([f"legacy={first},{first}"])) == 2

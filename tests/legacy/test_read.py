@@ -18,12 +18,14 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("app: [", "not YAML: .*line 1"),
+        ("app: [", "not YAML: .*line 2"),
         ("- a.yaml\n- b.yaml\n", "a list at top level"),
         ("just words", "holds no sections"),
         ("", "holds no sections"),
-        (BOMB, "aliases unfold into more than"),
-        ("a: &a\n  b: *a\n", "aliases unfold"),
+        (BOMB, "more than 10000 values, aliases unfolded"),
+        ("a: &a\n  b: *a\n", "the alias .a holds itself"),
+        ("a: " + "[" * 10_000 + "]" * 10_000, "levels|is not YAML"),
+        ("a: " + "[" * 200 + "]" * 200, "more than 100 levels"),
         ("app: vjepa\napp: vjepa\n", ":2: app is a duplicate key"),
         ("a: !!python/object/apply:os.system [ls]\n", ":1: the tag .*os.system is not read"),
         ("a: !!python/name:os.system x\n", "could not determine a constructor"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ def read_source(words: Sequence[str], config_dir: Path | None = None) -> Source:
         UserError: If there is no such thing, or it cannot be read.
         ConfigError: If it has faults.
     """
-    if len(words) == 1 and Path(words[0]).exists():
+    if len(words) == 1 and os.path.exists(words[0]):  # noqa: PTH110 - pathlib raises where a name is too long
         return _from_path(Path(words[0]))
     if len(words) == 1 and words[0].endswith((".yaml", ".yml")) and "=" not in words[0]:
         raise UserError(f"{words[0]} does not exist; name {FORMS}")
@@ -54,7 +55,7 @@ def read_source(words: Sequence[str], config_dir: Path | None = None) -> Source:
 
 def split_words(argument: str) -> list[str]:
     """One argument of the shell that may hold several overrides."""
-    return [argument] if Path(argument).exists() else shlex.split(argument)
+    return [argument] if os.path.exists(argument) else shlex.split(argument)  # noqa: PTH110
 
 
 def _from_path(path: Path) -> Source:

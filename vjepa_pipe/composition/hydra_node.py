@@ -7,9 +7,10 @@ Interpolations are read as text: what one stands for may change between this che
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -20,14 +21,16 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, HydraException
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.config.targets import TARGET, is_allowed_by_user
-from vjepa_pipe.files.yaml_file import yaml_text
+from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, yaml_text
 
 PLUGINS = {
     "launcher": (
@@ -77,13 +80,15 @@ def checked_hydra() -> Iterator[None]:
     place that all of them pass.
     """
     loader_class: Any = ConfigLoaderImpl
-    load = loader_class.load_configuration
+    load, defaults = loader_class.load_configuration, loader_class.compute_defaults_list
+
+    composing = _raising_hydras_errors(load)
 
     def load_checked(
         loader: ConfigLoaderImpl, config_name: str | None, overrides: list[str], *rest: Any, **more: Any
     ) -> DictConfig:
         _refuse_search_path(loader, config_name, overrides)
-        config: DictConfig = load(loader, config_name, list(overrides), *rest, **more)
+        config: DictConfig = composing(loader, config_name, list(overrides), *rest, **more)
         if faults := list(hydra_faults(config.hydra, overrides)):
             raise ConfigError(faults)
         return config
@@ -95,7 +100,7 @@ def checked_hydra() -> Iterator[None]:
     def read_checked(source: Any, config_path: str) -> ConfigResult:
         file = Path(source.path) / source._normalize_file_name(config_path)
         if file.exists() and not file.is_relative_to(conf_dir()):
-            yaml_text(file)
+            yaml_text(file, MAX_COMPOSED_VALUES)
         try:
             result: ConfigResult = read(source, config_path)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -103,10 +108,29 @@ def checked_hydra() -> Iterator[None]:
         return result
 
     loader_class.load_configuration, file_class.load_config = load_checked, read_checked
+    loader_class.compute_defaults_list = _raising_hydras_errors(defaults)
     try:
         yield
     finally:
         loader_class.load_configuration, file_class.load_config = load, read
+        loader_class.compute_defaults_list = defaults
+
+
+def _raising_hydras_errors(compose: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of Hydra's that composes; what its parsers do not see coming is a config error too."""
+
+    @functools.wraps(compose)
+    def composing(*arguments: Any, **more: Any) -> Any:
+        try:
+            return compose(*arguments, **more)
+        except (HydraException, OmegaConfBaseException, UserError):
+            raise
+        except RecursionError as error:
+            raise ConfigCompositionException("nested too deeply") from error
+        except Exception as error:
+            raise ConfigCompositionException(str(error) or type(error).__name__) from error
+
+    return composing
 
 
 def _refuse_search_path(loader: ConfigLoaderImpl, config_name: str | None, typed: Sequence[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.files.yaml_file import yaml_text
 
 DIRECTIVES = ("@package", "yaml-language-server")
 
@@ -38,7 +40,8 @@ def groups(config_dir: str | Path | None = None) -> list[str]:
 def group_options(group: str, config_dir: str | Path | None = None) -> list[str]:
     """The options of a config group; empty if there is no such group."""
     folders = [folder / group for folder in config_folders(config_dir)]
-    return sorted({file.stem for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")})
+    there = filter(os.path.isdir, folders)  # pathlib raises where a name is too long
+    return sorted({file.stem for folder in there for file in folder.glob("*.yaml")})
 
 
 def option_file(group: str, option: str, config_dir: str | Path | None = None) -> Path:
@@ -49,7 +52,7 @@ def option_file(group: str, option: str, config_dir: str | Path | None = None) -
     """
     for folder in config_folders(config_dir):
         file = folder / group / f"{option}.yaml"
-        if file.is_file():
+        if os.path.isfile(file):  # noqa: PTH113 - pathlib raises where a name is too long
             return file
     raise FileNotFoundError(f"{group}/{option}.yaml")
 
@@ -90,5 +93,5 @@ def first_directive(file: Path, name: str) -> str | None:
 
 
 def _header(file: Path) -> list[str]:
-    lines = file.read_text().splitlines()
+    lines = yaml_text(file).splitlines()
     return [line.lstrip("# ").rstrip() for line in itertools.takewhile(lambda line: line.startswith("#"), lines)]

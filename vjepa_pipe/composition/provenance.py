@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from vjepa_pipe.composition.options import first_directive
 from vjepa_pipe.composition.snapshot import leaves
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.files.yaml_file import Loader, yaml_text
 
 COMMAND_LINE = "command line"
 SCHEMA_DEFAULT = "schema default"
@@ -111,7 +112,7 @@ def _shown(file: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _lines(file: Path) -> list[tuple[str, int]]:
-    root = yaml.compose(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    root = yaml.compose(yaml_text(file), Loader=Loader)
     return [(path, line) for path, line in _walk(root) if path.split(".")[0] not in ("defaults", "hydra")]
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+LONGEST = 1000
+"""Characters of one message about a config."""
+
 
 class UserError(Exception):
     """Something outside the program is wrong: a setting, a file. Printed as one message."""
@@ -22,13 +25,19 @@ class ConfigError(UserError, ValueError):
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
+        self.faults = tuple(map(one_line, faults))
         super().__init__(self.faults)
 
     def __str__(self) -> str:
         if len(self.faults) == 1:
             return f"config error: {self.faults[0]}"
         return "\n".join([f"{len(self.faults)} config errors:", *(f"  - {fault}" for fault in self.faults)])
+
+
+def one_line(text: str) -> str:
+    """Text that quotes what anyone may have written: on one line, without control characters, its middle left out."""
+    text = "".join(sign if sign.isprintable() else " " if sign.isspace() else ascii(sign)[1:-1] for sign in text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

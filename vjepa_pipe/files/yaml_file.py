@@ -12,6 +12,8 @@ from vjepa_pipe.files.regular_file import open_regular
 
 MAX_BYTES = 16 << 20
 MAX_VALUES = 1_000_000
+MAX_COMPOSED_VALUES = 10_000
+"""Of a file that Hydra reads: composing this many takes OmegaConf a second or two."""
 MAX_DEPTH = 100
 """The packaged files have at most 6 levels and some 200 values."""
 
@@ -31,12 +33,16 @@ def read_yaml(file: str | Path) -> Any:
         raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
 
 
-def yaml_text(file: str | Path) -> str:
+def yaml_text(file: str | Path, max_values: int = MAX_VALUES) -> str:
     """The text of a YAML file, which is safe to build values from.
+
+    Args:
+        file: The file.
+        max_values: How many values it may unfold into.
 
     Raises:
         ConfigError: If it cannot be read, is larger than 16 MiB, is not YAML, has more than 100 levels or unfolds into
-            more than a million values.
+            too many values.
     """
     try:
         with open_regular(file) as stream:
@@ -47,7 +53,7 @@ def yaml_text(file: str | Path) -> str:
         raise ConfigError([f"{file} is larger than {MAX_BYTES} bytes: this is no config"])
     try:
         text = content.decode("utf-8")
-        _check(text, str(file))
+        _check(text, str(file), max_values)
     except UnicodeDecodeError as error:
         raise ConfigError([f"{file} is not a text file"]) from error
     except (yaml.YAMLError, RecursionError) as error:
@@ -55,7 +61,7 @@ def yaml_text(file: str | Path) -> str:
     return text
 
 
-def _check(text: str, file: str) -> None:
+def _check(text: str, file: str, max_values: int) -> None:
     """Walk a file's events, which are read one at a time: no value is built, no alias unfolded."""
     event: Any  # PyYAML's stubs let every mark and anchor be None
     unfolded: dict[str | None, int] = {}
@@ -79,5 +85,5 @@ def _check(text: str, file: str) -> None:
             count = counts.pop()
             unfolded[anchors.pop()] = count
             counts[-1] += count
-        if counts[-1] > MAX_VALUES:
-            raise ConfigError([f"{file}:{line}: aliases unfold into more than {MAX_VALUES} values"])
+        if counts[-1] > max_values:
+            raise ConfigError([f"{file}:{line}: more than {max_values} values, aliases unfolded: this is no config"])

@@ -59,11 +59,15 @@ def replace_legacy(overrides: Sequence[str]) -> list[str]:
         raise ConfigError(["legacy=FILE and experiment= both choose the experiment: give one of them"])
     if len(files) > 1:
         raise ConfigError([f"legacy is given {len(files)} times: give one file, or several to sweep over: legacy=A,B"])
-    chosen, folders = [], []
+    chosen: list[str] = []
+    folders: list[str] = []
     for name in files[0].split(","):
         file = name.strip("'\"")
         translation = translate(read_legacy(file), policies[-1] if policies else "error")
         option, folder = keep_experiment(translation)
+        if option in chosen and str(folder) not in folders:  # Hydra would take the first file for both
+            other = _named[option].translation.file.path
+            raise ConfigError([f"{LEGACY}{other},{file} would both be experiment={option}: rename one of the files"])
         chosen.append(option)
         folders.append(str(folder))
         words = [f"{LEGACY}{Path(file).resolve()}", *(f"{POLICY}{policy}" for policy in policies[-1:])]

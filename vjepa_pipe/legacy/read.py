@@ -10,11 +10,7 @@ from typing import Any
 import yaml
 
 from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.files.regular_file import regular_file
-
-MAX_BYTES = 1 << 20
-MAX_VALUES = 20_000
-"""Aliases can make a small file unfold without end; the largest published file has some 200 values."""
+from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, yaml_text
 
 _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -45,19 +41,11 @@ def read_legacy(path: str | Path) -> LegacyFile:
 
     Raises:
         ConfigError: If the file cannot be read, is not YAML, is no mapping of sections, names a key
-            twice, carries tags, or unfolds into more than 20,000 values.
+            twice, carries tags, or breaks a bound of `yaml_text`.
     """
     path = Path(path)
+    loader = yaml.SafeLoader(yaml_text(path, MAX_COMPOSED_VALUES))  # Hydra reads the experiment that is made of it
     try:
-        if regular_file(path).st_size > MAX_BYTES:
-            raise ConfigError([f"{path}: larger than {MAX_BYTES} bytes: this is no experiment"])
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError([f"legacy={path}: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: not a text file"]) from error
-    try:
-        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
     except yaml.YAMLError as error:
         raise ConfigError([f"{path}: not YAML: {_one_line(error)}"]) from error
@@ -82,28 +70,20 @@ def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 
 class _Unfolding:
-    """From YAML nodes to values, counting them."""
+    """From YAML nodes to values."""
 
     def __init__(self, path: Path, loader: yaml.SafeLoader) -> None:
         self.path = path
         self.loader = loader
         self.lines: dict[str, int] = {}
-        self._count = 0
-        self._open: set[int] = set()
 
     def value(self, node: yaml.Node, where: str) -> Any:
-        self._count += 1
         line = node.start_mark.line + 1
-        if self._count > MAX_VALUES or id(node) in self._open:
-            raise ConfigError([f"{self.path}:{line}: aliases unfold into more than {MAX_VALUES} values"])
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, where)
         if node.tag not in _PLAIN:
             raise ConfigError([f"{self.path}:{line}: the tag {node.tag} is not read: plain values only"])
-        self._open.add(id(node))
-        value = self._mapping(node, where) if isinstance(node, yaml.MappingNode) else self._list(node, where)
-        self._open.remove(id(node))
-        return value
+        return self._mapping(node, where) if isinstance(node, yaml.MappingNode) else self._list(node, where)
 
     def _list(self, node: yaml.Node, where: str) -> list[Any]:
         items = []

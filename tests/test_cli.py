@@ -1,0 +1,76 @@
+"""What the command line says to words that it cannot take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from toy_task import TARGET
+
+from vjepa_pipe import ConfigError, compose
+from vjepa_pipe.cli import main
+from vjepa_pipe.commands import COMMANDS
+from vjepa_pipe.config import targets
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--resolve"], "config error: --resolve needs --cfg job"),
+    (["--resolve", "seed=1"], "config error: --resolve needs --cfg job"),
+    (["--experimental-rerun", "x.pickle"], "config error: --experimental-rerun is not offered: vjepa-pipe rerun"),
+    (["--allow"], "config error: --allow needs a name"),
+    (["shwo"], "config error: shwo is not a command (did you mean show?)"),
+    (["chekc", "seed=1"], "config error: chekc is not a command (did you mean check?)"),
+    (["-m", "seed=range(1,1000000000)"], "config error: a sweep must have at most 100000 points (got 999999999 of"),
+    (["name=../../x"], "config error: name must be a folder below outputs/, without '..' (got '../../x')"),
+    (["name=/tmp/x"], "config error: name must be a folder below outputs/"),
+    (["data.source_names=[a/b]"], "config error: data.source_names must be plain names, without '/' (got 'a/b')"),
+    (["data.source_names=['..']"], "config error: data.source_names must be plain names, without '/' (got '..')"),
+    (["name=${nothing}"], "config error: name"),
+])  # fmt: skip
+def test_one_clear_line(words: list[str], message: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(message) and len(said.splitlines()) == 1
+    assert not list(here.iterdir())
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in COMMANDS)
+
+
+def test_a_class_of_the_user_stands_where_it_is_allowed(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(targets, "_allowed", [])
+    assert main([TARGET]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("config error: task._target_: toy_task.run is not an allowed target") and "--allow" in said
+    assert main(["--allow", "toy_task.other", TARGET]) == 2
+    assert not list(here.rglob("ran.txt"))
+    assert main(["--allow", "toy_task.run", TARGET]) == 0
+    assert len(list(here.rglob("ran.txt"))) == 1
+
+
+def test_a_text_is_no_list_of_overrides() -> None:
+    with pytest.raises(ConfigError, match=r"compose takes a list of overrides: compose\(\['data=synthetic'\]\)"):
+        compose("data=synthetic")
+
+
+@pytest.mark.parametrize("value", [
+    "${nothing}", "${data.nothing}", "${nothing:1}", "${oc.env:NO_SUCH_VARIABLE}", "'${'", "'${}'", "${...name}",
+    "${name}", "${data.clip_mode.x}", "${data}", "${oc.decode:'[1'}", "'${data[}'",
+])  # fmt: skip
+def test_bad_interpolations(value: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        compose([f"name={value}"])
+    (fault,) = error.value.faults
+    assert fault.startswith(("name", "data")) and "full_key" not in fault
