@@ -295,6 +295,17 @@ def test_meta_of_the_other_version(lerobot: Path) -> None:
         open_lerobot(lerobot)
 
 
+@pytest.mark.parametrize(
+    "line", ["3", "null", "{}", '{"episode_index": 0}', '{"episode_index": "x", "length": 2}',
+             f'{{"episode_index": {10**30}, "length": 2}}', "[" * 5000]
+)  # fmt: skip
+def test_lines_that_are_no_episodes(line: str, cache: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(write_synthetic_lerobot(cache, 4, "v2.1"), tmp_path / "lerobot"))
+    (root / "meta" / "episodes.jsonl").write_text(f"{line}\n")
+    with pytest.raises(SourceError, match=r"episodes\.jsonl"):
+        open_lerobot(root)
+
+
 def rewrite_parquet(file: Path, change: Callable[[dict[str, list[Any]]], Any]) -> None:
     columns = pq.read_table(file).to_pydict()
     change(columns)

@@ -9,14 +9,14 @@ MAX_DIGITS = 100
 """Of a whole number, so that every one that is read fits a float."""
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes | str) -> Any:
     """The value that some JSON says.
 
     Raises:
         ValueError: If it is not UTF-8, not JSON, nested too deeply, or holds whole numbers of absurd size.
     """
     try:
-        return json.loads(content.decode("utf-8"), parse_int=_whole_number)
+        return json.loads(content if isinstance(content, str) else content.decode("utf-8"), parse_int=_whole_number)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     except ValueError as error:

@@ -5,7 +5,6 @@ See https://droid-dataset.github.io (Khazatsky et al., RSS 2024).
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.extras import import_extra
+from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.sources.errors import EpisodeError, SourceError
 from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, finite
@@ -197,7 +197,7 @@ def _listed_in(file: Path) -> Iterator[str]:
 
 def _json(file: Path, kind: type) -> Any:
     try:
-        content = json.loads(read_regular(file))
+        content = parse_json(read_regular(file))
     except (OSError, ValueError) as error:
         raise EpisodeError(file, f"cannot be read as JSON ({error})") from error
     if not isinstance(content, kind):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.extras import import_extra
+from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import read_regular, regular_file
 from vjepa_pipe.sources.errors import SourceError
 
@@ -133,7 +133,7 @@ def read_meta(root: Path, cameras: Sequence[str]) -> LeRobotMeta:
 def _info(root: Path) -> dict[str, Any]:
     file = root / "meta" / "info.json"
     try:
-        info: dict[str, Any] = json.loads(read_regular(file))
+        info: dict[str, Any] = parse_json(read_regular(file))
     except FileNotFoundError as error:
         raise SourceError(root, "is not a LeRobot dataset: it holds no meta/info.json") from error
     except (OSError, ValueError) as error:
@@ -151,14 +151,16 @@ def _episodes_v2(root: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     file = root / "meta" / "episodes.jsonl"
     try:
         lines = read_regular(file).splitlines()
-        episodes = [json.loads(line) for line in lines if line.strip()]
+        episodes = [parse_json(line) for line in lines if line.strip()]
+        columns = {
+            "number": np.array([episode["episode_index"] for episode in episodes], np.int64),
+            "length": np.array([episode["length"] for episode in episodes], np.int64),
+        }
+        return columns, tuple(_text(episode.get("tasks")) for episode in episodes)
     except (OSError, ValueError) as error:
         raise SourceError(file, f"cannot be read as lines of JSON ({error})") from error
-    columns = {
-        "number": np.array([episode["episode_index"] for episode in episodes], np.int64),
-        "length": np.array([episode["length"] for episode in episodes], np.int64),
-    }
-    return columns, tuple(_text(episode.get("tasks")) for episode in episodes)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise SourceError(file, "must hold an object with episode_index and length, int64, on each line") from error
 
 
 def _episodes_v3(root: Path, cameras: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.folders import cache_days
+from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.folders import new_folder
 from vjepa_pipe.sources.tables.columns import Table, table_from_arrays
@@ -65,7 +66,7 @@ def load_arrays(entry: Path, check: bool = True) -> dict[str, NDArray[Any]]:
         SourceError: One is damaged.
     """
     try:
-        if check and json.loads((entry / CHECKSUMS).read_text(encoding="utf-8")) != _checksums(entry):
+        if check and parse_json((entry / CHECKSUMS).read_bytes()) != _checksums(entry):
             raise ValueError("its checksums do not fit")
         with contextlib.suppress(OSError):  # somebody else's, and only read here
             os.utime(entry)
