@@ -61,9 +61,8 @@ INTERPOLATIONS = (
     "${experiment_id:}", "${experiment_id:1}", "${launched:}", "${launched:1,2}", "${seed}${", "'${seed}${'",
     "${oc.env:${oc.env:X}}", "${data.${name}}", "${data[${seed}]}", "${data[0]}", "${data[}", "${seed.x}",
     "${name.x.y}", "${data.data_paths.0}", "${data.data_paths[99]}", "${:}", "${ seed }", "${seed }", "${SEED}", "${é}",
-    "${a b}", "${nothing:{}}", "${nothing:[}",
-    "${oc.env:HOME,}", "${" * 50 + "}" * 50, "${oc.decode:" * 50 + "1" + "}" * 50,
-    "'" + "${" * 50 + "seed" + "}" * 50 + "'", "${name}" * 300,
+    "${a b}", "${nothing:{}}", "${nothing:[}", "${oc.env:HOME,}", "${name}" * 300,
+    "${" * 50 + "}" * 50, "${oc.decode:" * 50 + "1" + "}" * 50, "'" + "${" * 50 + "seed" + "}" * 50 + "'",
 )  # fmt: skip
 VALUES = (
     "", " ", "[", "]", "{", "}", "{a:}", "{:}", "{a", "[1,2", "[1,,2]", "(1", ")", "a,b", "1,2,3", ",", "[]", "{}",

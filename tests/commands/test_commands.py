@@ -89,6 +89,17 @@ def test_check_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert " 0 with faults" in lines[-1]
 
 
+def test_check_goes_on_behind_a_file_that_is_no_text(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "data").mkdir()
+    (here / "data" / "odd.yaml").write_bytes(b"\xff")
+    monkeypatch.setattr("vjepa_pipe.commands.check._all", lambda _: [["data=odd"], ["data=synthetic"]])
+    assert main(["check", "--all", "--config-dir", "."]) == 2
+    out = capsys.readouterr().out
+    assert "odd.yaml is not a text file" in out and "2 checked, 1 with faults" in out
+
+
 def test_rerun_is_from_the_record(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = here / "mine" / "data_aug"
     folder.mkdir(parents=True)

@@ -61,7 +61,10 @@ def _all(config_dir: Path | None) -> Iterator[list[str]]:
 
 def _own_command(choice: str, config_dir: Path | None) -> list[str]:
     group, _, option = choice.partition("=")
-    return own_command(group, option, config_dir)
+    try:
+        return own_command(group, option, config_dir)
+    except ConfigError:  # the file itself cannot be read, which is the fault
+        return [choice]
 
 
 def _faults(words: list[str], config_dir: Path | None, data: bool) -> list[str]:
