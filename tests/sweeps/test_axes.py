@@ -113,7 +113,7 @@ def test_sobol_is_even() -> None:
 
 @pytest.mark.parametrize(("arguments", "options", "words"), [
     (["x=interval(0,1)"], {}, "needs sweep.samples"), (["x=1"], {"samples": 3}, "needs a setting given as interval"),
-    (["x=interval(1,0)"], {"samples": 3}, "smaller first"), (["x=tag(log,interval(0,1))"], {"samples": 3}, "above 0"),
+    (["x=interval(1,0)"], {"samples": 3}, "ascending order"), (["x=tag(log,interval(0,1))"], {"samples": 3}, "above 0"),
     (["x=range(0,1000)", "y=range(0,1000)"], {}, "at most 100000 points"),
 ])  # fmt: skip
 def test_draws_that_do_not_fit(arguments: list[str], options: dict[str, Any], words: str) -> None:
