@@ -17,7 +17,7 @@ test-next: $(VENV)/.installed-dev
 	$(VENV)-next/bin/python -m pip install -q 'hydra-core==1.4.0rc3' 'omegaconf==2.4.1rc1'
 	cd $(VENV)-next && ln -sfn $$($(CURDIR)/$(BIN)/python -c 'import site; print(site.getsitepackages()[0])') others
 	echo $(CURDIR)/$(VENV)-next/others > $$($(VENV)-next/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_others.pth
-	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/config tests/tasks tests/sweeps
+	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/composition tests/config tests/tasks tests/sweeps
 
 # Ten minutes of good and bad files under random kills and resumes; then thousands of damaged files and odd overrides.
 soak: $(VENV)/.installed-dev
