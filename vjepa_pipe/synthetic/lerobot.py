@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.sources.folders import new_folder
 from vjepa_pipe.synthetic.droid import VERSION, motions, write_video
 from vjepa_pipe.synthetic.robot_world import CAMERA_PLACES, HEIGHT, ROW_FPS, WIDTH, Motion, camera_pose, draw_frames
@@ -140,6 +139,8 @@ def _write_info(root: Path, episodes: list[Motion], version: str) -> None:
 
 
 def _write_table(file: Path, columns: dict[str, Any]) -> None:
-    pyarrow, parquet = import_extra("pyarrow", "robotics"), import_extra("pyarrow.parquet", "robotics")
+    import pyarrow
+    import pyarrow.parquet as parquet
+
     file.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(pyarrow.table(columns), file, row_group_size=100)

@@ -15,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.sources.errors import EpisodeError, SourceError
 from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, finite
@@ -118,7 +117,8 @@ class LeRobotEpisode:
 
     def _column(self, name: str) -> Array:
         """One column of this episode, `[num_rows, D]`."""
-        pyarrow = import_extra("pyarrow", "robotics")
+        import pyarrow
+
         try:
             table = self._file.read_row_groups(self._groups[0], columns=[name], use_threads=False)
             values = table.column(name).slice(self._groups[1], self.num_rows).to_pylist()
@@ -131,7 +131,9 @@ class LeRobotEpisode:
 
     @cached_property
     def _file(self) -> Any:
-        pyarrow, parquet = import_extra("pyarrow", "robotics"), import_extra("pyarrow.parquet", "robotics")
+        import pyarrow
+        import pyarrow.parquet as parquet
+
         try:
             regular_file(self._place.data)
             return parquet.ParquetFile(self._place.data, memory_map=True)

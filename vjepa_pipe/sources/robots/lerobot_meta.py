@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import read_regular, regular_file
 from vjepa_pipe.sources.errors import SourceError
@@ -167,7 +166,9 @@ def _episodes_v3(root: Path, cameras: Sequence[str]) -> tuple[dict[str, NDArray[
     files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
     if not files:
         raise SourceError(root / "meta" / "episodes", "holds no parquet file, which a dataset of version v3.0 has")
-    pyarrow, parquet = import_extra("pyarrow", "robotics"), import_extra("pyarrow.parquet", "robotics")
+    import pyarrow
+    import pyarrow.parquet as parquet
+
     wanted = {
         "number": "episode_index", "length": "length",
         "chunk": "data/chunk_index", "file": "data/file_index", "first_row": "dataset_from_index",
