@@ -96,7 +96,9 @@ def _give(worker: _Worker, left: Iterator[Any], timeout: float) -> bool:
 
 def _start(function: Callable[[Any], Any]) -> _Worker:
     use_a_known_start_method()
-    context = multiprocessing.get_context("spawn")
+    # Forked from one process that has imported everything: a file that hangs then costs its time-out and no more.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, getattr(function, "func", function).__module__])
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(function, theirs), daemon=True)
     process.start()
