@@ -123,7 +123,8 @@ def names() -> tuple[str, ...]:
     """Every setting of some experiments, every node above one, every group, and what is Hydra's."""
     from vjepa_pipe import compose
     from vjepa_pipe.composition.options import groups
-    from vjepa_pipe.composition.snapshot import leaves, plain
+    from vjepa_pipe.composition.snapshot import plain
+    from vjepa_pipe.config.tree import leaves
 
     found: dict[str, None] = {}
     for words in (

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from vjepa_pipe.config import ExperimentConfig
-from vjepa_pipe.legacy.read import leaves
+from vjepa_pipe.config.tree import leaves
 
 RECIPES = {
     "vjepa2_vitl16_256px_16f": "configs/train/vitl16/pretrain-256px-16f.yaml",

@@ -22,22 +22,23 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.commands import COMMANDS
+from vjepa_pipe.composition.checked_hydra import checked_hydra
 from vjepa_pipe.composition.compose import experiment_from
 from vjepa_pipe.composition.faults import plain_text
 from vjepa_pipe.composition.hydra_loader import version_base
-from vjepa_pipe.composition.hydra_node import checked_hydra
 from vjepa_pipe.composition.job_errors import quiet_job_errors
 from vjepa_pipe.composition.options import source_folders
 from vjepa_pipe.composition.points import own_choices
 from vjepa_pipe.composition.provenance import provenance
 from vjepa_pipe.composition.run_names import register_resolvers, several_ranks
-from vjepa_pipe.composition.snapshot import leaves, plain
+from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.composition.store import register
 from vjepa_pipe.composition.sweep_words import as_hydra_overrides
 from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.targets import allow_targets
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.experiments import compose, with_legacy_files
 from vjepa_pipe.records import Origin, claim_folder
 from vjepa_pipe.records.origin import origin_of
@@ -61,17 +62,12 @@ class _Run:
 
     def __call__(self, config: DictConfig) -> Any:
         """Called by Hydra."""
-        return _run(config, self.typed, self.command)
+        experiment = experiment_from(config)
+        from vjepa_pipe.legacy.overrides import log_translations
+        from vjepa_pipe.tasks import run_task
 
-
-def _run(config: DictConfig, typed: Sequence[str], command: Sequence[str]) -> Any:
-    experiment = experiment_from(config)
-    from vjepa_pipe.legacy.overrides import log_translations
-    from vjepa_pipe.tasks import run_task
-
-    log_translations(HydraConfig.get().runtime.choices["experiment"])
-
-    return run_task(experiment, _run_folder(), _origin(experiment, typed), typed, command)
+        log_translations(HydraConfig.get().runtime.choices["experiment"])
+        return run_task(experiment, _run_folder(), _origin(experiment, self.typed), self.typed, self.command)
 
 
 def _run_folder() -> Path:

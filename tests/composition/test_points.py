@@ -10,8 +10,9 @@ from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.composition.options import config_folders
 from vjepa_pipe.composition.points import PointComposer, change
 from vjepa_pipe.composition.provenance import provenance
-from vjepa_pipe.composition.snapshot import leaves, plain
+from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.composition.store import register
+from vjepa_pipe.config.tree import leaves
 
 POINTS = [
     ["data.target_fps=4", "seed=7"],

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from vjepa_pipe.composition.options import group_options, groups, own_command
-from vjepa_pipe.composition.snapshot import leaves, plain
+from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.experiments import compose_with_provenance
 
 # Options of `training` ask for what no default can give; the experiments answer, so they stand for them.

@@ -10,7 +10,8 @@ from published_files import BLOCKS, CLIPS, FILES, LONG, SHORT, write_file
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.config import ExperimentConfig, RobotDataConfig
-from vjepa_pipe.legacy.read import leaves, read_legacy
+from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import translate
 
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vjepa_pipe.composition.options import option_of
-from vjepa_pipe.composition.snapshot import is_frozen, leaves, plain, thaw
+from vjepa_pipe.composition.snapshot import is_frozen, plain, thaw
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.experiments import compose_with_provenance, named_overrides
 from vjepa_pipe.records import Origin, read_origin
 from vjepa_pipe.records.record import ORIGIN, RESOLVED_CONFIG

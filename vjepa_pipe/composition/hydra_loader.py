@@ -9,7 +9,7 @@ import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 
-from vjepa_pipe.composition.hydra_node import checked_hydra
+from vjepa_pipe.composition.checked_hydra import checked_hydra
 from vjepa_pipe.config.folders import conf_dir
 
 

@@ -7,30 +7,18 @@ Interpolations are read as text: what one stands for may change between this che
 
 from __future__ import annotations
 
-import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
-from hydra.errors import ConfigCompositionException, HydraException
-from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from vjepa_pipe.config.errors import ConfigError, UserError
-from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.config.targets import TARGET, is_allowed_by_user
-from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, yaml_text
+from vjepa_pipe.config.tree import leaves
 
 PLUGINS = {
     "launcher": (
@@ -72,79 +60,6 @@ _NAMES_IN_FOLDERS = re.compile(
 )
 
 
-@contextmanager
-def checked_hydra() -> Iterator[None]:
-    """Whatever Hydra composes in this block is checked before Hydra acts on it.
-
-    Hydra composes in several places and makes logging, callbacks, sweeper and launcher in others; loading is the one
-    place that all of them pass.
-    """
-    loader_class: Any = ConfigLoaderImpl
-    load, defaults = loader_class.load_configuration, loader_class.compute_defaults_list
-
-    composing = _raising_hydras_errors(load)
-
-    def load_checked(
-        loader: ConfigLoaderImpl, config_name: str | None, overrides: list[str], *rest: Any, **more: Any
-    ) -> DictConfig:
-        _refuse_search_path(loader, config_name, overrides)
-        config: DictConfig = composing(loader, config_name, list(overrides), *rest, **more)
-        if faults := list(hydra_faults(config.hydra, overrides)):
-            raise ConfigError(faults)
-        return config
-
-    Plugins.instance()  # registers the classes that read files
-    file_class: Any = SourcesRegistry.instance().resolve("file")
-    read = file_class.load_config
-
-    def read_checked(source: Any, config_path: str) -> ConfigResult:
-        file = Path(source.path) / source._normalize_file_name(config_path)
-        if file.exists() and not file.is_relative_to(conf_dir()):
-            yaml_text(file, MAX_COMPOSED_VALUES)
-        try:
-            result: ConfigResult = read(source, config_path)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
-        return result
-
-    loader_class.load_configuration, file_class.load_config = load_checked, read_checked
-    loader_class.compute_defaults_list = _raising_hydras_errors(defaults)
-    try:
-        yield
-    finally:
-        loader_class.load_configuration, file_class.load_config = load, read
-        loader_class.compute_defaults_list = defaults
-
-
-def _raising_hydras_errors(compose: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of Hydra's that composes; what its parsers do not see coming is a config error too."""
-
-    @functools.wraps(compose)
-    def composing(*arguments: Any, **more: Any) -> Any:
-        try:
-            return compose(*arguments, **more)
-        except (HydraException, OmegaConfBaseException, UserError):
-            raise
-        except RecursionError as error:
-            raise ConfigCompositionException("nested too deeply") from error
-        except Exception as error:
-            raise ConfigCompositionException(str(error) or type(error).__name__) from error
-
-    return composing
-
-
-def _refuse_search_path(loader: ConfigLoaderImpl, config_name: str | None, typed: Sequence[str]) -> None:
-    """Before Hydra composes: `pkg://NAME` imports what it names."""
-    if config_name is None or any(text.lstrip("+").startswith("hydra.searchpath=") for text in typed):
-        return
-    primary = loader.repository.load_config(config_name)
-    if primary is not None and isinstance(primary.config, DictConfig):
-        plain: Any = OmegaConf.to_container(primary.config, resolve=False)
-        hydra = plain.get("hydra") if isinstance(plain, dict) else None
-        if hydra and (not isinstance(hydra, dict) or hydra.get("searchpath")):
-            raise ConfigError(["hydra.searchpath counts only when it is typed: a file must not choose others to read"])
-
-
 def hydra_faults(node: DictConfig, typed: Sequence[str]) -> Iterator[str]:
     """A line for everything under `hydra:` that is neither typed nor on the list.
 
@@ -156,7 +71,7 @@ def hydra_faults(node: DictConfig, typed: Sequence[str]) -> Iterator[str]:
     own = list(_typed_keys(typed))
     if len(node.overrides.hydra) + len(node.overrides.task) != len(typed):
         yield "hydra.overrides is what was typed: a file cannot add to it"
-    for path, value in _leaves(plain):
+    for path, value in leaves(plain):
         if is_allowed_by_user(f"hydra.{path}") or any(path == key or path.startswith(f"{key}.") for key in own):
             continue
         if not _listed(path, value, plain, typed):
@@ -173,16 +88,7 @@ def _typed_keys(typed: Sequence[str]) -> Iterator[str]:
         if override.key_or_group.startswith("hydra."):
             value: Any = override.value()
             key = override.key_or_group.removeprefix("hydra.")
-            yield from (f"{key}.{path}" for path, _ in _leaves(value)) if isinstance(value, dict) and value else [key]
-
-
-def _leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        where = f"{path}.{key}" if path else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, where)
-        else:
-            yield where, value
+            yield from (f"{key}.{path}" for path, _ in leaves(value)) if isinstance(value, dict) and value else [key]
 
 
 def _listed(path: str, value: Any, node: Mapping[str, Any], typed: Sequence[str]) -> bool:

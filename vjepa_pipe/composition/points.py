@@ -2,7 +2,6 @@
 
 A whole composition takes Hydra tens of milliseconds. Overrides of values are applied after all groups are
 merged, so points with the same group choices share one composition, and each merges only its own values.
-Hydra's own names are used only here and in `provenance.py`.
 """
 
 from __future__ import annotations
@@ -27,9 +26,10 @@ from vjepa_pipe.composition.compose import node_types, read_experiment
 from vjepa_pipe.composition.faults import explain
 from vjepa_pipe.composition.options import group_options, source_folders
 from vjepa_pipe.composition.provenance import PRIMARY, provenance, with_overrides
-from vjepa_pipe.composition.snapshot import leaves, plain
+from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.tree import leaves
 
 
 @dataclasses.dataclass

@@ -1,7 +1,7 @@
 """Where each setting of an experiment came from: a line of a file, the command line, a schema's default.
 
 Hydra does not keep this. It is found by walking the same defaults list that Hydra merges, from first to last,
-and noting which file wrote each setting last. Hydra's own names are used only here and in `points.py`.
+and noting which file wrote each setting last.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 
 from vjepa_pipe.composition.options import first_directive
-from vjepa_pipe.composition.snapshot import leaves
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.files.yaml_file import Loader, yaml_text
 
 COMMAND_LINE = "command line"

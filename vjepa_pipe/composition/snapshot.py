@@ -78,15 +78,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting with its dotted path, in order. Lists and empty mappings are settings, not nodes."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from leaves(item, f"{path}.{key}" if path else str(key))
-    elif path:
-        yield path, value
-
-
 def _narrower_nodes(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
     hints = hints_of(type(node))
     for field in dataclasses.fields(node):

@@ -12,11 +12,12 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.legacy.key import Profile
 from vjepa_pipe.legacy.overrides import keep_experiment
 from vjepa_pipe.legacy.paths import named_paths
 from vjepa_pipe.legacy.profiles import PROFILES
-from vjepa_pipe.legacy.read import LegacyFile, leaves
+from vjepa_pipe.legacy.read import LegacyFile
 from vjepa_pipe.legacy.translate import translate
 from vjepa_pipe.legacy.write import checked_experiment, to_yaml
 

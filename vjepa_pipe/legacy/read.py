@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,16 +56,6 @@ def read_legacy(path: str | Path) -> LegacyFile:
         raise ConfigError([f"{path}: holds no sections such as `data:`"])
     unfolding = _Unfolding(path, loader)
     return LegacyFile(path, unfolding.value(node, ""), unfolding.lines)
-
-
-def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of everything in nested dicts that is not a filled dict itself."""
-    for key, value in values.items():
-        where = f"{path}.{key}" if path else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, where)
-        else:
-            yield where, value
 
 
 class _Unfolding:

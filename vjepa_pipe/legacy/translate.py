@@ -8,10 +8,11 @@ from typing import Any
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings
 from vjepa_pipe.legacy.numbers import numbers_for
 from vjepa_pipe.legacy.profiles import PROFILES, recognise
-from vjepa_pipe.legacy.read import LegacyFile, leaves
+from vjepa_pipe.legacy.read import LegacyFile
 
 UNKNOWN_POLICIES = ("error", "warn")
 

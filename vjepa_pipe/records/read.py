@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.composition.provenance import COMMAND_LINE
-from vjepa_pipe.composition.snapshot import leaves, plain, thaw
+from vjepa_pipe.composition.snapshot import plain, thaw
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.records.files import read_mapping, read_record
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG

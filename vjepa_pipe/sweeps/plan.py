@@ -20,12 +20,13 @@ from pathlib import Path
 from vjepa_pipe.composition.faults import explain_any
 from vjepa_pipe.composition.identity import SHORT, full_identity
 from vjepa_pipe.composition.points import PointComposer
-from vjepa_pipe.composition.snapshot import freeze, leaves, plain
+from vjepa_pipe.composition.snapshot import freeze, plain
 from vjepa_pipe.config.before_run import draws_batches, run_faults
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig
 from vjepa_pipe.config.epoch import epoch_faults
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.records import Origin
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file

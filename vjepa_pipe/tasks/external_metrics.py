@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from vjepa_pipe.composition.snapshot import leaves
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.records.files import read_mapping
 from vjepa_pipe.records.record import METRICS

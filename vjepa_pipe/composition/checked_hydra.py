@@ -1,0 +1,96 @@
+"""Hydra, with what it reads and composes checked before it acts on it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, HydraException
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from vjepa_pipe.composition.hydra_node import hydra_faults
+from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, yaml_text
+
+
+@contextmanager
+def checked_hydra() -> Iterator[None]:
+    """Whatever Hydra composes in this block is checked before Hydra acts on it.
+
+    Hydra composes in several places and makes logging, callbacks, sweeper and launcher in others; loading is the one
+    place that all of them pass.
+    """
+    loader_class: Any = ConfigLoaderImpl
+    load, defaults = loader_class.load_configuration, loader_class.compute_defaults_list
+
+    composing = _raising_hydras_errors(load)
+
+    def load_checked(
+        loader: ConfigLoaderImpl, config_name: str | None, overrides: list[str], *rest: Any, **more: Any
+    ) -> DictConfig:
+        _refuse_search_path(loader, config_name, overrides)
+        config: DictConfig = composing(loader, config_name, list(overrides), *rest, **more)
+        if faults := list(hydra_faults(config.hydra, overrides)):
+            raise ConfigError(faults)
+        return config
+
+    Plugins.instance()  # registers the classes that read files
+    file_class: Any = SourcesRegistry.instance().resolve("file")
+    read = file_class.load_config
+
+    def read_checked(source: Any, config_path: str) -> ConfigResult:
+        file = Path(source.path) / source._normalize_file_name(config_path)
+        if file.exists() and not file.is_relative_to(conf_dir()):
+            yaml_text(file, MAX_COMPOSED_VALUES)
+        try:
+            result: ConfigResult = read(source, config_path)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
+        return result
+
+    loader_class.load_configuration, file_class.load_config = load_checked, read_checked
+    loader_class.compute_defaults_list = _raising_hydras_errors(defaults)
+    try:
+        yield
+    finally:
+        loader_class.load_configuration, file_class.load_config = load, read
+        loader_class.compute_defaults_list = defaults
+
+
+def _raising_hydras_errors(compose: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of Hydra's that composes; what its parsers do not see coming is a config error too."""
+
+    @functools.wraps(compose)
+    def composing(*arguments: Any, **more: Any) -> Any:
+        try:
+            return compose(*arguments, **more)
+        except (HydraException, OmegaConfBaseException, UserError):
+            raise
+        except RecursionError as error:
+            raise ConfigCompositionException("nested too deeply") from error
+        except Exception as error:
+            raise ConfigCompositionException(str(error) or type(error).__name__) from error
+
+    return composing
+
+
+def _refuse_search_path(loader: ConfigLoaderImpl, config_name: str | None, typed: Sequence[str]) -> None:
+    """Before Hydra composes: `pkg://NAME` imports what it names."""
+    if config_name is None or any(text.lstrip("+").startswith("hydra.searchpath=") for text in typed):
+        return
+    primary = loader.repository.load_config(config_name)
+    if primary is not None and isinstance(primary.config, DictConfig):
+        plain: Any = OmegaConf.to_container(primary.config, resolve=False)
+        hydra = plain.get("hydra") if isinstance(plain, dict) else None
+        if hydra and (not isinstance(hydra, dict) or hydra.get("searchpath")):
+            raise ConfigError(["hydra.searchpath counts only when it is typed: a file must not choose others to read"])
