@@ -97,7 +97,8 @@ def _give(worker: _Worker, left: Iterator[Any], timeout: float) -> bool:
 def _start(function: Callable[[Any], Any]) -> _Worker:
     use_a_known_start_method()
     # Forked from one process that has imported everything: a file that hangs then costs its time-out and no more.
-    context = multiprocessing.get_context("forkserver")
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     context.set_forkserver_preload([__name__, getattr(function, "func", function).__module__])
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(function, theirs), daemon=True)
