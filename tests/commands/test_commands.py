@@ -14,15 +14,7 @@ from toy_task import TARGET
 
 from vjepa_pipe.cli import main
 from vjepa_pipe.commands import COMMANDS
-from vjepa_pipe.config import allow_targets
 from vjepa_pipe.config.folders import conf_dir
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    allow_targets("toy_task.*")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def run_folder(*arguments: str) -> Path:

@@ -12,16 +12,8 @@ from sweeping import read
 from toy_task import TARGET
 
 from vjepa_pipe.cli import main
-from vjepa_pipe.config import allow_targets
 
 OPTION = "defaults:\n  - /schema@_here_: loader\n  - _self_\nmax_restarts: {}\n"
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    allow_targets("toy_task.*")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def run(*arguments: str) -> Path:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.experiments import compose
+from vjepa_pipe.files.whole_file import make_folder, write_whole
 from vjepa_pipe.legacy.audit import audit_json, print_audit
 from vjepa_pipe.legacy.overrides import experiment_name, keep_experiment
 from vjepa_pipe.legacy.read import read_legacy
@@ -40,11 +41,8 @@ def audit(arguments: Sequence[str]) -> int:
     if given.write is not None:
         if given.write.exists():
             raise UserError(f"{given.write} exists already: it is not overwritten")
-        try:
-            given.write.parent.mkdir(parents=True, exist_ok=True)
-            given.write.write_text(experiment_text(translation, experiment_name(given.write)), encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot write {given.write}: {error.strerror}") from error
+        make_folder(given.write.parent)
+        write_whole(given.write, experiment_text(translation, experiment_name(given.write)))
         sys.stderr.write(f"written: {given.write}\n")
     return 0
 

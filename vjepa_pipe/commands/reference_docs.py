@@ -118,6 +118,6 @@ def _bound(bounds: Bounds) -> str:
     limits = [(">=", bounds.ge), (">", bounds.gt), ("<=", bounds.le), ("<", bounds.lt)]
     said = [f"{sign} {limit:g}" for sign, limit in limits if limit is not None]
     said += [", ".join(f"`{choice}`" for choice in bounds.choices)] if bounds.choices else []
-    said += ["smaller first"] if bounds.ordered else []
+    said += ["ascending"] if bounds.ordered else []
     said += ["not empty"] if bounds.not_empty else []
     return "; ".join(said)

@@ -123,8 +123,9 @@ class ClipLoader(DataLoader[Any]):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy stands at this place and has workers of its own, or none yet; passes stay with the original."""
-        self._made_of  # noqa: B018 (what it hashes may have changed by the time that the copy is asked)
-        return self.__dict__ | {"_pool": None, "_passes": 0, "_built": False}
+        # The files may have changed by the time that the copy is asked for their fingerprints.
+        kept = {"_fingerprints": self._fingerprints}
+        return self.__dict__ | kept | {"_pool": None, "_passes": 0, "_built": False}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -268,7 +269,7 @@ class ClipLoader(DataLoader[Any]):
         self.report.sources[bad.source].add_bad(bad)
 
     @cached_property
-    def _made_of(self) -> dict[str, str]:
+    def _fingerprints(self) -> dict[str, str]:
         return dict(self._hashes())
 
     def _check_rank(self) -> None:
@@ -285,4 +286,4 @@ class ClipLoader(DataLoader[Any]):
     def _state(self, epoch: int, batch: int) -> LoaderState:
         size, epoch_size = self.schedule.global_batch_size, self.schedule.epoch_size
         world = self.schedule.world_size
-        return LoaderState(VERSION, self._seed, epoch, batch * size, epoch_size, size, world, self._made_of)
+        return LoaderState(VERSION, self._seed, epoch, batch * size, epoch_size, size, world, self._fingerprints)

@@ -148,11 +148,6 @@ class DataManager:
         )
         return collator
 
-    @property
-    def global_batch_size(self) -> int:
-        """Clips in a batch over all ranks."""
-        return self.config.data.batch_size * self.world_size
-
     def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
