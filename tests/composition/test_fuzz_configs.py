@@ -18,6 +18,7 @@ ODD = {
     "bytes that are no text": ["name='\udc80'"],
     "signs that move the cursor": ["data.clip_mode='\x1b[31m'"],
     "several lines": ["~~seed=a\nb"],
+    "a key that is a number": ["++training.cpus_per_task={1.5: 1}"],
     "itself": ["seed=${seed}"],
     "a circle": ["name=${data.clip_mode}", "data.clip_mode=${name}"],
     "interpolations in each other": ["name='" + "${oc.decode:" * 200 + "1" + "}" * 200 + "'"],

@@ -95,6 +95,7 @@ def node_types(node: Any, path: str = "") -> Iterator[tuple[str, type]]:
         node_type = OmegaConf.get_type(node)
         if node_type is not None and node_type is not dict and not issubclass(node_type, Mapping):
             yield path, node_type
-        for key in map(str, node):
+        key: Any  # a number, where somebody has written one
+        for key in node:
             if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
                 yield from node_types(node[key], f"{path}.{key}" if path else key)
