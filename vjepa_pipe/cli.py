@@ -18,18 +18,18 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.composition.checked_hydra import checked_hydra
-from vjepa_pipe.composition.compose import experiment_from
-from vjepa_pipe.composition.faults import plain_text
-from vjepa_pipe.composition.hydra_loader import version_base
-from vjepa_pipe.composition.job_errors import quiet_job_errors
+from vjepa_pipe.composition.composer import own_choices
+from vjepa_pipe.composition.hydra_errors import plain_text, quiet_job_errors
+from vjepa_pipe.composition.hydra_loader import PRIMARY, version_base
 from vjepa_pipe.composition.options import source_folders
-from vjepa_pipe.composition.points import own_choices
-from vjepa_pipe.composition.provenance import provenance
+from vjepa_pipe.composition.provenance import provenance, with_overrides, written_by_files
+from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.composition.run_names import register_resolvers, several_ranks
 from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.composition.store import register
@@ -43,6 +43,7 @@ from vjepa_pipe.experiments import compose, with_legacy_files
 from vjepa_pipe.records import Origin, claim_folder
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.sweeps import make_plugins_known
+from vjepa_pipe.sweeps.axes import first_point
 
 _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT}
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -81,8 +82,9 @@ def _run_folder() -> Path:
 def _origin(experiment: ExperimentConfig, typed: Sequence[str]) -> Origin:
     settings = HydraConfig.get()
     folders = source_folders(settings)
-    paths = [path for path, _ in leaves(plain(experiment))]
-    sources = provenance(GlobalHydra.instance().config_loader(), list(typed), folders, paths)
+    found = GlobalHydra.instance().config_loader().compute_defaults_list(PRIMARY, list(typed), RunMode.RUN)
+    written = with_overrides(written_by_files(found.defaults, folders), found.config_overrides)
+    sources = provenance(written, (path for path, _ in leaves(plain(experiment))))
     return origin_of(typed, folders, own_choices(settings), sources)
 
 
@@ -113,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         typed = [text for text in sys.argv[1:] if not text.startswith("-") and ("=" in text or text[:1] == "~")]
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
         with checked_hydra(), quiet_job_errors():
-            start = hydra.main(config_path=str(conf_dir()), config_name="config", **version_base())
+            start = hydra.main(config_path=str(conf_dir()), config_name=PRIMARY, **version_base())
             start(_Run(typed, command))()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -124,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if full_error:
             raise
-        return _report(error)
+        return _report(_every_config_fault(error))
     finally:
         if not full_error:
             os.environ.pop(FULL_ERROR, None)
@@ -176,7 +178,7 @@ def _report(error: Exception) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if isinstance(error, (HydraException, OmegaConfBaseException)):
-        print(_every_config_fault(error), file=sys.stderr)
+        print(f"config error: {plain_text(error)}", file=sys.stderr)
         return 2
     traceback.print_exception(error)
     print(
@@ -192,16 +194,16 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _every_config_fault(error: Exception) -> str:
-    """Hydra stops at the first fault; composing again without the faulty overrides names the others too."""
-    if {"-m", "--multirun"} & set(sys.argv):
-        return f"config error: {plain_text(error)}"
+def _every_config_fault(error: Exception) -> Exception:
+    """Hydra stops at the first fault of a value; our own composition names all of them, and their files' lines."""
+    if not any(isinstance(e, (ConfigError, HydraException, OmegaConfBaseException)) for e in _causes(error)):
+        return error
     overrides = [text for text in sys.argv[1:] if "=" in text and not text.startswith("-")]
+    if {"-m", "--multirun"} & set(sys.argv):
+        overrides = first_point(overrides)
     config_dir = next((b for a, b in zip(sys.argv, sys.argv[1:], strict=False) if a in ("--config-dir", "-cd")), None)
     try:
         compose(overrides, config_dir)
-    except ConfigError as faults:
-        return str(faults)
-    except Exception:  # the original error says more than a failure to explain it
-        pass
-    return f"config error: {plain_text(error)}"
+    except ConfigError as every:
+        return every
+    return error

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vjepa_pipe.composition.compose import compose_dict, read_experiment, with_search_path
-from vjepa_pipe.composition.faults import set_aside_faulty_overrides
-from vjepa_pipe.composition.hydra_loader import hydra_loader
-from vjepa_pipe.composition.options import config_folders, group_options
-from vjepa_pipe.composition.points import Composed, PointComposer
-from vjepa_pipe.composition.store import register
+from vjepa_pipe.composition.compose import compose_overrides
+from vjepa_pipe.composition.composer import Composed
+from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 
@@ -32,16 +29,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     """
     if isinstance(overrides, str):
         raise ConfigError([f"compose takes a list of overrides: compose([{overrides!r}])"])
-    overrides = with_legacy_files(overrides)
-    faults: list[str] = []
-    try:
-        config = compose_dict(overrides, config_dir)
-    except Exception as error:  # Hydra raises several unrelated types; each becomes a named fault
-        config, faults = set_aside_faulty_overrides(overrides, config_dir, error)
-    experiment, more = read_experiment(config)
-    if faults or more:
-        raise ConfigError([*faults, *more])
-    return experiment
+    return compose_with_provenance(overrides, config_dir).experiment
 
 
 def compose_with_provenance(overrides: Sequence[str], config_dir: str | Path | None = None) -> Composed:
@@ -50,20 +38,7 @@ def compose_with_provenance(overrides: Sequence[str], config_dir: str | Path | N
     Raises:
         ConfigError: As `compose`.
     """
-    register()
-    own = [str(Path(config_dir).resolve())] if config_dir is not None else []
-    words = with_search_path(with_legacy_files(overrides), own)
-    hydras = [word for word in words if word.startswith("hydra.")]
-    try:
-        with hydra_loader() as loader:
-            composer = PointComposer(loader, hydras, config_folders(config_dir))
-            found = composer.compose([word for word in words if word not in hydras])
-    except Exception:  # Hydra stops at the first fault; `compose` names all
-        compose(overrides, config_dir)
-        raise
-    if found.faults:
-        raise ConfigError(found.faults)
-    return found
+    return compose_overrides(with_legacy_files(overrides), config_dir).checked()
 
 
 def with_legacy_files(overrides: Sequence[str]) -> list[str]:

@@ -105,6 +105,13 @@ BAD_COMMAND_LINES = {
     "index: captions": ["data=webvid", "data.index_dir=index"],
     "index: frames by the header": ["decoder=torchcodec", "decoder.seek_mode=approximate", "data.index_dir=index"],
     "index: shards": ["task=index", "task.shards=2", "task.shard=2"],
+    "a name in a free mapping": ["mask.masks.shrt.num_blocks=2"],
+    "a new name in a free mapping": ["data.extra_args.colour=red"],
+    "below a scalar": ["seed.x=1"],
+    "interpolations": ["data.target_fps=${nothing}", "name=${oc.env:NOT_SET_ANYWHERE}"],
+    "several values": ["seed=1,2"],
+    "deleted": ["~data.nothing", "~seed=7"],
+    "added twice": ["+seed=1"],
     "many at once": ["data=kinetcs", "data.nam=1", "data.target_fps=0", "data_aug.crop_scale=[2,1]", "+x=1"],
 }
 
@@ -121,6 +128,44 @@ def test_error_messages(monkeypatch: pytest.MonkeyPatch) -> None:
         SNAPSHOTS.write_text(json.dumps(found, indent=2) + "\n")
         pytest.fail(f"{SNAPSHOTS.name} did not exist; it was written, read it")
     assert found == json.loads(SNAPSHOTS.read_text())
+
+
+FIVE_FAULTS = """# @package _global_
+defaults:
+  - override /mask: tube
+data:
+  target_fsp: 5
+  batch_size: many
+  img_size: ${oc.env:SIZE}
+mask:
+  masks:
+    tube: {ratio: 2}
+data_aug:
+  crop_scale: [0.5]
+"""
+
+
+def test_every_fault_in_a_file_is_named_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIZE", "large")
+    file = tmp_path / "experiment" / "five.yaml"
+    file.parent.mkdir()
+    file.write_text(FIVE_FAULTS)
+    with pytest.raises(ConfigError) as error:
+        compose(["experiment=five", "data.num_workers=-1"], tmp_path)
+    assert set(error.value.faults) == {
+        "experiment/five.yaml:5: data.target_fsp is not a setting (did you mean data.target_fps?)",
+        "experiment/five.yaml:6: data.batch_size must be a whole number (got 'many')",
+        "experiment/five.yaml:7: data.img_size must be a whole number (got 'large')",
+        "experiment/five.yaml:10: mask.masks.tube.ratio must be < 1 (got 2.0)",
+        "experiment/five.yaml:12: data_aug.crop_scale must have 2 values (got [0.5])",
+        "data.num_workers must be >= 0 (got -1)",
+    }
+    file.write_text(FIVE_FAULTS.replace("many", "'4'").replace("target_fsp: 5", "target_fps: '2.5'"))
+    monkeypatch.setenv("SIZE", "112")
+    with pytest.raises(ConfigError) as error:
+        compose(["experiment=five"], tmp_path)
+    assert len(error.value.faults) == 2  # text that stands for a number is one, as in Hydra
 
 
 def test_config_made_in_python_is_checked_too() -> None:

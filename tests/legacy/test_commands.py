@@ -12,6 +12,7 @@ from published_files import FILES, write_file
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.cli import main
+from vjepa_pipe.experiments import compose_with_provenance
 from vjepa_pipe.legacy.overrides import replace_legacy
 from vjepa_pipe.synthetic import write_synthetic_droid
 
@@ -112,4 +113,15 @@ def test_two_files_of_one_name(tmp_path: Path, videos_csv: Path) -> None:
     with pytest.raises(ConfigError, match=r"would both be experiment=legacy_.*: rename one") as error:
         replace_legacy([f"legacy={first},{second}"])
     assert str(first) in str(error.value) and str(second) in str(error.value)
-    assert len(replace_legacy([f"legacy={first},{first}"])) == 2
+    (word,) = replace_legacy([f"legacy={first},{first}"])
+    assert word.startswith("experiment=legacy_") and word.count(",") == 1
+
+
+def test_settings_come_from_the_lines_of_the_published_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VJEPA_PIPE_CACHE", str(tmp_path / "cache"))
+    file = write_file(tmp_path, "vjepa")
+    found = compose_with_provenance([f"legacy={file}", "data.num_workers=2"])
+    (line,) = (n for n, text in enumerate(file.read_text().splitlines(), 1) if text.strip().startswith("batch_size:"))
+    assert found.provenance["data.batch_size"] == f"{file}:{line}"
+    assert found.provenance["data.num_workers"] == "command line: data.num_workers=2"
+    assert not (tmp_path / "cache").exists()

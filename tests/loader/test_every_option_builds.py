@@ -11,7 +11,7 @@ from companions import companions
 from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe import DataManager, compose
-from vjepa_pipe.composition.faults import group_options
+from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.config import RobotDataConfig
 from vjepa_pipe.config.targets import locate
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot

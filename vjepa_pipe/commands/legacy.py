@@ -13,10 +13,9 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.experiments import compose
 from vjepa_pipe.files.whole_file import make_folder, write_whole
 from vjepa_pipe.legacy.audit import audit_json, print_audit
-from vjepa_pipe.legacy.overrides import experiment_name, keep_experiment
 from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import UNKNOWN_POLICIES, translate
-from vjepa_pipe.legacy.write import experiment_text
+from vjepa_pipe.legacy.write import experiment_name, experiment_text, store_translation
 
 
 def audit(arguments: Sequence[str]) -> int:
@@ -33,7 +32,7 @@ def audit(arguments: Sequence[str]) -> int:
     parser.add_argument("--unknown", choices=UNKNOWN_POLICIES, default="error", help="what unknown keys are")
     given = parser.parse_args([text.replace("legacy_unknown=", "--unknown=") for text in arguments])
     translation = translate(read_legacy(given.file), given.unknown)
-    keep_experiment(translation)
+    store_translation(translation)
     if given.json:
         sys.stdout.write(f"{audit_json(translation)}\n")
     else:

@@ -7,14 +7,10 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from vjepa_pipe.commands.diff import differences, print_differences
 from vjepa_pipe.commands.source import Source, read_source
 from vjepa_pipe.composition.compose import with_search_path
-from vjepa_pipe.composition.faults import plain_text
-from vjepa_pipe.composition.points import change
+from vjepa_pipe.composition.composer import change
 from vjepa_pipe.composition.run_names import folder_name
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.targets import allow_targets
@@ -78,8 +74,8 @@ def _conf_since(then: Source) -> Iterator[str]:
         return
     try:
         again = compose_with_provenance(with_search_path(origin.words(), existing(origin.folders)))
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        reason = error.faults[0] if isinstance(error, ConfigError) else plain_text(error)
+    except UserError as error:
+        reason = error.faults[0] if isinstance(error, ConfigError) else str(error)
         yield f"the run's overrides do not compose here, with what conf/ says now; the record is used ({reason})"
         return
     composed = dataclasses.replace(then, experiment=again.experiment)

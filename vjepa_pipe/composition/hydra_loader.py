@@ -12,6 +12,9 @@ from hydra.core.global_hydra import GlobalHydra
 from vjepa_pipe.composition.checked_hydra import checked_hydra
 from vjepa_pipe.config.folders import conf_dir
 
+PRIMARY = "config"
+"""The primary config."""
+
 
 def version_base() -> dict[str, str]:
     """The `version_base` argument for Hydra: needed by 1.3, refused by later lines."""

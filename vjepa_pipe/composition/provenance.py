@@ -6,58 +6,65 @@ and noting which file wrote each setting last.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.core.config_loader import ConfigLoader
+from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
-from hydra.types import RunMode
 
 from vjepa_pipe.composition.options import first_directive
+from vjepa_pipe.composition.store import written_in_memory
+from vjepa_pipe.config.build import is_wanting
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.files.yaml_file import Loader, yaml_text
 
 COMMAND_LINE = "command line"
 SCHEMA_DEFAULT = "schema default"
-PRIMARY = "config"
 
 
-def provenance(
-    loader: ConfigLoader, overrides: Sequence[str], folders: Sequence[Path], settings: Iterable[str]
-) -> dict[str, str]:
-    """Where each setting came from.
+def written_by_files(defaults: Iterable[ResultDefault], folders: Sequence[Path]) -> dict[str, str]:
+    """The line that wrote each setting last, by dotted path, such as `conf/data/kinetics.yaml:8`.
 
     Args:
-        loader: Hydra's config loader.
-        overrides: The command line's overrides.
+        defaults: The list that Hydra merges.
         folders: Config folders, in the order in which Hydra searches them.
-        settings: Dotted paths of every leaf of the composed experiment.
-
-    Returns:
-        Setting to `conf/data/kinetics.yaml:8`, `command line: data.target_fps=4` or `schema default`.
     """
     written: dict[str, str] = {}
-    found = loader.compute_defaults_list(PRIMARY, list(overrides), RunMode.RUN)
-    for default in found.defaults:
+    for default in defaults:
         file = _file_of(default.config_path, folders)
-        if file is not None:
+        if default.config_path in written_in_memory:
+            _overlay(written, written_in_memory[default.config_path])
+        elif file is not None:
             package = _package(file, default.package)
             _overlay(written, {_join(package, path): f"{_shown(file)}:{line}" for path, line in _lines(file)})
-    for override in found.config_overrides:
-        _overlay_override(written, override)
-    return {setting: _nearest(written, setting) for setting in settings}
+    return written
 
 
-def with_overrides(base: Mapping[str, str], overrides: Sequence[Override], settings: Iterable[str]) -> dict[str, str]:
-    """The provenance `base`, after further value overrides."""
-    written = dict(base)
+def with_overrides(written: Mapping[str, str], overrides: Sequence[Override]) -> dict[str, str]:
+    """The same after value overrides, as `command line: data.target_fps=4`."""
+    new = dict(written)
     for override in overrides:
-        _overlay_override(written, override)
+        _overlay_override(new, override)
+    return new
+
+
+def provenance(written: Mapping[str, str], settings: Iterable[str]) -> dict[str, str]:
+    """Where each setting came from: what wrote it, or a node that it stands in, else `schema default`."""
     return {setting: _nearest(written, setting) for setting in settings}
+
+
+def located(fault: str, written: Mapping[str, str]) -> str:
+    """A line about a setting, with the file and line of its value before it, where it stands in a file."""
+    path = re.split(r"[ =:\[]", fault, maxsplit=1)[0]
+    source = _nearest(written, path)
+    if source == SCHEMA_DEFAULT or source.startswith(COMMAND_LINE) or is_wanting(fault):
+        return fault
+    return f"{source}: {fault}"
 
 
 def _overlay(written: dict[str, str], new: Mapping[str, str]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from vjepa_pipe.composition.compose import experiment_from
 from vjepa_pipe.composition.identity import SHORT, identity
+from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.config.experiment import ExperimentConfig
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
@@ -80,6 +83,24 @@ def register() -> None:
     store.store(name=ROOT, node=ExperimentConfig, provider="vjepa_pipe")
     store.store(group="hydra/sweeper", name="vjepa_pipe", node=SweepConfig, provider="vjepa_pipe")
     store.repo["schema"] = {f"{name}.yaml": LazySchema(name, schema) for name, schema in SCHEMAS.items()}
+
+
+def store_experiment(option: str, content: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    """Offer an experiment that no file of a config folder holds; another under this name is replaced.
+
+    Args:
+        option: Of the group `experiment`.
+        content: As its YAML file would hold it, `defaults` included.
+        sources: Where each setting comes from, by dotted path, such as `pretrain.yaml:7`.
+    """
+    ConfigStore.instance().store(
+        group="experiment", name=option, node=dict(content), package="_global_", provider="vjepa_pipe"
+    )
+    written_in_memory[f"experiment/{option}"] = dict(sources)
+
+
+written_in_memory: dict[str, dict[str, str]] = {}
+"""Where the settings of stored experiments come from, by the config's path."""
 
 
 class LazySchema(ConfigNode):

@@ -8,7 +8,7 @@ import math
 import operator
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vjepa_pipe.config.errors import did_you_mean
@@ -19,7 +19,14 @@ LONGEST_SHOWN = 200
 WANTING = (" must be given:", " must not be empty:")
 
 
-def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
+def build(
+    cls: type[Any],
+    given: Mapping[str, Any],
+    path: str,
+    faults: list[str],
+    types_at: Mapping[str, type],
+    convert: bool = False,
+) -> Any:
     """An instance of the dataclass `cls` from nested plain values.
 
     Args:
@@ -28,20 +35,9 @@ def build(cls: type[Any], given: Mapping[str, Any], path: str, faults: list[str]
         path: Where it stands in the experiment, such as `data`; empty for the experiment itself.
         faults: Receives a line for each unknown key, missing value, wrong type and broken bound.
         types_at: Dataclass of a group's node where it is narrower than the field's type, by path.
+        convert: Convert scalars as OmegaConf's typed nodes do: `"4"` is a number, `yes` is true, `5` is text.
     """
-    hints = hints_of(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        where = f"{path}.{name}" if path else name
-        if name not in fields:
-            faults.append(f"{where} is not a setting{did_you_mean(name, fields)}")
-        elif value == MISSING and isinstance(value, str):
-            faults.append(f"{where}{WANTING[0]} {bounds_of(fields[name]).help}")
-        else:
-            values[name] = _convert(hints[name], value, where, faults, types_at)
-            faults.extend(broken_bounds(bounds_of(fields[name]), values[name], where))
-    return cls(**values)
+    return _Builder(faults, types_at, convert).node(cls, given, path)
 
 
 def is_wanting(fault: str) -> bool:
@@ -59,6 +55,27 @@ def hints_of(cls: type[Any]) -> dict[str, Any]:
 _hints: dict[type[Any], dict[str, Any]] = {}
 
 
+def type_at(cls: type[Any], path: str, types_at: Mapping[str, type]) -> Any:
+    """The type of the setting at a dotted path below the dataclass `cls`, without `None`; `None` if there is none.
+
+    Args:
+        cls: The dataclass.
+        path: Such as `mask.masks.short.num_blocks`.
+        types_at: Dataclass of a group's node where it is narrower than the field's type, by path.
+    """
+    hint: Any = cls
+    parts = path.split(".")
+    for depth, name in enumerate(parts, start=1):
+        if dataclasses.is_dataclass(hint):
+            hint = hints_of(hint).get(name)  # type: ignore[arg-type]
+        else:
+            hint = typing.get_args(hint)[1] if typing.get_origin(hint) is dict else None
+        if typing.get_origin(hint) in (typing.Union, types.UnionType):
+            hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+        hint = types_at.get(".".join(parts[:depth]), hint)
+    return hint
+
+
 def faults_of(config: Any, path: str = "") -> list[str]:
     """Wrong types and broken bounds of a dataclass instance made in Python.
 
@@ -72,64 +89,110 @@ def faults_of(config: Any, path: str = "") -> list[str]:
     return faults
 
 
-def _convert(hint: Any, value: Any, where: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (typing.Union, types.UnionType):
-        inner = next(arg for arg in args if arg is not type(None))
-        return None if value is None else _convert(inner, value, where, faults, types_at)
-    if dataclasses.is_dataclass(hint):
-        return _convert_node(types_at.get(where, hint), value, where, faults, types_at)
-    if origin in (list, tuple):
-        return _convert_sequence(origin, args, value, where, faults, types_at)
-    if origin is dict:
+@dataclasses.dataclass(frozen=True)
+class _Builder:
+    """Converts values to the types of a dataclass's fields; see `build`."""
+
+    faults: list[str]
+    types_at: Mapping[str, type]
+    convert: bool
+
+    def node(self, cls: type[Any], given: Mapping[str, Any], path: str) -> Any:
+        hints = hints_of(cls)
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            where = f"{path}.{name}" if path else str(name)
+            if name not in fields:
+                self.faults.append(unknown_setting(where, fields))
+            elif value == MISSING and isinstance(value, str):
+                self.faults.append(f"{where}{WANTING[0]} {bounds_of(fields[name]).help}")
+            else:
+                values[name] = self.value(hints[name], value, where)
+                self.faults.extend(broken_bounds(bounds_of(fields[name]), values[name], where))
+        return cls(**values)
+
+    def value(self, hint: Any, value: Any, where: str) -> Any:
+        origin, args = typing.get_origin(hint), typing.get_args(hint)
+        if hint is Any:
+            return value
+        if origin in (typing.Union, types.UnionType):
+            inner = next(arg for arg in args if arg is not type(None))
+            return None if value is None else self.value(inner, value, where)
+        if dataclasses.is_dataclass(hint):
+            return self._group(self.types_at.get(where, hint), value, where)
+        if origin in (list, tuple):
+            return self._sequence(origin, args, value, where)
+        if origin is dict:
+            if not isinstance(value, Mapping):
+                return self._wrong("a mapping", value, where)
+            return {str(key): self.value(args[1], item, f"{where}.{key}") for key, item in value.items()}
+        return self._scalar(hint, value, where)
+
+    def _group(self, cls: Any, value: Any, where: str) -> Any:
+        if isinstance(value, cls):
+            self.faults.extend(faults_of(value, where))
+            return value
         if not isinstance(value, Mapping):
-            return _wrong_type("a mapping", value, where, faults)
-        return {str(key): _convert(args[1], item, f"{where}.{key}", faults, types_at) for key, item in value.items()}
-    return _convert_scalar(hint, value, where, faults)
+            return self._wrong("a group of settings", value, where)
+        return self.node(cls, value, where)
 
+    def _sequence(self, origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:
+        if not isinstance(value, (list, tuple)):
+            kind = "a list" if origin is list else f"a list of {len(args)}"
+            return self._wrong(kind, value, where)
+        if origin is tuple and len(value) != len(args):
+            self.faults.append(f"{where} must have {len(args)} values (got {shown(list(value))})")
+            return tuple(value)
+        inner = args if origin is tuple else (args[0],) * len(value)
+        items = [self.value(hint, v, f"{where}[{i}]") for i, (hint, v) in enumerate(zip(inner, value, strict=True))]
+        return tuple(items) if origin is tuple else items
 
-def _convert_node(cls: Any, value: Any, where: str, faults: list[str], types_at: Mapping[str, type]) -> Any:
-    if isinstance(value, cls):
-        faults.extend(faults_of(value, where))
+    def _scalar(self, hint: Any, value: Any, where: str) -> Any:
+        if self.convert:
+            value = _converted(hint, value)
+        if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return value
+        if hint is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if hint in (str, bool) and isinstance(value, hint):
+            return value
+        names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
+        return self._wrong(names.get(hint, str(hint)), value, where)
+
+    def _wrong(self, expected: str, value: Any, where: str) -> Any:
+        self.faults.append(f"{where} must be {expected} (got {shown(value)})")
         return value
-    if not isinstance(value, Mapping):
-        return _wrong_type("a group of settings", value, where, faults)
-    return build(cls, value, where, faults, types_at)
 
 
-def _convert_sequence(
-    origin: Any, args: tuple[Any, ...], value: Any, where: str, faults: list[str], types_at: Mapping[str, type]
-) -> Any:
-    if not isinstance(value, (list, tuple)):
-        kind = "a list" if origin is list else f"a list of {len(args)}"
-        return _wrong_type(kind, value, where, faults)
-    if origin is tuple and len(value) != len(args):
-        faults.append(f"{where} must have {len(args)} values (got {shown(list(value))})")
-        return tuple(value)
-    inner = args if origin is tuple else (args[0],) * len(value)
-    items = [
-        _convert(hint, v, f"{where}[{i}]", faults, types_at)
-        for i, (hint, v) in enumerate(zip(inner, value, strict=True))
-    ]
-    return tuple(items) if origin is tuple else items
+def unknown_setting(where: str, known: Iterable[str]) -> str:
+    """The message about a setting that does not exist.
+
+    Args:
+        where: Its dotted path.
+        known: The names that exist beside it.
+    """
+    parent, _, name = where.rpartition(".")
+    return f"{where} is not a setting{did_you_mean(name, map(str, known), f'{parent}.' if parent else '')}"
 
 
-def _convert_scalar(hint: Any, value: Any, where: str, faults: list[str]) -> Any:
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    if hint is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if hint in (str, bool) and isinstance(value, hint):
-        return value
-    names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
-    return _wrong_type(names.get(hint, str(hint)), value, where, faults)
-
-
-def _wrong_type(expected: str, value: Any, where: str, faults: list[str]) -> Any:
-    faults.append(f"{where} must be {expected} (got {shown(value)})")
+def _converted(hint: Any, value: Any) -> Any:
+    """A scalar as OmegaConf's node of this type would hold it; as it is where that node would refuse it."""
+    if hint is str:
+        return str(value) if isinstance(value, (bool, int, float)) else value
+    if hint is bool:
+        return _BOOLEANS.get(str(value).lower(), value) if isinstance(value, (str, int)) else value
+    if isinstance(value, str) or (hint is float and isinstance(value, int) and not isinstance(value, bool)):
+        try:
+            return hint(value)
+        except (ValueError, OverflowError):
+            return value
     return value
+
+
+_BOOLEANS = dict.fromkeys(("yes", "y", "on", "true", "1"), True) | dict.fromkeys(
+    ("no", "n", "off", "false", "0"), False
+)
 
 
 def broken_bounds(bounds: Bounds, value: Any, where: str) -> list[str]:

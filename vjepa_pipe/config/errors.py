@@ -40,7 +40,13 @@ def one_line(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint to append to a message about an unknown word; empty when nothing is close."""
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """A hint to append to a message about an unknown word; empty when nothing is close.
+
+    Args:
+        word: What was written.
+        known: What could have been meant.
+        prefix: Put before the name that is suggested.
+    """
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return f" (did you mean {prefix}{close[0]}?)" if close else ""

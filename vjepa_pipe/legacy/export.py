@@ -14,12 +14,11 @@ from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.legacy.key import Profile
-from vjepa_pipe.legacy.overrides import keep_experiment
 from vjepa_pipe.legacy.paths import named_paths
 from vjepa_pipe.legacy.profiles import PROFILES
 from vjepa_pipe.legacy.read import LegacyFile
 from vjepa_pipe.legacy.translate import translate
-from vjepa_pipe.legacy.write import checked_experiment, to_yaml
+from vjepa_pipe.legacy.write import store_translation, to_yaml
 
 TARGETS = {"vjepa2": ("vjepa", "vjepa_2_1", "vjepa_droid", "video_probe", "image_probe", "anticipation"),
            "jepa": ("vjepa_v1", "video_probe_v1", "image_probe_v1")}  # fmt: skip
@@ -55,8 +54,8 @@ def not_said(experiment: ExperimentConfig, values: dict[str, Any]) -> list[str]:
     """Settings that come out differently when `values` are read back: the published YAML cannot say them."""
     file = LegacyFile(Path("exported.yaml"), values)
     translation = translate(file)
-    option, folder = keep_experiment(translation)
-    again = dict(_compared(checked_experiment(translation, folder, option)))
+    _, read_back = store_translation(translation)
+    again = dict(_compared(read_back))
     mine = dict(_compared(_with_paths(experiment)))
     return [
         f"{path}={mine.get(path)} (the published code does {again.get(path)})"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from typing import Any
 
 from vjepa_pipe.composition.store import SCHEMAS
+from vjepa_pipe.config.build import type_at
 from vjepa_pipe.config.experiment import ExperimentConfig
 
 
@@ -18,7 +18,10 @@ def numbers_for(path: str, value: Any, settings: dict[str, Any]) -> Any:
         value: What the file holds.
         settings: Options chosen so far; `training` decides what `training.*` means.
     """
-    return _as_numbers(value) if float in _types_in(_hint_at(path, settings)) else value
+    training = settings.get("training")
+    types_at = {"training": SCHEMAS[f"training_{training}"]} if training else {}
+    hint = type_at(ExperimentConfig, path.split(", ")[0], types_at)
+    return _as_numbers(value) if float in _types_in(hint) else value
 
 
 def _as_numbers(value: Any) -> Any:
@@ -30,16 +33,6 @@ def _as_numbers(value: Any) -> Any:
         except ValueError:
             return value
     return value
-
-
-def _hint_at(path: str, settings: dict[str, Any]) -> Any:
-    hint: Any = ExperimentConfig
-    for name in path.split(", ")[0].split("."):
-        hints = typing.get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
-        hint = hints.get(name)
-        if name == "training" and "training" in settings:
-            hint = SCHEMAS[f"training_{settings['training']}"]
-    return hint
 
 
 def _types_in(hint: Any) -> set[Any]:

@@ -7,21 +7,43 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
 
-from vjepa_pipe.composition.compose import compose_dict, read_experiment
-from vjepa_pipe.composition.store import SCHEMAS
-from vjepa_pipe.config.build import build
+from vjepa_pipe.composition.compose import compose_overrides
+from vjepa_pipe.composition.snapshot import plain
+from vjepa_pipe.composition.store import store_experiment
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.legacy.key import Settings
 from vjepa_pipe.legacy.translate import Translation
 
-_SCHEMA_OF = {"blocks": "multiblock3d", "none": "mask", "droid": "robot"}
-"""Schema of the options of `data` and `mask` that have another name than it."""
-
 LISTED = ("dead", "typo", "unknown", "changed meaning")
 """What became of a key, where the written file mentions it."""
+
+
+def store_translation(translation: Translation) -> tuple[str, ExperimentConfig]:
+    """Offer a published file to Hydra as an option of the group `experiment/`.
+
+    Returns:
+        The option, and the experiment that it describes.
+
+    Raises:
+        ConfigError: Naming every fault with the published key and its line.
+    """
+    name = experiment_name(translation.file.path)
+    option = f"legacy_{name}"
+    file, origin = translation.file, translation.origin
+    lines = {path: file.lines.get(origin.get(path, "")) for path in translation.settings}
+    sources = {path: f"{file.path}:{line}" if line is not None else str(file.path) for path, line in lines.items()}
+    store_experiment(option, _content(translation, name), sources)
+    found = compose_overrides([f"experiment={option}"])
+    if found.faults:
+        raise ConfigError([in_published_terms(translation, fault) for fault in found.faults])
+    return option, found.experiment
+
+
+def experiment_name(path: Path) -> str:
+    """The file's stem, as the name of an experiment."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_") or "published"
 
 
 def experiment_text(translation: Translation, name: str) -> str:
@@ -34,43 +56,27 @@ def experiment_text(translation: Translation, name: str) -> str:
     Returns:
         YAML for a folder `experiment/` on the search path: options, then the settings that differ from them.
     """
-    options = {path: value for path, value in translation.settings.items() if _is_option(path, value)}
-    base = OmegaConf.to_container(compose_dict([f"{group}={option}" for group, option in options.items()]))
-    body: dict[str, Any] = {"name": name}
-    for path, value in translation.settings.items():
-        if path not in options and not _holds(base, path, value):
-            _put(body, path, value)
-    defaults: dict[str, Any] = {
-        "defaults": [{f"override /{group}": option} for group, option in options.items()],
-    }
+    content = _content(translation, name)
     return "\n".join(
         [
             "# @package _global_",
             f"# {translation.profile.name}, from {translation.file.path.name}: python launch.py experiment={name}",
             *_remarks(translation),
-            to_yaml(defaults),
-            to_yaml(_escaped(body)),
+            to_yaml({"defaults": content.pop("defaults")}),
+            to_yaml(content),
         ]
     )
 
 
-def checked_experiment(translation: Translation, folder: Path, option: str) -> ExperimentConfig:
-    """Compose a written experiment file.
-
-    Args:
-        translation: What it was written from.
-        folder: The folder above `experiment/`.
-        option: The file's stem.
-
-    Raises:
-        ConfigError: Naming every fault with the published key and its line.
-    """
-    faults = _wrong_values(translation.settings)
-    if not faults:
-        experiment, faults = read_experiment(compose_dict([f"experiment={option}"], folder))
-    if faults:
-        raise ConfigError([in_published_terms(translation, fault) for fault in faults])
-    return experiment
+def _content(translation: Translation, name: str) -> dict[str, Any]:
+    """An experiment file's content: the chosen options, then the settings that differ from them."""
+    options = {path: value for path, value in translation.settings.items() if _is_option(path, value)}
+    base = plain(compose_overrides([f"{group}={option}" for group, option in options.items()]).experiment)
+    body: dict[str, Any] = {"name": name}
+    for path, value in translation.settings.items():
+        if path not in options and not _holds(base, path, value):
+            _put(body, path, value)
+    return {"defaults": [{f"override /{group}": option} for group, option in options.items()], **_escaped(body)}
 
 
 def in_published_terms(translation: Translation, fault: str) -> str:
@@ -84,20 +90,6 @@ def in_published_terms(translation: Translation, fault: str) -> str:
     entry = re.match(r"mask\.masks\.mask_(\d+)\.", path)
     where = f"{key}[{entry[1]}].{path.rpartition('.')[2]}" if entry else key
     return f"{translation.file.where(where)}: {fault}"
-
-
-def _wrong_values(settings: Settings) -> list[str]:
-    """Values of a wrong type, found before Hydra stops at the first of them."""
-    options = {group: str(settings[group]) for group in ("data", "mask")}
-    types_at = {group: SCHEMAS[_SCHEMA_OF.get(option, option)] for group, option in options.items()}
-    types_at["training"] = SCHEMAS[f"training_{settings['training']}"]
-    values: Settings = {}
-    for path, value in settings.items():
-        if not _is_option(path, value):
-            _put(values, path, value)
-    faults: list[str] = []
-    build(ExperimentConfig, values, "", faults, types_at)
-    return faults
 
 
 def _is_option(path: str, value: Any) -> bool:

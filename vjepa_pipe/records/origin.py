@@ -44,9 +44,9 @@ def origin_of(
         choices: The option chosen from each group.
         provenance: Where each setting came from.
     """
-    words, own = as_named([text for text in overrides if not is_hydras(text)], [folder.resolve() for folder in folders])
-    kept = [str(folder) for folder in own if folder != conf_dir().resolve()]
-    return Origin(words, choices, provenance, folders=kept)
+    words = as_named([text for text in overrides if not is_hydras(text)])
+    own = [str(folder.resolve()) for folder in folders if folder.resolve() != conf_dir().resolve()]
+    return Origin(words, choices, provenance, folders=own)
 
 
 def is_hydras(override: str) -> bool:

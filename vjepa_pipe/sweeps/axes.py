@@ -52,6 +52,17 @@ def expand(arguments: Sequence[str], options: SweepConfig, loader: ConfigLoader)
     return [[text for place in places for text in place] for places in itertools.product(*axes)]
 
 
+def first_point(arguments: Sequence[str]) -> list[str]:
+    """The overrides of a sweep with the first value of each that gives several; those drawn at random left out."""
+    first: list[str] = []
+    for override in OverridesParser.create().parse_overrides(list(arguments)):
+        if not override.is_sweep_override():
+            first.append(str(override.input_line))
+        elif not override.is_interval_sweep():
+            first.extend(f"{_key(override)}={value}" for value in itertools.islice(override.sweep_string_iterator(), 1))
+    return first
+
+
 def _check_range(key: str, override: Override) -> None:
     """Refuse a range of too many values before any of them is made."""
     if override.is_range_sweep():

@@ -17,9 +17,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from vjepa_pipe.composition.faults import explain_any
+from vjepa_pipe.composition.composer import Composer
 from vjepa_pipe.composition.identity import SHORT, full_identity
-from vjepa_pipe.composition.points import PointComposer
 from vjepa_pipe.composition.snapshot import freeze, plain
 from vjepa_pipe.config.before_run import draws_batches, run_faults
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig
@@ -51,7 +50,7 @@ class Plan:
 
 
 def make_plan(
-    arguments: Sequence[str], point_overrides: Sequence[Sequence[str]], where: str | None, composer: PointComposer
+    arguments: Sequence[str], point_overrides: Sequence[Sequence[str]], where: str | None, composer: Composer
 ) -> Plan:
     """Compose and check every point.
 
@@ -88,12 +87,12 @@ def make_plan(
     return plan
 
 
-def _faults_or_point(overrides: Sequence[str], composer: PointComposer) -> list[str] | tuple[ExperimentConfig, Origin]:
+def _faults_or_point(overrides: Sequence[str], composer: Composer) -> list[str] | tuple[ExperimentConfig, Origin]:
     try:
-        composed = composer.compose(overrides)
-    except Exception as error:  # Hydra raises several unrelated types
-        return [explain_any(overrides, error, composer.folders)]
-    faults = composed.faults or [*run_faults(composed.experiment), *_epoch_faults(composed.experiment)]
+        composed = composer.compose(overrides).checked()
+    except ConfigError as error:
+        return list(error.faults)
+    faults = [*run_faults(composed.experiment), *_epoch_faults(composed.experiment)]
     origin = origin_of(overrides, composer.folders, composed.choices, composed.provenance)
     return faults or (composed.experiment, origin)
 

@@ -13,8 +13,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
-from vjepa_pipe.composition.options import source_folders
-from vjepa_pipe.composition.points import PointComposer
+from vjepa_pipe.composition.composer import Composer
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
@@ -95,7 +94,7 @@ class Sweep:
         loader = self._context.config_loader
         params = [f"{key}={value}" for key, value in (self._options.params or {}).items()]
         points = expand([*params, *arguments], self._options, loader)
-        composer = PointComposer(loader, list(self._config.hydra.overrides.hydra), source_folders(self._config.hydra))
+        composer = Composer(loader, list(self._config.hydra.overrides.hydra))
         return make_plan(arguments, points, self._options.where, composer)
 
     def _launch(
