@@ -18,15 +18,10 @@ class AugConfig:
     """How a decoded clip becomes a training or evaluation tensor."""
 
     crop_scale: tuple[float, float] = setting(
-        (0.3, 1.0),
-        "share of the frame's area that a random crop covers: smallest, largest",
-        gt=0,
-        ge=1e-6,
-        le=100,
-        ordered=True,
+        (0.3, 1.0), "share of the frame's area that a random crop covers: smallest, largest", gt=0, le=100, ordered=True
     )
     crop_ratio: tuple[float, float] = setting(
-        (0.75, 1.33), "width / height of a random crop: smallest, largest", gt=0, ge=0.01, le=100, ordered=True
+        (0.75, 1.33), "width / height of a random crop: smallest, largest", ge=0.01, le=100, ordered=True
     )
     horizontal_flip: bool = setting(True, "mirror half of the clips left to right")
     auto_augment: bool = setting(False, "apply RandAugment, the same draw on every frame of a clip")
@@ -38,10 +33,10 @@ class AugConfig:
         IMAGENET_MEAN, "mean of each colour (red, green, blue), for pixels from 0 to 1", ge=-1000, le=1000
     )
     normalize_std: tuple[float, float, float] = setting(
-        IMAGENET_STD, "standard deviation of each colour, for pixels from 0 to 1", gt=0, ge=1e-6, le=1000
+        IMAGENET_STD, "standard deviation of each colour, for pixels from 0 to 1", gt=0, le=1000
     )
     center_crop_ratio: Optional[float] = setting(
-        None, "train on the largest centre crop of this width / height, instead of a random crop", gt=0, ge=0.01, le=100
+        None, "train on the largest centre crop of this width / height, instead of a random crop", ge=0.01, le=100
     )
     rand_augment: Optional[str] = setting(
         None, "the published policy string, such as rand-m7-n4-mstd0.5-inc1; replaces rand_augment_n and _m"

@@ -26,14 +26,14 @@ class DataConfig:
         "fps", "what fixes the time between frames: target_fps, clip_duration_sec or frame_step", choices=CLIP_MODES
     )
     frames_per_clip: int = setting(16, "frames in a clip", ge=1, le=10_000)
-    target_fps: float = setting(10, "frames per second of a clip, with clip_mode=fps", gt=0, ge=1e-6, le=10_000)
+    target_fps: float = setting(10, "frames per second of a clip, with clip_mode=fps", gt=0, le=10_000)
     img_size: int = setting(224, "side of the square the clip is cropped and resized to, in pixels", ge=1, le=8192)
     num_workers: int = setting(
         8, "decoding processes per rank; 0 decodes in the main process", ge=0, le=1024, affects_results=False
     )
     batch_size: int = setting(64, "clips per batch and rank", ge=1, le=65_536)
     clip_duration_sec: Optional[float] = setting(
-        None, "seconds a clip spans, with clip_mode=duration (3.2 when unset)", gt=0, ge=1e-3, le=1e6
+        None, "seconds a clip spans, with clip_mode=duration (3.2 when unset)", gt=0, le=1e6
     )
     frame_step: Optional[int] = setting(
         None,
@@ -52,10 +52,8 @@ class DataConfig:
         "what fills a clip longer than its video; drop treats the video as bad",
         choices=SHORT_VIDEO_POLICIES,
     )
-    max_file_bytes: Optional[int] = setting(None, "larger files are treated as bad, in bytes", gt=0, le=10**18)
-    max_duration_sec: Optional[float] = setting(
-        None, "longer videos are treated as bad, in seconds", gt=0, ge=1e-3, le=1e9
-    )
+    max_file_bytes: Optional[int] = setting(None, "larger files are treated as bad, in bytes", ge=1, le=10**18)
+    max_duration_sec: Optional[float] = setting(None, "longer videos are treated as bad, in seconds", gt=0, le=1e9)
     convention: str = setting(
         "strict",
         "clip windows: strict keeps the stride true and reaches the last window; reference picks the frames "

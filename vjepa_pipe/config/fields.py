@@ -16,6 +16,9 @@ KEY = "vjepa_pipe"
 LARGEST = 10**15
 """Numbers are smaller than this, unless a field says so of itself; no setting counts or measures more."""
 
+SMALLEST = 1e-6
+"""Numbers that must be larger than 0 are at least this, unless a field has its own `ge`: 1 / 1e-320 is infinite."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
@@ -26,7 +29,7 @@ class Bounds:
     Attributes:
         help: What the field means, with its unit.
         ge: Smallest value allowed.
-        gt: Every value must be larger.
+        gt: Every value must be larger; gt=0 without ge sets `ge` to `SMALLEST`.
         le: Largest value allowed.
         lt: Every value must be smaller.
         choices: The only values allowed.
@@ -58,6 +61,8 @@ def setting(default: Any, help: str, **bounds: Any) -> Any:
         help: What it means, with its unit.
         **bounds: Any other attribute of `Bounds`.
     """
+    if bounds.get("gt") == 0:
+        bounds.setdefault("ge", SMALLEST)
     metadata: Mapping[str, Any] = {KEY: Bounds(help, **bounds)}
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=default.copy, metadata=metadata)

@@ -59,7 +59,7 @@ class MonitorConfig:
     """Per-worker resource log: CPU, memory and input/output, as CSV files."""
 
     enabled: bool = setting(False, "write the log", affects_results=False)
-    interval_sec: float = setting(5.0, "seconds between rows", gt=0, ge=1e-3, le=1e6, affects_results=False)
+    interval_sec: float = setting(5.0, "seconds between rows", gt=0, le=1e6, affects_results=False)
 
 
 @dataclass
@@ -100,7 +100,7 @@ class LoaderConfig:
         None, "a quarantine.jsonl, or a run's folder: its rows count as bad without being opened", path=True
     )
     sample_timeout_sec: float = setting(
-        120.0, "a worker that reads one sample for longer is killed and replaced, in seconds", gt=0, ge=1e-3, le=1e6
+        120.0, "a worker that reads one sample for longer is killed and replaced, in seconds", gt=0, le=1e6
     )
     max_restarts: int = setting(16, "dead workers replaced in an epoch before the run stops", ge=0, le=10**6)
     on_change: str = setting(

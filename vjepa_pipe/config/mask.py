@@ -19,28 +19,16 @@ class MultiBlockConfig:
     """
 
     spatial_scale: tuple[float, float] = setting(
-        (0.15, 0.15),
-        "share of a frame's tokens that one block covers: smallest, largest",
-        gt=0,
-        le=1,
-        ge=1e-6,
-        ordered=True,
+        (0.15, 0.15), "share of a frame's tokens that one block covers: smallest, largest", gt=0, le=1, ordered=True
     )
     temporal_scale: tuple[float, float] = setting(
-        (1.0, 1.0),
-        "share of the clip's length that one block covers: smallest, largest",
-        gt=0,
-        le=1,
-        ge=1e-6,
-        ordered=True,
+        (1.0, 1.0), "share of the clip's length that one block covers: smallest, largest", gt=0, le=1, ordered=True
     )
     aspect_ratio: tuple[float, float] = setting(
-        (0.75, 1.5), "height / width of a block: smallest, largest", gt=0, ge=0.01, le=100, ordered=True
+        (0.75, 1.5), "height / width of a block: smallest, largest", ge=0.01, le=100, ordered=True
     )
     num_blocks: int = setting(8, "blocks per clip", ge=1, le=1000)
-    max_temporal_keep: float = setting(
-        1.0, "share of the clip, from its start, that the encoder may see", gt=0, le=1, ge=1e-6
-    )
+    max_temporal_keep: float = setting(1.0, "share of the clip, from its start, that the encoder may see", gt=0, le=1)
     max_keep: Optional[int] = setting(None, "most tokens the encoder may see", ge=1, le=10**9)
     full_complement: bool = setting(False, "predict every token the encoder does not see")
     pred_full_complement: bool = setting(False, "let the encoder see every token that is not predicted")
@@ -51,7 +39,7 @@ class MultiBlockConfig:
 class TubeConfig:
     """One tube mask: the same places hidden in every frame."""
 
-    ratio: float = setting(0.9, "share of the places that are hidden", gt=0, lt=1, ge=1e-6)
+    ratio: float = setting(0.9, "share of the places that are hidden", gt=0, lt=1)
 
 
 @dataclass

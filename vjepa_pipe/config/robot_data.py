@@ -23,7 +23,7 @@ class RobotDataConfig(DataConfig):
         [], "droid: files that list trajectory folders, or folders to look for them in; lerobot: datasets", path=True
     )
     frames_per_clip: int = setting(8, "frames in a clip", ge=1, le=10_000)
-    target_fps: float = setting(4, "frames per second of a clip", gt=0, ge=1e-6, le=10_000)
+    target_fps: float = setting(4, "frames per second of a clip", gt=0, le=10_000)
     img_size: int = setting(256, "side of the square the clip is cropped and resized to, in pixels", ge=1, le=8192)
     batch_size: int = setting(8, "clips per batch and rank", ge=1, le=65_536)
     short_videos: str = setting("drop", "episodes shorter than a clip are treated as bad", choices=("drop",))
@@ -40,15 +40,9 @@ class RobotDataConfig(DataConfig):
     extrinsics_key: Optional[str] = setting(
         None, "column of a camera's pose, {camera} and {eye} filled in; unset: the layout's usual; empty text: none"
     )
-    row_fps: float = setting(
-        15, "rows per second of raw DROID; LeRobot datasets say it themselves", gt=0, ge=1e-6, le=100_000
-    )
+    row_fps: float = setting(15, "rows per second of raw DROID; LeRobot datasets say it themselves", gt=0, le=100_000)
     focal_length: Optional[float] = setting(
-        None,
-        "of the cameras, in picture widths; unset: preview.png draws no path into the frames",
-        gt=0,
-        ge=1e-3,
-        le=1000,
+        None, "of the cameras, in picture widths; unset: preview.png draws no path into the frames", gt=0, le=1000
     )
     _target_: str = setting("vjepa_pipe.datasets.RobotDataset", "what is built from this group")
 

@@ -33,11 +33,7 @@ class RoboticsConfig:
         1, "states and actions for every how many frames; the frames are all kept", ge=1, le=10_000
     )
     fps: Optional[float] = setting(
-        None,
-        "frames per second of a clip; the presets take data.target_fps; unset takes every row",
-        gt=0,
-        ge=1e-6,
-        le=10_000,
+        None, "frames per second of a clip; the presets take data.target_fps; unset takes every row", gt=0, le=10_000
     )
     temporal_sampling: str = setting(
         "physical",
@@ -52,10 +48,10 @@ class RoboticsConfig:
         choices=ALIGNMENTS,
     )
     time_tolerance_sec: float = setting(
-        0.001, "most that a frame may be off its row, with alignment=timestamps", gt=0, ge=1e-9, le=1e6
+        0.001, "most that a frame may be off its row, with alignment=timestamps", gt=0, le=1e6
     )
     max_gap_sec: float = setting(
-        0.25, "longest pause between rows within a clip, with alignment=timestamps", gt=0, ge=1e-9, le=1e9
+        0.25, "longest pause between rows within a clip, with alignment=timestamps", gt=0, le=1e9
     )
     max_missing_frames: int = setting(
         1,

@@ -86,7 +86,7 @@ class IndexTaskConfig(TaskConfig):
 
     index_dir: Optional[str] = setting(None, "where the indexes are kept; unset: the output folder", path=True)
     workers: int = setting(2, "files probed at a time, each in a process that can be killed", ge=1, le=1024)
-    timeout_sec: float = setting(60.0, "seconds after which a file counts as bad", gt=0, ge=1e-3, le=1e6)
+    timeout_sec: float = setting(60.0, "seconds after which a file counts as bad", gt=0, le=1e6)
     shard: int = setting(0, "which part of the rows this run probes, from 0", ge=0, le=10**6)
     shards: int = setting(1, "parts that the rows are cut into, one per machine", ge=1, le=10**6)
     _target_: str = setting("vjepa_pipe.tasks.index.index", "what runs")

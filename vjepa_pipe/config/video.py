@@ -25,7 +25,7 @@ class VideoFields:
     max_samples: int = setting(0, "read only the first so many rows; 0: all", ge=0, le=10**12)
     max_frames: int = setting(16, "frames in a sample; shorter videos are padded to it", ge=1, le=10_000)
     min_frames: int = setting(4, "fewest moments looked at, with sampling_policy=uniform", ge=1, le=10_000)
-    fps: float = setting(2.0, "frames per second looked at, until max_frames is reached", gt=0, ge=1e-6, le=10_000)
+    fps: float = setting(2.0, "frames per second looked at, until max_frames is reached", gt=0, le=10_000)
     frame_size: int = setting(224, "side of a frame in pixels", ge=1, le=8192)
     prompt: str = setting("", "text before each caption; not trained on")
 

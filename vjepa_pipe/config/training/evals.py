@@ -62,7 +62,7 @@ class LabelledVideos:
 class LabelledImages(LabelledVideos):
     """Which images, and what the labels are."""
 
-    dataset_name: str = setting(REQUIRED, "ImageNet")
+    dataset_name: str = setting(REQUIRED, "ImageNet; V-JEPA 1 also takes iNat21 and Places205")
     root_path: Optional[str] = setting(None, "folder of the image datasets", path=True)
     image_folder: Optional[str] = setting(None, "folder under root_path with train/ and val/")
 

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import Optional
 
 from vjepa_pipe.config.fields import setting
-from vjepa_pipe.config.training.base import REQUIRED, PublishedTraining, ScheduleConfig
+from vjepa_pipe.config.training.base import REQUIRED, PublishedTraining
+from vjepa_pipe.config.training.evals import LabelledImages, LabelledVideos
+from vjepa_pipe.config.training.sections import LossConfig, MetaConfig, ScheduleConfig
 
 
 @dataclass
-class JepaMeta:
+class JepaMeta(MetaConfig):
     """Checkpoints, precision and the like."""
 
     load_checkpoint: Optional[bool] = setting(None, "load a checkpoint at the start")
     read_checkpoint: Optional[str] = setting(None, "the checkpoint's name in `logging.folder`")
-    save_every_freq: int = setting(-1, "epochs between kept checkpoints; -1 keeps none")
-    skip_batches: int = setting(-1, "batches to draw and drop at the start")
-    use_sdpa: bool = setting(False, "fused attention in the encoder")
-    dtype: str = setting(REQUIRED, "bfloat16, float16 or float32")
 
 
 @dataclass
@@ -34,10 +32,9 @@ class JepaModel:
 
 
 @dataclass
-class JepaLoss:
+class JepaLoss(LossConfig):
     """The prediction loss."""
 
-    loss_exp: float = setting(REQUIRED, "exponent of the distance", gt=0)
     reg_coeff: float = setting(REQUIRED, "weight of the variance regularisation", ge=0)
 
 
@@ -86,22 +83,6 @@ class V1Pretrain:
 
 
 @dataclass
-class V1VideoData:
-    """What the labels are."""
-
-    num_classes: int = setting(REQUIRED, "number of classes", ge=1)
-
-
-@dataclass
-class V1ImageData(V1VideoData):
-    """Which images, and what the labels are."""
-
-    dataset_name: str = setting(REQUIRED, "ImageNet, iNat21 or Places205")
-    root_path: Optional[str] = setting(None, "folder of the image datasets", path=True)
-    image_folder: Optional[str] = setting(None, "folder under root_path with train/ and val/")
-
-
-@dataclass
 class V1ProbeOptimization:
     """Optimisation of the one probe."""
 
@@ -134,7 +115,7 @@ class V1ProbeTraining(PublishedTraining):
 class V1VideoProbeTraining(V1ProbeTraining):
     """`eval_name: video_classification_frozen` of V-JEPA 1."""
 
-    data: V1VideoData = setting(V1VideoData(), "labels")
+    data: LabelledVideos = setting(LabelledVideos(), "labels")
     optimization: V1VideoOptimization = setting(V1VideoOptimization(), "optimisation")
 
 
@@ -142,5 +123,5 @@ class V1VideoProbeTraining(V1ProbeTraining):
 class V1ImageProbeTraining(V1ProbeTraining):
     """`eval_name: image_classification_frozen` of V-JEPA 1."""
 
-    data: V1ImageData = setting(V1ImageData(), "images and labels")
+    data: LabelledImages = setting(LabelledImages(), "images and labels")
     optimization: V1ProbeOptimization = setting(V1ProbeOptimization(), "optimisation")

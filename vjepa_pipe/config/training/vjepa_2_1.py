@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from vjepa_pipe.config.fields import setting
-from vjepa_pipe.config.training.vjepa import VJepaLoss, VJepaModel, VJepaOptimization, VJepaTraining
+from vjepa_pipe.config.training.sections import LossConfig
+from vjepa_pipe.config.training.vjepa import VJepaModel, VJepaOptimization, VJepaTraining
 
 
 @dataclass
@@ -30,7 +31,7 @@ class VJepa21Model(VJepaModel):
 
 
 @dataclass
-class VJepa21Loss(VJepaLoss):
+class VJepa21Loss(LossConfig):
     """The prediction loss over masked and visible tokens."""
 
     predict_all: bool = setting(True, "predict visible tokens too")
