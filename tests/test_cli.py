@@ -74,3 +74,23 @@ def test_bad_interpolations(value: str) -> None:
         compose([f"name={value}"])
     for fault in error.value.faults:
         assert fault.startswith(("name", "data")) and "full_key" not in fault
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["-m", "--cfg", "job"], "-m and --cfg cannot be given together"),
+    (["+mask.masks.more.num_blocks=2"], "a config file can"),
+    (["-m", "data.target_fsp=4", "seed=1,2"], "data.target_fsp is not a setting (did you mean data.target_fps?)"),
+    (["data.extra_args.colour=red"], "+data.extra_args.colour=red adds it"),
+])  # fmt: skip
+def test_what_hydra_refuses_is_a_clear_message(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("config error: ") and words in said and "Traceback" not in said
+    assert not list(tmp_path.iterdir())

@@ -46,6 +46,8 @@ from vjepa_pipe.sweeps import make_plugins_known
 from vjepa_pipe.sweeps.axes import first_point
 
 _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT}
+_MODES = {"--run", "-r", "--multirun", "-m", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"}
+"""Hydra's flags that say what it does; it takes one."""
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
@@ -126,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if full_error:
             raise
-        return _report(_every_config_fault(error))
+        return _report(error)
     finally:
         if not full_error:
             os.environ.pop(FULL_ERROR, None)
@@ -154,6 +156,9 @@ def _options(arguments: Sequence[str]) -> list[str]:
             raise ConfigError(["--experimental-rerun is not offered: vjepa-pipe rerun RUN_DIR repeats a run"])
         else:
             rest.append(word)
+    modes = [word for word in rest if word.partition("=")[0] in _MODES]
+    if len(modes) > 1:
+        raise ConfigError([f"{' and '.join(modes)} cannot be given together: one runs, sweeps or prints"])
     if "--resolve" in rest and not {"--cfg", "-c"} & {word.partition("=")[0] for word in rest}:
         raise ConfigError(["--resolve needs --cfg job: it says how the config is printed"])
     return rest
@@ -171,15 +176,12 @@ def _report(error: Exception) -> int:
             error = cause
     if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename:
         error = UserError(f"cannot write {error.filename}: {error.strerror}")
-    if isinstance(error, ConfigError):
-        print(error, file=sys.stderr)
+    if isinstance(error, (ConfigError, HydraException, OmegaConfBaseException)):
+        print(_every_config_fault(error), file=sys.stderr)
         return 2
     if isinstance(error, UserError):
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if isinstance(error, (HydraException, OmegaConfBaseException)):
-        print(f"config error: {plain_text(error)}", file=sys.stderr)
-        return 2
     traceback.print_exception(error)
     print(
         "\nThis is a bug in vjepa_pipe or in one of your targets; please report it with the lines above.",
@@ -194,10 +196,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _every_config_fault(error: Exception) -> Exception:
+def _every_config_fault(error: Exception) -> ConfigError:
     """Hydra stops at the first fault of a value; our own composition names all of them, and their files' lines."""
-    if not any(isinstance(e, (ConfigError, HydraException, OmegaConfBaseException)) for e in _causes(error)):
-        return error
     overrides = [text for text in sys.argv[1:] if "=" in text and not text.startswith("-")]
     if {"-m", "--multirun"} & set(sys.argv):
         overrides = first_point(overrides)
@@ -206,4 +206,8 @@ def _every_config_fault(error: Exception) -> Exception:
         compose(overrides, config_dir)
     except ConfigError as every:
         return every
-    return error
+    if isinstance(error, ConfigError):
+        return error
+    only_typed = "Error merging override" in str(error)  # a limit of OmegaConf's typed mappings
+    hint = " (Hydra cannot set this from the command line; a config file can)" if only_typed else ""
+    return ConfigError([plain_text(error) + hint])

@@ -58,7 +58,9 @@ def apply(override: Override, values: dict[str, Any], types_at: Mapping[str, typ
         place = _place(node, part)
         if place is None and (not adds or not isinstance(node, dict)):
             above, where = (".".join([*parents, name][:end]) for end in (depth, depth + 1))
-            takes_names = typing.get_origin(type_at(ExperimentConfig, above, types_at)) is dict
+            mapping = type_at(ExperimentConfig, above, types_at)
+            # Mappings of dataclasses are left out: OmegaConf adds to them from files only.
+            takes_names = typing.get_origin(mapping) is dict and typing.get_args(mapping)[1] is Any
             hint = f"; +{text} adds it" if takes_names and not override.is_delete() else ""
             yield unknown_setting(where, node if isinstance(node, dict) else ()) + hint
             return
