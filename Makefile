@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Configuration, tasks and sweeps on the next line of Hydra and OmegaConf.
 test-next: $(VENV)/.installed-dev

@@ -7,6 +7,7 @@ of it that has its own arguments, folder, environment and output, and ends as an
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import json
 import os
@@ -115,6 +116,8 @@ def _serve() -> dict[str, Any]:
     """Answer orders; returns one in the process that shall follow it."""
     for name in ("vjepa_pipe.cli", "vjepa_pipe.tasks", "vjepa_pipe.loader", "vjepa_pipe.commands", "PIL.Image"):
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what was imported is not looked through again, neither while a run works nor when it ends
     while line := sys.stdin.buffer.readline():
         order, answer = json.loads(line), None
         if isinstance(order, dict):

@@ -35,13 +35,12 @@ SMALL = [
 
 @pytest.mark.parametrize(("experiment", "choice"), CHOICES, ids=str)
 def test_option_builds(cache: Path, videos_csv: Path, experiment: list[str], choice: str) -> None:
-    wanted = [*experiment, choice, *companions(choice), *SMALL]
-    data = compose([*wanted, "data.data_paths=[unread]"]).data
-    path = str(videos_csv)
-    if isinstance(data, RobotDataConfig):  # four episodes, twice
-        write = write_synthetic_droid if data.layout == "droid" else write_synthetic_lerobot
-        path = f"{write(cache, 4)},{write(cache, 4)}"
-    composed = compose([*wanted, f"data.data_paths=[{path}]"])
+    composed = compose([*experiment, choice, *companions(choice), *SMALL, "data.data_paths=[unread]"])
+    paths = [str(videos_csv)]
+    if isinstance(composed.data, RobotDataConfig):  # four episodes, twice
+        write = write_synthetic_droid if composed.data.layout == "droid" else write_synthetic_lerobot
+        paths = [str(write(cache, 4)), str(write(cache, 4))]
+    composed.data.data_paths = paths
     assert callable(locate(composed.task._target_, "task._target_"))
     manager = DataManager(composed)
     assert len(manager.build_train_loader()) == 4
