@@ -43,7 +43,6 @@ from vjepa_pipe.experiments import compose, with_legacy_files
 from vjepa_pipe.records import Origin, claim_folder
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.sweeps import make_plugins_known
-from vjepa_pipe.sweeps.axes import first_point
 
 _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT}
 _MODES = {"--run", "-r", "--multirun", "-m", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc"}
@@ -200,6 +199,8 @@ def _every_config_fault(error: Exception) -> ConfigError:
     """Hydra stops at the first fault of a value; our own composition names all of them, and their files' lines."""
     overrides = [text for text in sys.argv[1:] if "=" in text and not text.startswith("-")]
     if {"-m", "--multirun"} & set(sys.argv):
+        from vjepa_pipe.sweeps.axes import first_point  # only who asks for it waits for it
+
         overrides = first_point(overrides)
     config_dir = next((b for a, b in zip(sys.argv, sys.argv[1:], strict=False) if a in ("--config-dir", "-cd")), None)
     try:

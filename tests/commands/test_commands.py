@@ -68,7 +68,7 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "data._target_=vjepa_pipe.datasets.VideoDatset"]) == 2
     assert "did you mean vjepa_pipe.datasets.VideoDataset?" in capsys.readouterr().out
     assert main(["check", "+data.extra_args.colour=red"]) == 2
-    assert "data.colour: vjepa_pipe.datasets.VideoDataset has no such parameter" in capsys.readouterr().out
+    assert "data.extra_args.colour: vjepa_pipe.datasets.VideoDataset has no such parameter" in capsys.readouterr().out
     assert main(["check", "--data", "data=csv", "data.data_paths=[no.csv]"]) == 2
     assert "no.csv does not exist" in capsys.readouterr().out
 

@@ -14,7 +14,7 @@ from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.build import is_wanting
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.signature import signature_faults
+from vjepa_pipe.config.instantiate import signature_faults
 
 
 def main(arguments: list[str]) -> int:

@@ -6,11 +6,12 @@ from vjepa_pipe.config.check import check
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, MonitorConfig, SamplerConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, MultiBlockConfig, TubeConfig, TubeMaskConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
-from vjepa_pipe.config.targets import allow_targets, instantiate
+from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.config.task import StatisticsTaskConfig, StreamTaskConfig, TaskConfig, ValidateTaskConfig
 from vjepa_pipe.config.video import VideoConfig
 

@@ -58,4 +58,5 @@ class AugConfig:
     extra_transforms: list[Any] = setting(
         [], "further `_target_` nodes, called in training on the uint8 clip [T,C,H,W] after crop and flip"
     )
+    extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.transforms.VideoTransformPipeline", "what is built from this group")

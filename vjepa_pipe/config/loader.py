@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from vjepa_pipe.config.fields import setting
 
@@ -25,6 +25,7 @@ class DecoderConfig:
         le=1024,
         affects_results=False,
     )
+    extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.video.PyavDecoder", "what opens a video")
 
 
@@ -51,6 +52,7 @@ class TorchcodecConfig(DecoderConfig):
 class SamplerConfig:
     """Which sample comes when."""
 
+    extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.sampling.SampleOrder", "what orders the samples")
 
 

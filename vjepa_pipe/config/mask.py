@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from vjepa_pipe.config.data import CONVENTIONS
 from vjepa_pipe.config.fields import setting
@@ -60,6 +60,7 @@ class MaskConfig:
         "number of ranks; rank, those of one rank, as published; unset: rank with convention=reference, else global",
         choices=CUT_OVER,
     )
+    extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.loader.MaskCollator", "what is built from this group")
 
 

@@ -1,4 +1,4 @@
-"""What a `_target_` may name, and how it is built.
+"""What a `_target_` may name.
 
 Config is data: a file that someone else wrote must not run code of its choice. Each place of an experiment has a list
 of what may stand there. The user extends the lists: from code (`allow_targets`), on the command line (`--allow`), or by
@@ -11,7 +11,6 @@ import dataclasses
 import fnmatch
 import functools
 import importlib
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
@@ -134,52 +133,3 @@ def _is_what_its_name_says(name: str, found: Any) -> bool:
         return isinstance(found, type) and found.__module__.startswith("torchvision.transforms.")
     by_name = any(name in offered for offered in PLACES.values()) or name in allowed_targets()
     return by_name or is_allowed_by_user(f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}")
-
-
-def instantiate(node: Any, where: str, **runtime: Any) -> Any:
-    """Build what a config node's `_target_` names.
-
-    A target with a parameter called `config` receives the node whole; any other receives the node's
-    fields as keyword arguments; fields it has no parameter for are those that another part reads
-    (such as `data.batch_size`), except in `extra_args`, where each must fit.
-
-    Args:
-        node: A config dataclass, or a mapping with `_target_`.
-        where: Path of the node in the experiment, for messages.
-        **runtime: Arguments that no config can hold. They win over fields of the same name; those
-            the target has no parameter for are left out.
-
-    Raises:
-        ConfigError: If the target is not allowed, does not exist or does not fit its fields.
-    """
-    if isinstance(node, Mapping):
-        fields = {key: value for key, value in node.items() if key != TARGET}
-        required = set(fields)
-        name = node[TARGET]
-    else:
-        fields = {f.name: getattr(node, f.name) for f in dataclasses.fields(node) if f.name != TARGET}
-        extra = fields.pop("extra_args", {})
-        required = set(extra)
-        fields |= extra
-        name = getattr(node, TARGET)
-    target = locate(name, f"{where}.{TARGET}")
-    parameters = inspect.signature(target).parameters
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    if "config" in parameters and not isinstance(node, Mapping):
-        fields, required = {"config": node}, set()
-    unknown = sorted(required - set(parameters)) if not takes_all else []
-    if unknown:
-        raise ConfigError(
-            [f"{where}.{key}: {name} has no such parameter{did_you_mean(key, parameters)}" for key in unknown]
-        )
-    arguments = {key: value for key, value in (fields | runtime).items() if takes_all or key in parameters}
-    missing = [
-        key
-        for key, parameter in parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        and key not in arguments
-    ]
-    if missing:
-        raise ConfigError([f"{where}: {name} needs {', '.join(missing)}"])
-    return target(**arguments)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.nn.functional import pad
 
 from vjepa_pipe.config.captioned import LAYOUTS, TextConfig
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.registry import get_video_dataset
 from vjepa_pipe.config.video import VideoFields
 from vjepa_pipe.datasets.caption_tokens import CaptionTokens, load_tokenizer
@@ -165,11 +165,12 @@ def build_video_dataset(
     seed: int = 0,
     on_bad_sample: str = "replace",
     max_replacements: int = 10,
+    extra_args: Mapping[str, Any] | None = None,
 ) -> Any:
     """The dataset of the type that `config.dataset_type` names.
 
     Its builder is called as `builder(config, tokenizer_path, max_text_len, **settings)`. Settings are those of
-    `CaptionedDataset`, of which a builder may take some, and `data.extra_args`.
+    `CaptionedDataset`, of which a builder may take some, and `extra_args`.
 
     Args:
         config: A `VideoConfig`, or the `data` of an experiment, which also says layout and text.
@@ -181,8 +182,10 @@ def build_video_dataset(
         seed: Seed of the keys made for plain row numbers.
         on_bad_sample: `replace`, `raise` or `zero_masked`.
         max_replacements: Rows tried in place of a bad one.
+        extra_args: Further arguments of the builder; unset: the config's.
 
     Raises:
+        ConfigError: If the builder has no parameter for one of `extra_args`.
         UserError: If the data, the tokenizer or the type's code cannot be used.
     """
     if data_paths:
@@ -200,14 +203,12 @@ def build_video_dataset(
         "max_duration_sec": getattr(config, "max_duration_sec", None),
     }
     builder = get_video_dataset(config.dataset_type)
-    parameters = inspect.signature(builder).parameters.values()
-    named = {parameter.name for parameter in parameters}
-    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    own = getattr(config, "extra_args", {})
-    unknown = [key for key in own if not takes_all and key not in named]
+    named, takes_any = parameters_of(builder)
+    own = dict(extra_args or getattr(config, "extra_args", {}))
+    unknown = [key for key in own if not takes_any and key not in named]
     if unknown:
         raise ConfigError([f"data.extra_args.{key}: {config.dataset_type} has no such parameter" for key in unknown])
-    taken = {name: value for name, value in settings.items() if takes_all or name in named} | own
+    taken = {name: value for name, value in settings.items() if takes_any or name in named} | own
     dataset = builder(config, tokenizer_path or text.tokenizer_path, max_text_len or text.max_text_len, **taken)
     if not isinstance(dataset, VideoDataset):
         kind = type(dataset).__name__

@@ -12,7 +12,7 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.targets import instantiate
+from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files, file_format
 from vjepa_pipe.loader.caption_collate import VideoCollator
