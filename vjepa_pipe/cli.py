@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from vjepa_pipe import __version__
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.composition.checked_hydra import checked_hydra
 from vjepa_pipe.composition.composer import own_choices
@@ -105,6 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     full_error = os.environ.get(FULL_ERROR) == "1"
     try:
+        if sys.argv[1:] == ["--version"]:
+            print(f"vjepa-pipe {__version__}")
+            return 0
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
             return _command(sys.argv[1])(sys.argv[2:])
         _refuse_unknown_command(sys.argv[1:])

@@ -110,6 +110,12 @@ BAD_COMMAND_LINES = {
     "below a scalar": ["seed.x=1"],
     "interpolations": ["data.target_fps=${nothing}", "name=${oc.env:NOT_SET_ANYWHERE}"],
     "several values": ["seed=1,2"],
+    "text for a list": ["data.data_paths=a.csv"],
+    "a setting without its group": ["batch_size=4"],
+    "a setting in another group": ["data.horizontal_flip=false"],
+    "an option added": ["+mask=tube"],
+    "a value that cannot be read": ["name=a=b", "data.data_paths=[a"],
+    "no value": ["seed"],
     "deleted": ["~data.nothing", "~seed=7"],
     "added twice": ["+seed=1"],
     "many at once": ["data=kinetcs", "data.nam=1", "data.target_fps=0", "data_aug.crop_scale=[2,1]", "+x=1"],
@@ -166,6 +172,16 @@ def test_every_fault_in_a_file_is_named_with_its_line(tmp_path: Path, monkeypatc
     with pytest.raises(ConfigError) as error:
         compose(["experiment=five"], tmp_path)
     assert len(error.value.faults) == 2  # text that stands for a number is one, as in Hydra
+
+
+def test_an_experiment_file_without_its_package_says_so(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("name: mine\ndata:\n  target_fps: 5\n")
+    with pytest.raises(ConfigError) as error:
+        compose(["experiment=mine"], tmp_path)
+    assert error.value.faults == (
+        "experiment/mine.yaml must begin with the line '# @package _global_', as every experiment file",
+    )
 
 
 def test_config_made_in_python_is_checked_too() -> None:

@@ -125,6 +125,9 @@ class Composer:
         except ConfigError as error:
             raise ConfigError([*faults, *error.faults]) from error
         own = copy.deepcopy(base.values)
+        if own.pop("experiment", None) is not None:
+            file = f"experiment/{base.choices['experiment']}.yaml"
+            faults.append(f"{file} must begin with the line '# @package _global_', as every experiment file")
         faults += [fault for override in values for fault in apply(override, own, base.types_at)]
         experiment, value_faults = read_values(own, base.types_at)
         written = functools.cache(lambda: with_overrides(base.written(), values))

@@ -22,7 +22,17 @@ def plain_text(error: Exception) -> str:
     kept = [
         line for line in lines if not re.match(r"(full_key|object_type|reference_type|See https|Set the env)", line)
     ]
-    return " ".join(kept) or type(error).__name__
+    words = " ".join(kept)
+    for pattern, plainly in _IN_PLAIN_WORDS.items():
+        words = re.sub(pattern, plainly, words)
+    return words or type(error).__name__
+
+
+_IN_PLAIN_WORDS = {
+    r"^Multiple values for ([\w/]+)\. To override.*": r"\1 is chosen already: leave out the + before \1=",
+    r"^Error parsing override '([^'=]*)'.*": r"\1 is not an override: they are KEY=VALUE, such as data.target_fps=4",
+    r" Config search path: .*": "",
+}
 
 
 @contextmanager

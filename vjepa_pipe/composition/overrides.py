@@ -10,7 +10,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from vjepa_pipe.composition.hydra_errors import plain_text
 from vjepa_pipe.config.build import type_at, unknown_setting
 from vjepa_pipe.config.experiment import ExperimentConfig
 
@@ -28,13 +27,24 @@ def parse(texts: Sequence[str], faults: list[str]) -> list[Override]:
         try:
             (override,) = parser.parse_overrides([text])
         except (HydraException, ValueError, RecursionError) as error:  # the last two: Hydra does not foresee them
-            faults.append(f"{text}: {plain_text(error)}")
+            faults.append(_unreadable(text, error))
             continue
         if override.is_sweep_override():
             faults.append(f"{text} gives several values, which needs -m: python launch.py -m ...")
         else:
             parsed.append(override)
     return parsed
+
+
+def _unreadable(text: str, error: Exception) -> str:
+    """What is wrong with a text that Hydra's parser does not take; it speaks of its grammar."""
+    key, separator, value = text.partition("=")
+    if isinstance(error, RecursionError):
+        return f"{text}: nested too deeply"
+    if not separator:
+        return f"{text} is not an override: they are KEY=VALUE, such as data.target_fps=4"
+    advice = f": quote a value with special signs, '{key}=\"{value}\"'" if not set("'\"") & set(text) else ""
+    return f"{text}: {value} is not a value that Hydra can read{advice}"
 
 
 def apply(override: Override, values: dict[str, Any], types_at: Mapping[str, type]) -> Iterator[str]:
@@ -62,7 +72,7 @@ def apply(override: Override, values: dict[str, Any], types_at: Mapping[str, typ
             # Mappings of dataclasses are left out: OmegaConf adds to them from files only.
             takes_names = typing.get_origin(mapping) is dict and typing.get_args(mapping)[1] is Any
             hint = f"; +{text} adds it" if takes_names and not override.is_delete() else ""
-            yield unknown_setting(where, node if isinstance(node, dict) else ()) + hint
+            yield unknown_setting(where, node if isinstance(node, dict) else (), values) + hint
             return
         if depth < len(parents):
             child = node[place] if place is not None else None

@@ -13,6 +13,7 @@ from typing import Any
 
 from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.fields import LARGEST, Bounds, bounds_of
+from vjepa_pipe.config.tree import leaves
 
 MISSING = "???"
 LONGEST_SHOWN = 200
@@ -37,7 +38,7 @@ def build(
         types_at: Dataclass of a group's node where it is narrower than the field's type, by path.
         convert: Convert scalars as OmegaConf's typed nodes do: `"4"` is a number, `yes` is true, `5` is text.
     """
-    return _Builder(faults, types_at, convert).node(cls, given, path)
+    return _Builder(faults, types_at, convert, given).node(cls, given, path)
 
 
 def is_wanting(fault: str) -> bool:
@@ -96,6 +97,7 @@ class _Builder:
     faults: list[str]
     types_at: Mapping[str, type]
     convert: bool
+    whole: Mapping[str, Any]
 
     def node(self, cls: type[Any], given: Mapping[str, Any], path: str) -> Any:
         hints = hints_of(cls)
@@ -104,7 +106,7 @@ class _Builder:
         for name, value in given.items():
             where = f"{path}.{name}" if path else str(name)
             if name not in fields:
-                self.faults.append(unknown_setting(where, fields))
+                self.faults.append(unknown_setting(where, fields, self.whole))
             elif value == MISSING and isinstance(value, str):
                 self.faults.append(f"{where}{WANTING[0]} {bounds_of(fields[name]).help}")
             else:
@@ -140,7 +142,10 @@ class _Builder:
     def _sequence(self, origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             kind = "a list" if origin is list else f"a list of {len(args)}"
-            return self._wrong(kind, value, where)
+            self._wrong(kind, value, where)
+            if origin is list and isinstance(value, (str, int, float)):
+                self.faults[-1] += f" (did you mean {where}=[{value}]?)"
+            return value
         if origin is tuple and len(value) != len(args):
             self.faults.append(f"{where} must have {len(args)} values (got {shown(list(value))})")
             return tuple(value)
@@ -165,15 +170,18 @@ class _Builder:
         return value
 
 
-def unknown_setting(where: str, known: Iterable[str]) -> str:
+def unknown_setting(where: str, known: Iterable[str], whole: Mapping[str, Any]) -> str:
     """The message about a setting that does not exist.
 
     Args:
         where: Its dotted path.
         known: The names that exist beside it.
+        whole: The experiment, as nested plain values: a name may be right and its group wrong.
     """
     parent, _, name = where.rpartition(".")
-    return f"{where} is not a setting{did_you_mean(name, map(str, known), f'{parent}.' if parent else '')}"
+    hint = did_you_mean(name, map(str, known), f"{parent}." if parent else "")
+    elsewhere = [path for path, _ in leaves(whole) if path.endswith(f".{name}") and path != where]
+    return f"{where} is not a setting{hint or did_you_mean(where, elsewhere, cutoff=0) if elsewhere else hint}"
 
 
 def _converted(hint: Any, value: Any) -> Any:

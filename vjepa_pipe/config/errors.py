@@ -40,13 +40,14 @@ def one_line(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
 
 
-def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "", cutoff: float = 0.6) -> str:
     """A hint to append to a message about an unknown word; empty when nothing is close.
 
     Args:
         word: What was written.
         known: What could have been meant.
         prefix: Put before the name that is suggested.
+        cutoff: How alike they must be, from 0 to 1.
     """
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f" (did you mean {prefix}{close[0]}?)" if close else ""
