@@ -53,7 +53,7 @@ class Rows:
             column: Any = text_column(str(label) for label in labels)
         else:
             column = np.array(labels, dtype=np.int64)
-        return cls(name, table_from_arrays(Table(text_column(paths), column).arrays()))
+        return cls(name, Table(text_column(paths), column))
 
     def __len__(self) -> int:
         return len(self._table.paths)

@@ -91,7 +91,7 @@ def test_no_home_folder_is_reported(
     def refuse() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr("vjepa_pipe.sources.lists.annotations.cache_dir", refuse)
+    monkeypatch.setattr("vjepa_pipe.sources.tables.cache.cache_dir", refuse)
     assert len(read_rows(file)) == ROWS
     assert "no home folder: set VJEPA_PIPE_CACHE" in caplog.text
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from vjepa_pipe.config.folders import cache_dir
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.class_folders import list_folder
 from vjepa_pipe.sources.lists.delimited import collect, split_csv, split_lines
@@ -56,17 +54,18 @@ def read_rows(path: str | Path, name: str | None = None, cache_folder: Path | No
     if path.is_dir():
         table = list_folder(path)
         # A folder has no time of change that covers what is inside, so the table itself is the key.
-        entry = _entry(cache_folder, path.absolute(), *(_digest(part.data) for part in table.arrays().values()))
+        name, folder = name or path.absolute().name, str(path.absolute())
+        entry = entry_of(cache_folder, folder, Rows(name, table).fingerprint())
         table, kept = keep(table, entry, path)
-        return Rows(name or path.absolute().name, table, str(path.absolute()), kept)
+        return Rows(name, table, folder, kept)
     table, kept = _read_file(path, cache_folder)
     return Rows(name or _stem(path), table, _start_folder(path, table), kept)
 
 
 def _read_file(path: Path, cache_folder: Path | None) -> tuple[Table, Path | None]:
     identity = _identity(path)
-    entry = _entry(cache_folder, *identity)
-    if entry is not None and is_kept(entry):
+    entry = entry_of(cache_folder, *identity)
+    if is_kept(entry):
         return load_table(entry), entry
     suffix = _suffix(path)
     if suffix not in SUFFIXES:
@@ -127,18 +126,6 @@ def _identity(path: Path) -> tuple[str, int, int]:
     except OSError as error:
         raise SourceError(path, f"cannot be read: {error.strerror or error}") from error
     return str(path.absolute()), facts.st_size, facts.st_mtime_ns
-
-
-def _digest(data: memoryview) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _entry(cache_folder: Path | None, *identity: object) -> Path | None:
-    """Where a table is kept; None when there is no home folder to keep it in."""
-    try:
-        return entry_of(cache_folder or cache_dir(), *identity)
-    except RuntimeError:
-        return None
 
 
 def _start_folder(path: Path, table: Table) -> str:

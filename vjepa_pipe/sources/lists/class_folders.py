@@ -10,7 +10,7 @@ import numpy as np
 
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_media
-from vjepa_pipe.sources.tables.columns import Table, TextBuilder, table_from_arrays
+from vjepa_pipe.sources.tables.columns import Table, TextBuilder
 
 
 def class_names(folder: Path) -> list[str]:
@@ -52,7 +52,7 @@ def list_folder(folder: Path) -> Table:
             raise SourceError(folder, f"class folder {name!r} holds no image or video ({suffixes})")
         counts.append(count)
     labels = np.repeat(np.arange(len(names), dtype=np.int64), counts)
-    return table_from_arrays(Table(paths.build(), labels).arrays())
+    return Table(paths.build(), labels)
 
 
 def _files(folder: Path, name: str) -> Iterator[str]:

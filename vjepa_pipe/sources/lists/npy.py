@@ -11,7 +11,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 
 from vjepa_pipe.sources.errors import SourceError
-from vjepa_pipe.sources.tables.columns import Table, table_from_arrays, text_column
+from vjepa_pipe.sources.tables.columns import Table, text_column
 from vjepa_pipe.sources.tables.text import open_file
 
 _HOW = "save it with np.save(file, np.array(paths, dtype=str))"
@@ -87,7 +87,7 @@ def read_path_array(path: Path) -> Table:
             # numpy's header parser and pickle end a damaged file in whatever their insides raise.
             reason = " ".join(str(error).split())  # numpy's reasons may span lines
             raise SourceError(path, f"is not an array of paths: {reason}; {_HOW}") from error
-    return table_from_arrays(Table(paths, np.zeros(len(paths), np.int64)).arrays())
+    return Table(paths, np.zeros(len(paths), np.int64))
 
 
 def _slices(stream: IO[bytes]) -> Iterator[list[Any]]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vjepa_pipe.config.folders import cache_dir
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.delimited import csv_lines
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
-from vjepa_pipe.sources.tables.columns import Table, TextBuilder, table_from_arrays
+from vjepa_pipe.sources.tables.columns import Table, TextBuilder
 from vjepa_pipe.sources.tables.text import read_chunks
 
 CSV_SPLITS = {"train": "train", "validation": "val"}
@@ -85,8 +84,8 @@ def read_webvid_original(
 
 def _read(name: str, files: list[Path], columns: tuple[str, ...], place: Place, videos: Path, max_samples: int) -> Rows:
     facts = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    entry = _entry(facts, columns, str(videos), max_samples)
-    if entry is not None and is_kept(entry):
+    entry = entry_of(None, "webvid", facts, columns, str(videos), max_samples)
+    if is_kept(entry):
         return Rows(name, load_table(entry), str(videos), entry)
     paths, captions, count = TextBuilder(), TextBuilder(), 0
     for row in _rows(files, columns):
@@ -98,7 +97,7 @@ def _read(name: str, files: list[Path], columns: tuple[str, ...], place: Place, 
     if not count:
         named = ", ".join(file.name for file in files[:_MOST_NAMED])
         raise SourceError(files[0].parent, f"holds no rows (read: {named})")
-    table, kept = keep(table_from_arrays(Table(paths.build(), captions.build()).arrays()), entry, files[0].parent)
+    table, kept = keep(Table(paths.build(), captions.build()), entry, files[0].parent)
     return Rows(name, table, str(videos), kept)
 
 
@@ -123,11 +122,3 @@ def _rows(files: list[Path], columns: tuple[str, ...]) -> Iterator[dict[str, str
             yield row
         if header is None:
             raise SourceError(file, f"is empty: it must start with a header that names {', '.join(columns)}")
-
-
-def _entry(*identity: object) -> Path | None:
-    """Where a table is kept; None when there is no home folder to keep it in."""
-    try:
-        return entry_of(cache_dir(), "webvid", *identity)
-    except RuntimeError:
-        return None

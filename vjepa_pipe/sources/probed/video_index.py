@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.folders import cache_dir
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.probed.index_file import HOW_MADE, SUFFIX, Column, import_parquet, open_index, stamp
 from vjepa_pipe.sources.rows import Rows
@@ -126,7 +125,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
             faults.append(f"data.index_dir: {file} does not exist; make it: {command}")
             continue
         entry = _entry(file, rows)
-        if entry is not None and is_kept(entry):
+        if is_kept(entry):
             found.append(VideoIndex(file, load_arrays(entry), entry))
             continue
         columns, missing = _columns(file, rows)
@@ -146,11 +145,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
 def _entry(file: Path, rows: Rows) -> Path | None:
     """Where the columns are kept; None when there is no home folder to keep them in."""
     facts = file.stat()
-    identity = (LAYOUT, str(file), facts.st_size, facts.st_mtime_ns, rows.fingerprint(), rows.folder)
-    try:
-        return entry_of(cache_dir(), *identity)
-    except RuntimeError:
-        return None
+    return entry_of(None, LAYOUT, str(file), facts.st_size, facts.st_mtime_ns, rows.fingerprint(), rows.folder)
 
 
 def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.layouts import INTEGER
-from vjepa_pipe.sources.tables.columns import Bytes, Integers, Table, TextBuilder, TextColumn, encode, table_from_arrays
+from vjepa_pipe.sources.tables.columns import Bytes, Integers, Table, TextBuilder, TextColumn, encode
 
 _DECIMAL = re.compile(r"[+-]?[0-9]*\.[0-9]*")
 _SAFE_DIGITS = 18  # 10**18 - 1 fits 64 bits, so no sum of digits can overflow
@@ -165,4 +165,4 @@ class TableBuilder:
             labels = np.frombuffer(self._numbers, np.int64)
         elif self._texts is not None:
             labels = self._texts.build()
-        return table_from_arrays(Table(self._paths.build(), labels).arrays())
+        return Table(self._paths.build(), labels)

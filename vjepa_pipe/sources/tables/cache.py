@@ -12,12 +12,12 @@ import time
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.folders import cache_days
+from vjepa_pipe.config.folders import cache_days, cache_dir
 from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.folders import new_folder
@@ -36,13 +36,21 @@ _DAY_SEC = 86400
 logger = logging.getLogger(__name__)
 
 
-def entry_of(folder: Path, *identity: object) -> Path:
-    """The cache entry of what `identity` tells apart."""
+def entry_of(folder: Path | None, *identity: object) -> Path | None:
+    """The cache entry of what `identity` tells apart; None when there is no home folder to keep it in.
+
+    Args:
+        folder: The cache folder; None: `cache_dir()`.
+        identity: What other entries do not have in common with this one.
+    """
     digest = hashlib.sha256(repr((PARSER_VERSION, *identity)).encode("utf-8", "surrogateescape"))
-    return folder / "rows" / digest.hexdigest()[:32]
+    try:
+        return (folder or cache_dir()) / "rows" / digest.hexdigest()[:32]
+    except RuntimeError:
+        return None
 
 
-def is_kept(entry: Path | None) -> bool:
+def is_kept(entry: Path | None) -> TypeGuard[Path]:
     """Whether there is such an entry.
 
     Raises:

@@ -51,10 +51,16 @@ class Table:
     Attributes:
         paths: One path per row.
         labels: One label per row: int64 `[rows]`, or texts.
+
+    Its arrays become read-only.
     """
 
     paths: TextColumn
     labels: Integers | TextColumn
+
+    def __post_init__(self) -> None:
+        for part in self.arrays().values():
+            part.setflags(write=False)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The table as named arrays; `table_from_arrays` is the way back."""
@@ -65,9 +71,7 @@ class Table:
 
 
 def table_from_arrays(named: dict[str, NDArray[Any]]) -> Table:
-    """The table whose `arrays()` these are; they become read-only."""
-    for part in named.values():
-        part.setflags(write=False)
+    """The table whose `arrays()` these are."""
     labels = named["labels"]
     return Table(
         TextColumn(named["paths"], named["path_offsets"]),
