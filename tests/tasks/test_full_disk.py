@@ -72,8 +72,7 @@ def test_a_benchmark_that_cannot_be_written(videos_csv: Path, tmp_path: Path, mo
 def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").touch()
     monkeypatch.setenv("VJEPA_PIPE_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(UserError, match=f"cannot make the folder {tmp_path}/cache/legacy/"):
-        compose([f"legacy={write_file(tmp_path, 'vjepa')}"])
+    compose([f"legacy={write_file(tmp_path, 'vjepa')}"])  # a published file leaves nothing in the cache
     with pytest.raises(UserError, match=f"cannot make the folder {tmp_path}/cache/statistics"):
         statistics._keep({}, tmp_path / "cache" / "statistics" / "x.json")
 
