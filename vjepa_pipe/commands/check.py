@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vjepa_pipe.commands.source import read_source
+from vjepa_pipe.commands.source import read_experiment
 from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.build import is_wanting
@@ -69,7 +69,7 @@ def _own_command(choice: str, config_dir: Path | None) -> list[str]:
 
 def _faults(words: list[str], config_dir: Path | None, data: bool) -> list[str]:
     try:
-        experiment = read_source(words, config_dir).experiment
+        experiment = read_experiment(words, config_dir)
     except ConfigError as error:
         return list(error.faults)
     faults = [*run_faults(experiment), *signature_faults(experiment)]

@@ -13,7 +13,7 @@ from vjepa_pipe.composition.snapshot import is_frozen, plain, thaw
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.tree import leaves
-from vjepa_pipe.experiments import compose_with_provenance, named_overrides
+from vjepa_pipe.experiments import compose, compose_with_provenance, named_overrides
 from vjepa_pipe.records import Origin, read_origin
 from vjepa_pipe.records.record import ORIGIN, RESOLVED_CONFIG
 
@@ -47,16 +47,30 @@ def read_source(words: Sequence[str], config_dir: Path | None = None) -> Source:
         UserError: If there is no such thing, or it cannot be read.
         ConfigError: If it has faults.
     """
-    if len(words) == 1 and os.path.exists(words[0]):  # noqa: PTH110 - pathlib raises where a name is too long
+    if _names_a_path(words):
         return _from_path(Path(words[0]))
-    if len(words) == 1 and words[0].endswith((".yaml", ".yml")) and "=" not in words[0]:
-        raise UserError(f"{words[0]} does not exist; name {FORMS}")
     return _composed(" ".join(words) or "default", named_overrides(words, config_dir), config_dir)
+
+
+def read_experiment(words: Sequence[str], config_dir: Path | None = None) -> ExperimentConfig:
+    """As `read_source`, without where the experiment came from: finding that out takes half as long again."""
+    if _names_a_path(words):
+        return _from_path(Path(words[0])).experiment
+    return compose(named_overrides(words, config_dir), config_dir)
 
 
 def split_words(argument: str) -> list[str]:
     """One argument of the shell that may hold several overrides."""
     return [argument] if os.path.exists(argument) else shlex.split(argument)  # noqa: PTH110
+
+
+def _names_a_path(words: Sequence[str]) -> bool:
+    if len(words) != 1:
+        return False
+    exists = os.path.exists(words[0])  # noqa: PTH110 - pathlib raises where a name is too long
+    if not exists and words[0].endswith((".yaml", ".yml")) and "=" not in words[0]:
+        raise UserError(f"{words[0]} does not exist; name {FORMS}")
+    return exists
 
 
 def _from_path(path: Path) -> Source:

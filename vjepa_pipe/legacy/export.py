@@ -12,7 +12,7 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.training.base import REQUIRED
-from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.config.tree import leaves, put
 from vjepa_pipe.legacy.key import Profile
 from vjepa_pipe.legacy.paths import named_paths
 from vjepa_pipe.legacy.profiles import PROFILES
@@ -44,7 +44,7 @@ def published_values(experiment: ExperimentConfig) -> dict[str, Any]:
             missing.append(f"{key.to} must be given: the published code has no default for {key.name}")
         elif value is not None or key.default is not None:
             # Whole numbers stay whole: the published loader counts frames with `fps`.
-            _put(values, key.name, int(value) if isinstance(value, float) and value.is_integer() else value)
+            put(values, key.name, int(value) if isinstance(value, float) and value.is_integer() else value)
     if missing:
         raise ConfigError(missing)
     return values
@@ -128,10 +128,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def _put(values: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    for name in parents:
-        values = values.setdefault(name, {})
-    values[last] = value

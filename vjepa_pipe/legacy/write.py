@@ -13,7 +13,7 @@ from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.composition.store import store_experiment
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.legacy.key import Settings
+from vjepa_pipe.config.tree import put
 from vjepa_pipe.legacy.translate import Translation
 
 LISTED = ("dead", "typo", "unknown", "changed meaning")
@@ -75,7 +75,7 @@ def _content(translation: Translation, name: str) -> dict[str, Any]:
     body: dict[str, Any] = {"name": name}
     for path, value in translation.settings.items():
         if path not in options and not _holds(base, path, value):
-            _put(body, path, value)
+            put(body, path, value)
     return {"defaults": [{f"override /{group}": option} for group, option in options.items()], **_escaped(body)}
 
 
@@ -102,13 +102,6 @@ def _holds(base: Any, path: str, value: Any) -> bool:
             return False
         base = base[name]
     return bool(base == value) and isinstance(base, bool) == isinstance(value, bool)
-
-
-def _put(body: Settings, path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    for name in parents:
-        body = body.setdefault(name, {})
-    body[last] = value
 
 
 def _escaped(value: Any) -> Any:
