@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from vjepa_pipe.composition.options import docstring, group_options, groups, option_file
-from vjepa_pipe.composition.store import SCHEMAS, registered
+from vjepa_pipe.composition.schemas import SCHEMAS
+from vjepa_pipe.composition.store import registered
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of

@@ -20,7 +20,8 @@ from typing import Any
 
 import yaml
 
-from vjepa_pipe.composition.store import SCHEMAS, not_of_group, registered
+from vjepa_pipe.composition.schemas import SCHEMAS
+from vjepa_pipe.composition.store import not_of_group, registered, same_class
 from vjepa_pipe.config.build import build, hints_of
 from vjepa_pipe.config.check import deeper_faults
 from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
@@ -86,14 +87,14 @@ def _narrower_nodes(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _schema_name(schema: type, where: str) -> str:
-    named = {known: name for name, known in SCHEMAS.items()}
-    named |= {known: f"{where}/{option}" for option, known in registered(where).items() if known not in named}
-    if schema not in named:
-        raise UserError(
-            f"{where}: {schema.__qualname__} is not registered, so a record cannot name it: "
-            f'register_config("{where}", NAME, {schema.__qualname__}) does it'
-        )
-    return named[schema]
+    ours = (name for name, known in SCHEMAS.items() if known is schema)
+    others = (f"{where}/{option}" for option, known in registered(where).items() if same_class(known, schema))
+    for name in itertools.chain(ours, others):
+        return name
+    raise UserError(
+        f"{where}: {schema.__qualname__} is not registered, so a record cannot name it: "
+        f'register_config("{where}", NAME, {schema.__qualname__}) does it'
+    )
 
 
 def _schema(path: str, name: str, file: Path) -> type:

@@ -9,87 +9,14 @@ from typing import Any
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
-from vjepa_pipe.config.aug import AugConfig
+from vjepa_pipe.composition.schemas import OPTIONS, SCHEMAS
 from vjepa_pipe.config.build import hints_of
-from vjepa_pipe.config.captioned import CaptionedDataConfig
-from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import conf_dir
-from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
-from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
-from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
-from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.sweep import SweepConfig
-from vjepa_pipe.config.task import (
-    BenchmarkTaskConfig,
-    ExternalTaskConfig,
-    IndexTaskConfig,
-    PrepareTaskConfig,
-    StatisticsTaskConfig,
-    StreamTaskConfig,
-    TaskConfig,
-    ValidateTaskConfig,
-)
-from vjepa_pipe.config.training import (
-    AnticipationTraining,
-    DroidTraining,
-    ImageProbeTraining,
-    JepaTraining,
-    TrainingConfig,
-    V1ImageProbeTraining,
-    V1VideoProbeTraining,
-    VideoProbeTraining,
-    VJepa21Training,
-    VJepaTraining,
-)
 
 ROOT = "experiment_schema"
-SCHEMAS: dict[str, type] = {
-    "video": DataConfig,
-    "csv": CsvDataConfig,
-    "synthetic": SyntheticDataConfig,
-    "captioned": CaptionedDataConfig,
-    "aug": AugConfig,
-    "mask": MaskConfig,
-    "multiblock3d": MultiBlock3DMaskConfig,
-    "tube": TubeMaskConfig,
-    "robot": RobotDataConfig,
-    "synthetic_robot": SyntheticRobotDataConfig,
-    "robotics": RoboticsConfig,
-    "decoder": DecoderConfig,
-    "torchcodec": TorchcodecConfig,
-    "loader": LoaderConfig,
-    "stream": StreamTaskConfig,
-    "statistics": StatisticsTaskConfig,
-    "benchmark": BenchmarkTaskConfig,
-    "index": IndexTaskConfig,
-    "prepare": PrepareTaskConfig,
-    "validate": ValidateTaskConfig,
-    "external": ExternalTaskConfig,
-    "training_none": TrainingConfig,
-    "training_vjepa": VJepaTraining,
-    "training_vjepa_2_1": VJepa21Training,
-    "training_vjepa_droid": DroidTraining,
-    "training_video_probe": VideoProbeTraining,
-    "training_image_probe": ImageProbeTraining,
-    "training_anticipation": AnticipationTraining,
-    "training_vjepa_v1": JepaTraining,
-    "training_video_probe_v1": V1VideoProbeTraining,
-    "training_image_probe_v1": V1ImageProbeTraining,
-}
-OPTIONS: dict[str, dict[str, str]] = {
-    "data": {"csv": "csv"},
-    "decoder": {"torchcodec": "torchcodec"},
-    "loader": {"default": "loader"},
-    "mask": {"none": "mask", "blocks": "multiblock3d"},
-    "robotics": {"none": "robotics"},
-    "task": {name: name for name, cls in SCHEMAS.items() if issubclass(cls, TaskConfig)},
-    "training": {
-        name.removeprefix("training_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrainingConfig)
-    },
-}
-"""The options that are a schema with its defaults; those with values of their own are files in conf/."""
 
 
 def register() -> None:
@@ -110,7 +37,7 @@ def register_config(group: str, name: str, schema: type) -> None:
 
     Its fields are checked against the bounds that `vjepa_pipe.config.fields.setting` gives them, and its docstring says
     in listings when to use it. YAML files of the group may extend it: `defaults: [NAME, _self_]`. It must be registered
-    wherever the option is chosen or a record of it is read; launchers of sweeps see to their own processes.
+    wherever the option is chosen or a record of it is read; the launchers of sweeps do that in their own processes.
 
     Args:
         group: A group of `ExperimentConfig`, such as `mask`.
@@ -160,11 +87,19 @@ def _offer(group: str, name: str, schema: type) -> None:
         raise UserError(f"{where}: {fault}")
     options = ConfigStore.instance().repo.setdefault(group, {})
     taken = _schema_of(options[f"{name}.yaml"]) if f"{name}.yaml" in options else schema
-    if (taken.__module__, taken.__qualname__) != (schema.__module__, schema.__qualname__):
+    if not same_class(taken, schema):
         raise UserError(f"{where}: the name is taken by {taken.__module__}.{taken.__qualname__}")
+    if taken.__module__ != schema.__module__:
+        return  # the script that runs, imported again by what it names as a target
     if (conf_dir() / group / f"{name}.yaml").is_file():
         raise UserError(f"{where}: the name is taken by conf/{group}/{name}.yaml")
     options[f"{name}.yaml"] = LazySchema(group, name, schema)
+
+
+def same_class(one: type, other: type) -> bool:
+    """Whether two classes come from the same lines: a notebook's cell, or the script that runs, may be read twice."""
+    modules = {one.__module__, other.__module__}
+    return one.__qualname__ == other.__qualname__ and (len(modules) == 1 or "__main__" in modules)
 
 
 def _schema_of(node: ConfigNode) -> type:
