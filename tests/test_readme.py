@@ -11,6 +11,7 @@ import pytest
 from program import launch
 from published_files import write_file
 
+from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
@@ -85,4 +86,4 @@ def test_folders_and_groups_of_the_readme_exist() -> None:
     assert len(groups) >= 8
     for group, options in groups:
         for option in re.findall(r"`(\w+)`", options):
-            assert (conf_dir() / group / f"{option}.yaml").is_file(), f"{group}={option}"
+            assert option in group_options(group), f"{group}={option}"

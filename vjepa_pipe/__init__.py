@@ -25,6 +25,7 @@ _HOME = {
     "AugConfig": "vjepa_pipe.config",
     "MaskConfig": "vjepa_pipe.config",
     "VideoConfig": "vjepa_pipe.config",
+    "register_config": "vjepa_pipe.composition.store",
     "register_sampling_policy": "vjepa_pipe.config.registry",
     "register_video_dataset": "vjepa_pipe.config.registry",
     "CaptionedDataset": "vjepa_pipe.datasets",
@@ -55,11 +56,13 @@ __all__ = [
     "VideoTransformPipeline",
     "allow_targets",
     "compose",
+    "register_config",
     "register_sampling_policy",
     "register_video_dataset",
 ]
 
 if TYPE_CHECKING:
+    from vjepa_pipe.composition.store import register_config
     from vjepa_pipe.config import (
         AugConfig,
         ConfigError,

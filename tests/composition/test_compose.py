@@ -10,11 +10,12 @@ from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from companions import companions
 from omegaconf import OmegaConf
 
 from vjepa_pipe import ConfigError, compose
-from vjepa_pipe.composition.options import group_options, groups
+from vjepa_pipe.composition.options import description, group_options, groups
 from vjepa_pipe.config import AugConfig, DataConfig, ExperimentConfig, check, targets
 from vjepa_pipe.config.folders import conf_dir
 
@@ -217,6 +218,15 @@ def test_yaml_files_are_short_and_say_how_to_run_them() -> None:
         assert len(lines) < 50, file
         comment = " ".join(line for line in lines[:4] if line.startswith("#"))
         assert "python launch.py" in comment, f"{file} does not say which command runs it"
+        assert set(yaml.safe_load(file.read_text())) - {"defaults"}, f"{file} says nothing: register its dataclass"
+
+
+def test_every_option_says_how_to_run_it() -> None:
+    options = [(group, option) for group in groups() for option in group_options(group)]
+    assert len(options) > 60
+    for group, option in options:
+        said = description(group, option)
+        assert f"{group}={option}" in said.partition("python launch.py ")[2], f"{group}={option}: {said}"
 
 
 def test_groups_are_the_documented_ones() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vjepa_pipe import ConfigError, VideoConfig, compose
-from vjepa_pipe.composition.store import SCHEMAS
+from vjepa_pipe.composition.schemas import SCHEMAS
 from vjepa_pipe.config.build import broken_bounds, hints_of, shown
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of

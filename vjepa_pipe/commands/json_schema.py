@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from vjepa_pipe.composition.options import group_options, groups, option_file
-from vjepa_pipe.composition.store import SCHEMAS
+from vjepa_pipe.composition.options import docstring, group_options, groups, option_file
+from vjepa_pipe.composition.schemas import SCHEMAS
+from vjepa_pipe.composition.store import registered
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of
@@ -30,14 +31,15 @@ def group_schemas() -> dict[str, dict[str, Any]]:
 
 
 def schema_classes(group: str) -> list[type]:
-    """The dataclasses that the options of a group name in their defaults lists."""
+    """The dataclasses of a group's options: those that are registered, and those that files extend."""
     names: dict[str, None] = {}
-    for option in group_options(group):
-        content = yaml.safe_load(option_file(group, option).read_text()) or {}
+    for file in filter(None, (option_file(group, option) for option in group_options(group))):
+        content = yaml.safe_load(file.read_text()) or {}
         for entry in content.get("defaults", []):
             if isinstance(entry, dict):
                 names |= {str(value): None for key, value in entry.items() if str(key).startswith("/schema")}
-    return [SCHEMAS[name] for name in names if name in SCHEMAS]
+    extended = [SCHEMAS[name] for name in names if name in SCHEMAS]
+    return list(dict.fromkeys([*registered(group).values(), *extended]))
 
 
 def editor_setting(folder: Path) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def _merged(classes: list[type], group: str) -> dict[str, Any]:
         name: many[0] if len(many) == 1 else {"description": many[0].get("description", ""), "anyOf": many}
         for name, many in variants.items()
     }
-    doc = " ".join((classes[0].__doc__ or group).split())
+    doc = docstring(classes[0]) or group
     return {"type": "object", "description": doc, "properties": properties, "additionalProperties": False}
 
 
@@ -76,8 +78,7 @@ def _node(cls: type) -> dict[str, Any]:
     hints = hints_of(cls)
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)
     properties = {field.name: _field(hints[field.name], field) for field in fields}
-    doc = " ".join((cls.__doc__ or "").split())
-    return {"type": "object", "description": doc, "properties": properties, "additionalProperties": False}
+    return {"type": "object", "description": docstring(cls), "properties": properties, "additionalProperties": False}
 
 
 def _field(hint: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:

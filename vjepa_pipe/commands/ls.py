@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vjepa_pipe.composition.options import first_comment, group_options, groups, option_file
+from vjepa_pipe.composition.options import description, group_options, groups
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 
 
 def main(arguments: list[str]) -> int:
-    """List groups with their options, or one group's options with their first comments."""
+    """List groups with their options, or one group's options with when to use each."""
     parser = argparse.ArgumentParser("vjepa-pipe ls", description="List config groups, options and experiments.")
     parser.add_argument("group", nargs="?", help="list only this group, such as data or experiment")
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups")
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     table = Table("group", "option", "when to use it", box=None, pad_edge=False)
     for group in [given.group] if given.group else known:
         for number, option in enumerate(group_options(group, given.config_dir)):
-            comment = first_comment(option_file(group, option, given.config_dir))
-            table.add_row("" if number else escape(group), escape(option), escape(comment))
+            said = description(group, option, given.config_dir)
+            table.add_row("" if number else escape(group), escape(option), escape(said))
     Console().print(table)
     return 0

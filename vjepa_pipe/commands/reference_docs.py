@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from vjepa_pipe.commands.json_schema import schema_classes
-from vjepa_pipe.composition.options import first_comment, group_options, option_file
+from vjepa_pipe.composition.options import description, docstring, group_options
+from vjepa_pipe.composition.store import registered
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of
@@ -34,24 +35,25 @@ def _sections() -> Iterator[str]:
         if dataclasses.is_dataclass(hints_of(ExperimentConfig)[field.name]):
             yield from _group(field.name, hints_of(ExperimentConfig)[field.name])
     yield "\n## Sweeps: `sweep.*` with `-m`\n"
-    yield " ".join((SweepConfig.__doc__ or "").split()) + "\n"
+    yield f"{docstring(SweepConfig)}\n"
     yield from _table(SweepConfig, {})
 
 
 def _group(group: str, base: type) -> Iterator[str]:
     yield f"\n## `{group}`\n"
     for option in group_options(group):
-        yield f"- `{group}={option}`: {first_comment(option_file(group, option))}"
+        yield f"- `{group}={option}`: {description(group, option)}"
+    chosen_by = {cls: f"`{group}={option}`" for option, cls in registered(group).items()}
     shown: dict[str, dataclasses.Field[Any]] = {}
     # The base first: a narrower schema then lists only what it adds or changes.
     for cls in sorted({base, *schema_classes(group)}, key=lambda cls: (len(cls.__mro__), cls.__name__)):
         nested = list(_nested(cls, shown))
         yield f"\n### `{cls.__name__}`\n"
-        yield " ".join((cls.__doc__ or "").split()) + "\n"
+        yield f"Chosen by {chosen_by[cls]}.\n" if cls in chosen_by else f"{docstring(cls)}\n"
         yield from _table(cls, shown)
         for inner in nested:
             yield f"\n#### `{inner.__name__}`\n"
-            yield " ".join((inner.__doc__ or "").split()) + "\n"
+            yield f"{docstring(inner)}\n"
             yield from _table(inner, {})
         shown |= {field.name: field for field in dataclasses.fields(cls)} if cls is base else {}
 

@@ -28,6 +28,7 @@ from vjepa_pipe.composition.overrides import apply, parse
 from vjepa_pipe.composition.provenance import located, provenance, with_overrides, written_by_files
 from vjepa_pipe.composition.read import node_types, read_values, values_of
 from vjepa_pipe.composition.snapshot import plain
+from vjepa_pipe.composition.store import not_of_group
 from vjepa_pipe.composition.untyped import schemas_in, untyped_schemas
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -153,6 +154,8 @@ class Composer:
 
             config, typed = self._load(overrides)
             types_at = dict(node_types(config)) if typed else schemas_in(defaults())
+            if faults := [fault for path, schema in types_at.items() if (fault := not_of_group(path, schema))]:
+                raise ConfigError(faults)
             self.folders = folders = source_folders(config.hydra)
             written = functools.cache(lambda: written_by_files(defaults(), folders))
             self._bases[choices] = _Base(values_of(config), types_at, own_choices(config.hydra), written)

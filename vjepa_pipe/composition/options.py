@@ -1,4 +1,4 @@
-"""The config groups and their options: the packaged files and those of the user's own folder."""
+"""The config groups and their options: packaged files, those of the user's own folder, and what code registers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.composition.store import group_types, registered
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.files.yaml_file import yaml_text
 
@@ -27,34 +28,29 @@ def source_folders(hydra_settings: Any) -> list[Path]:
 
 def groups(config_dir: str | Path | None = None) -> list[str]:
     """Every group that has options, such as `data` and `hydra/launcher`."""
-    return sorted(
-        {
-            file.parent.relative_to(folder).as_posix()
-            for folder in config_folders(config_dir)
-            for file in folder.rglob("*.yaml")
-            if file.parent != folder
-        }
-    )
+    in_files = {
+        file.parent.relative_to(folder).as_posix()
+        for folder in config_folders(config_dir)
+        for file in folder.rglob("*.yaml")
+        if file.parent != folder
+    }
+    return sorted({*in_files, *group_types()})
 
 
 def group_options(group: str, config_dir: str | Path | None = None) -> list[str]:
     """The options of a config group; empty if there is no such group."""
     folders = [folder / group for folder in config_folders(config_dir)]
     there = filter(os.path.isdir, folders)  # pathlib raises where a name is too long
-    return sorted({file.stem for folder in there for file in folder.glob("*.yaml")})
+    return sorted({*registered(group), *(file.stem for folder in there for file in folder.glob("*.yaml"))})
 
 
-def option_file(group: str, option: str, config_dir: str | Path | None = None) -> Path:
-    """The file of an option.
-
-    Raises:
-        FileNotFoundError: If no folder has it.
-    """
+def option_file(group: str, option: str, config_dir: str | Path | None = None) -> Path | None:
+    """The file of an option; None if no folder has one, as for an option registered from code."""
     for folder in config_folders(config_dir):
         file = folder / group / f"{option}.yaml"
         if os.path.isfile(file):  # noqa: PTH113 - pathlib raises where a name is too long
             return file
-    raise FileNotFoundError(f"{group}/{option}.yaml")
+    return None
 
 
 def option_of(file: Path) -> tuple[str, str, Path] | None:
@@ -68,18 +64,27 @@ def option_of(file: Path) -> tuple[str, str, Path] | None:
     return None
 
 
-def first_comment(file: Path) -> str:
-    """What a config file says about itself: its first comment, without directives for tools."""
-    return " ".join(line for line in _header(file) if not line.startswith(DIRECTIVES))
+def description(group: str, option: str, config_dir: str | Path | None = None) -> str:
+    """When to use an option: the first comment of its file, without directives for tools, or its class's docstring."""
+    file = option_file(group, option, config_dir)
+    if file is not None:
+        return " ".join(line for line in _header(file) if not line.startswith(DIRECTIVES))
+    return docstring(registered(group).get(option, dict))
+
+
+def docstring(schema: type) -> str:
+    """A dataclass's docstring in one line; empty without one, for which dataclasses writes its signature."""
+    text = " ".join((schema.__doc__ or "").split())
+    return "" if schema is dict or text.startswith(f"{schema.__name__}(") else text
 
 
 def own_command(group: str, option: str, config_dir: str | Path | None = None) -> list[str]:
-    """The overrides of the command that an option's first comment gives, with whatever it needs beside itself.
+    """The overrides of the command that an option's description gives, with whatever it needs beside itself.
 
-    Only the option itself, if the comment gives no such command.
+    Only the option itself, if its description gives no such command.
     """
     choice = f"{group}={option}"
-    for command in first_comment(option_file(group, option, config_dir)).split("python launch.py")[1:]:
+    for command in description(group, option, config_dir).split("python launch.py")[1:]:
         words = [word.strip("'") for word in re.findall(r"'[^']*'|\S+", command) if word not in ("--cfg", "job")]
         overrides = list(itertools.takewhile(lambda word: "=" in word, words))
         if choice in overrides:

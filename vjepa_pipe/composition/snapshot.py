@@ -6,8 +6,8 @@
       name: default
       ...
 
-`schemas` names the schema of each node that is narrower than its field's type, as the config groups do in
-their defaults lists.
+`schemas` names the schema of each node that is narrower than its field's type: one of ours by the name that defaults
+lists call it, one that somebody registered by group and option, such as `mask/mine`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 
 import yaml
 
-from vjepa_pipe.composition.store import SCHEMAS
+from vjepa_pipe.composition.schemas import SCHEMAS
+from vjepa_pipe.composition.store import not_of_group, registered, same_class
 from vjepa_pipe.config.build import build, hints_of
 from vjepa_pipe.config.check import deeper_faults
 from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
@@ -41,7 +42,7 @@ def thaw(file: Path) -> ExperimentConfig:
     """The experiment in a file that `freeze` wrote.
 
     Raises:
-        UserError: If the file cannot be read or is no such file.
+        UserError: If the file cannot be read or is no such file, or names an option that nobody registered here.
         ConfigError: If its values have been changed to ones that are not allowed.
     """
     content = read_yaml(file)
@@ -49,11 +50,7 @@ def thaw(file: Path) -> ExperimentConfig:
         raise UserError(f"{file} is not a resolved experiment: it has no `schemas` and `experiment`")
     if not all(isinstance(part, dict) for part in content.values()):
         raise UserError(f"{file} is not a resolved experiment: `schemas` and `experiment` must be mappings")
-    types_at: dict[str, type] = {}
-    for path, name in content["schemas"].items():
-        if not isinstance(name, str) or name not in SCHEMAS:
-            raise UserError(f"{file}: schemas.{path}={name} is not a schema{did_you_mean(str(name), SCHEMAS)}")
-        types_at[path] = SCHEMAS[name]
+    types_at: dict[str, type] = {path: _schema(path, str(name), file) for path, name in content["schemas"].items()}
     faults: list[str] = []
     experiment: ExperimentConfig = build(ExperimentConfig, content["experiment"], "", faults, types_at)
     if faults := faults or deeper_faults(experiment):
@@ -90,7 +87,28 @@ def _narrower_nodes(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _schema_name(schema: type, where: str) -> str:
-    for name, known in SCHEMAS.items():
-        if known is schema:
-            return name
-    raise UserError(f"{where}: {schema.__qualname__} is not a registered schema, so it cannot be written down")
+    ours = (name for name, known in SCHEMAS.items() if known is schema)
+    others = (f"{where}/{option}" for option, known in registered(where).items() if same_class(known, schema))
+    for name in itertools.chain(ours, others):
+        return name
+    raise UserError(
+        f"{where}: {schema.__qualname__} is not registered, so a record cannot name it: "
+        f'register_config("{where}", NAME, {schema.__qualname__}) does it'
+    )
+
+
+def _schema(path: str, name: str, file: Path) -> type:
+    """The class that `schemas` of a file names for a node."""
+    group, separator, option = name.partition("/")
+    schema = registered(group).get(option) if separator else SCHEMAS.get(name)
+    where = f"{file}: schemas.{path}={name}"
+    if schema is None and separator:
+        raise UserError(
+            f"{where} is not registered in this process: import the module that calls "
+            f'register_config("{group}", "{option}", ...) before the file is read'
+        )
+    if schema is None:
+        raise UserError(f"{where} is not a schema{did_you_mean(name, SCHEMAS)}")
+    if fault := not_of_group(path, schema):
+        raise UserError(f"{where}: {fault}")
+    return schema

@@ -1,88 +1,110 @@
-"""The schemas in Hydra's ConfigStore: each group option's YAML names one in its defaults list."""
+"""Hydra's ConfigStore: schemas that options in YAML extend, and options that are a dataclass and nothing else."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
-from vjepa_pipe.config.aug import AugConfig
-from vjepa_pipe.config.captioned import CaptionedDataConfig
-from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
+from vjepa_pipe.composition.schemas import OPTIONS, SCHEMAS
+from vjepa_pipe.config.build import hints_of
+from vjepa_pipe.config.errors import UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
-from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
-from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
-from vjepa_pipe.config.robotics import RoboticsConfig
+from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.sweep import SweepConfig
-from vjepa_pipe.config.task import (
-    BenchmarkTaskConfig,
-    ExternalTaskConfig,
-    IndexTaskConfig,
-    PrepareTaskConfig,
-    StatisticsTaskConfig,
-    StreamTaskConfig,
-    ValidateTaskConfig,
-)
-from vjepa_pipe.config.training import (
-    AnticipationTraining,
-    DroidTraining,
-    ImageProbeTraining,
-    JepaTraining,
-    TrainingConfig,
-    V1ImageProbeTraining,
-    V1VideoProbeTraining,
-    VideoProbeTraining,
-    VJepa21Training,
-    VJepaTraining,
-)
 
 ROOT = "experiment_schema"
-SCHEMAS: dict[str, type] = {
-    "video": DataConfig,
-    "csv": CsvDataConfig,
-    "synthetic": SyntheticDataConfig,
-    "captioned": CaptionedDataConfig,
-    "aug": AugConfig,
-    "mask": MaskConfig,
-    "multiblock3d": MultiBlock3DMaskConfig,
-    "tube": TubeMaskConfig,
-    "robot": RobotDataConfig,
-    "synthetic_robot": SyntheticRobotDataConfig,
-    "robotics": RoboticsConfig,
-    "decoder": DecoderConfig,
-    "torchcodec": TorchcodecConfig,
-    "loader": LoaderConfig,
-    "stream": StreamTaskConfig,
-    "statistics": StatisticsTaskConfig,
-    "benchmark": BenchmarkTaskConfig,
-    "index": IndexTaskConfig,
-    "prepare": PrepareTaskConfig,
-    "validate": ValidateTaskConfig,
-    "external": ExternalTaskConfig,
-    "training_none": TrainingConfig,
-    "training_vjepa": VJepaTraining,
-    "training_vjepa_2_1": VJepa21Training,
-    "training_vjepa_droid": DroidTraining,
-    "training_video_probe": VideoProbeTraining,
-    "training_image_probe": ImageProbeTraining,
-    "training_anticipation": AnticipationTraining,
-    "training_vjepa_v1": JepaTraining,
-    "training_video_probe_v1": V1VideoProbeTraining,
-    "training_image_probe_v1": V1ImageProbeTraining,
-}
 
 
 def register() -> None:
-    """Put every schema into the ConfigStore, in the group `schema`. Safe to call again."""
+    """Put the schemas and our own options into the ConfigStore. Safe to call again."""
     store = ConfigStore.instance()
     if f"{ROOT}.yaml" in store.repo:
         return
-    store.store(name=ROOT, node=ExperimentConfig, provider="vjepa_pipe")
+    for group, options in OPTIONS.items():
+        for option, schema in options.items():
+            _offer(group, option, SCHEMAS[schema])
+    store.repo["schema"] = {f"{name}.yaml": LazySchema("schema", name, schema) for name, schema in SCHEMAS.items()}
     store.store(group="hydra/sweeper", name="vjepa_pipe", node=SweepConfig, provider="vjepa_pipe")
-    store.repo["schema"] = {f"{name}.yaml": LazySchema(name, schema) for name, schema in SCHEMAS.items()}
+    store.store(name=ROOT, node=ExperimentConfig, provider="vjepa_pipe")
+
+
+def register_config(group: str, name: str, schema: type) -> None:
+    """Offer a dataclass as an option of a config group: `GROUP=NAME` chooses it, with its defaults.
+
+    Its fields are checked against the bounds that `vjepa_pipe.config.fields.setting` gives them, and its docstring says
+    in listings when to use it. YAML files of the group may extend it: `defaults: [NAME, _self_]`. It must be registered
+    wherever the option is chosen or a record of it is read; the launchers of sweeps do that in their own processes.
+
+    Args:
+        group: A group of `ExperimentConfig`, such as `mask`.
+        name: What the option is called.
+        schema: A dataclass that extends the group's own, such as `MaskConfig`.
+
+    Raises:
+        UserError: If there is no such group, `schema` is no dataclass or extends another one, or the name is taken.
+    """
+    register()
+    _offer(group, name, schema)
+
+
+def registered(group: str) -> dict[str, type]:
+    """The dataclass of each option of a group that is in the ConfigStore, whoever put it there."""
+    if group not in group_types():
+        return {}
+    register()
+    nodes = ConfigStore.instance().repo.get(group, {})
+    stored = {name: node for name, node in sorted(nodes.items()) if isinstance(node, ConfigNode)}
+    return {name.removesuffix(".yaml"): _schema_of(node) for name, node in stored.items()}
+
+
+def group_types() -> dict[str, type]:
+    """The dataclass that every option of a group is or extends, by group."""
+    hints: dict[str, type] = hints_of(ExperimentConfig)
+    return {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+
+
+def not_of_group(path: str, schema: type) -> str | None:
+    """A line if a node is that of a group and a dataclass cannot be an option of it."""
+    base = group_types().get(path, object)
+    if issubclass(schema, base):
+        return None
+    return f"{schema.__qualname__} must extend {base.__name__}, as every option of {path} does"
+
+
+def _offer(group: str, name: str, schema: type) -> None:
+    where = f"{group}={name} cannot be registered"
+    if group not in group_types():
+        hint = did_you_mean(group, group_types())
+        raise UserError(f"{where}: {group} is not a config group{hint}; groups are {', '.join(group_types())}")
+    if not isinstance(schema, type) or "__dataclass_fields__" not in vars(schema):  # a base's fields are not its own
+        shown = getattr(schema, "__qualname__", repr(schema))
+        raise UserError(f"{where}: {shown} is not a dataclass; write @dataclass above its class")
+    if fault := not_of_group(group, schema):
+        raise UserError(f"{where}: {fault}")
+    options = ConfigStore.instance().repo.setdefault(group, {})
+    taken = _schema_of(options[f"{name}.yaml"]) if f"{name}.yaml" in options else schema
+    if not same_class(taken, schema):
+        raise UserError(f"{where}: the name is taken by {taken.__module__}.{taken.__qualname__}")
+    if taken.__module__ != schema.__module__:
+        return  # the script that runs, imported again by what it names as a target
+    if (conf_dir() / group / f"{name}.yaml").is_file():
+        raise UserError(f"{where}: the name is taken by conf/{group}/{name}.yaml")
+    options[f"{name}.yaml"] = LazySchema(group, name, schema)
+
+
+def same_class(one: type, other: type) -> bool:
+    """Whether two classes come from the same lines: a notebook's cell, or the script that runs, may be read twice."""
+    modules = {one.__module__, other.__module__}
+    return one.__qualname__ == other.__qualname__ and (len(modules) == 1 or "__main__" in modules)
+
+
+def _schema_of(node: ConfigNode) -> type:
+    """The dataclass of an entry of the ConfigStore; `dict` if it is a mapping without one."""
+    return node.schema if isinstance(node, LazySchema) else OmegaConf.get_type(node.node) or dict
 
 
 def store_experiment(option: str, content: Mapping[str, Any], sources: Mapping[str, str]) -> None:
@@ -106,8 +128,8 @@ written_in_memory: dict[str, dict[str, str]] = {}
 class LazySchema(ConfigNode):
     """A schema whose node is made when Hydra loads it: a config uses a dozen of them, and each takes milliseconds."""
 
-    def __init__(self, name: str, schema: type) -> None:
-        super().__init__(name=f"{name}.yaml", node=None, group="schema", package=None, provider="vjepa_pipe")  # type: ignore[arg-type]
+    def __init__(self, group: str, name: str, schema: type) -> None:
+        super().__init__(f"{name}.yaml", node=None, group=group, package=None, provider="vjepa_pipe")  # type: ignore[arg-type]
         self.schema = schema
 
     def __copy__(self) -> ConfigNode:

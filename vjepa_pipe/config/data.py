@@ -77,7 +77,10 @@ class DataConfig:
 
 @dataclass
 class CsvDataConfig(DataConfig):
-    """Videos of your own: the annotation files must be named."""
+    """Your own videos: annotation files with lines of `path label`.
+
+    python launch.py data=csv 'data.data_paths=[train.csv]'
+    """
 
     data_paths: list[str] = setting(
         [], "annotation files, one per source, with lines of `path label`", path=True, not_empty=True

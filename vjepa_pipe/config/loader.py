@@ -31,7 +31,10 @@ class DecoderConfig:
 
 @dataclass
 class TorchcodecConfig(DecoderConfig):
-    """torchcodec: its own ways to find a frame."""
+    """torchcodec (extra): fastest on files of key frames only; with its own ways to find a frame.
+
+    python launch.py decoder=torchcodec
+    """
 
     seek_mode: str = setting(
         "exact",
@@ -66,7 +69,10 @@ class MonitorConfig:
 
 @dataclass
 class LoaderConfig:
-    """How samples become batches."""
+    """How samples become batches; for training: whole batches only, bad files replaced.
+
+    python launch.py loader=default
+    """
 
     drop_last: bool = setting(True, "leave the last, smaller batch of an epoch for the next epoch; eval keeps it")
     samples_per_epoch: Optional[int] = setting(

@@ -44,7 +44,10 @@ class TubeConfig:
 
 @dataclass
 class MaskConfig:
-    """Masks drawn for each batch; this base draws none."""
+    """Batches without masks, for supervised training; the base of every other mask.
+
+    python launch.py mask=none
+    """
 
     patch_size: int = setting(16, "side of a token in pixels", ge=1, le=1024)
     tubelet_size: int = setting(2, "frames per token", ge=1, le=1024)
@@ -66,7 +69,10 @@ class MaskConfig:
 
 @dataclass
 class MultiBlock3DMaskConfig(MaskConfig):
-    """Multi-block 3D masks, by name; each gives one pair of encoder and predictor indices per clip."""
+    """Multi-block 3D masks of your own, by name; each gives one pair of encoder and predictor indices per clip.
+
+    python launch.py mask=blocks '+mask.masks={few:{num_blocks:4}}'
+    """
 
     masks: dict[str, MultiBlockConfig] = setting({}, "the masks, by name")
 

@@ -18,7 +18,10 @@ NORMALIZATIONS = ("none", "standard", "quantile")
 
 @dataclass
 class RoboticsConfig:
-    """Robot states and actions beside the frames; this base has none."""
+    """Video alone, without robot states and actions; the base of the options that have them.
+
+    python launch.py robotics=none
+    """
 
     enabled: bool = setting(False, "samples carry robot states and actions")
     camera_views: str = setting(

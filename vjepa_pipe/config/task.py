@@ -17,7 +17,10 @@ class TaskConfig:
 
 @dataclass
 class StreamTaskConfig(TaskConfig):
-    """Stream batches, count them, and leave a summary and a picture."""
+    """Stream batches, count them, and leave a summary and a picture.
+
+    python launch.py task=stream task.max_batches=20
+    """
 
     max_batches: Optional[int] = setting(
         None, "stop after this many batches of each epoch; unset: whole epochs", ge=1, le=10**12
@@ -39,7 +42,10 @@ class StreamTaskConfig(TaskConfig):
 
 @dataclass
 class ValidateTaskConfig(TaskConfig):
-    """Check that this data gives right clips, right tensors and a right order."""
+    """Check that your data gives right clips, right tensors and a right order.
+
+    python launch.py task=validate data=csv 'data.data_paths=[a.csv]'
+    """
 
     samples: int = setting(4, "videos read in each clip mode", ge=1, le=10**6)
     _target_: str = setting("vjepa_pipe.tasks.validate.validate", "what runs")
@@ -51,6 +57,8 @@ class ExternalTaskConfig(TaskConfig):
 
     `entry` and `path` count only when they are named on the command line: a file that someone else
     wrote must not choose what code runs.
+
+    python launch.py experiment=vjepa2_vitl16_256px_16f task=external task.entry=app.vjepa.train:main task.path=CHECKOUT
     """
 
     entry: str = setting("", "what is called, as module:function, such as app.vjepa.train:main", typed_only=True)
@@ -61,7 +69,10 @@ class ExternalTaskConfig(TaskConfig):
 
 @dataclass
 class StatisticsTaskConfig(TaskConfig):
-    """Mean, spread and range of the states and actions that this experiment draws."""
+    """Mean, spread and range of the robot states and actions that are drawn, kept for `robotics.normalization`.
+
+    python launch.py task=statistics data=synthetic_robot robotics=droid data_aug=robotics
+    """
 
     clips_per_episode: int = setting(4, "clips drawn from each episode", ge=1, le=10**6)
     max_episodes: Optional[int] = setting(
@@ -72,7 +83,10 @@ class StatisticsTaskConfig(TaskConfig):
 
 @dataclass
 class BenchmarkTaskConfig(TaskConfig):
-    """Time every stage between a file and a batch, and say what to change first."""
+    """Time every stage between a file and a batch, and say what to change first.
+
+    python launch.py task=benchmark task.tune=true
+    """
 
     clips: int = setting(16, "clips timed of each source", ge=1, le=10**6)
     batches: int = setting(12, "batches timed through the loader", ge=1, le=10**6)
@@ -82,7 +96,12 @@ class BenchmarkTaskConfig(TaskConfig):
 
 @dataclass
 class IndexTaskConfig(TaskConfig):
-    """Probe every file once: what it holds, or what is wrong with it. Interrupted runs go on where they stopped."""
+    """Probe every file once: length, rate, size, key frames, or what is wrong with it.
+
+    Interrupted runs go on where they stopped.
+
+    python launch.py task=index task.index_dir=index
+    """
 
     index_dir: Optional[str] = setting(None, "where the indexes are kept; unset: the output folder", path=True)
     workers: int = setting(2, "files probed at a time, each in a process that can be killed", ge=1, le=1024)
@@ -94,7 +113,10 @@ class IndexTaskConfig(TaskConfig):
 
 @dataclass
 class PrepareTaskConfig(TaskConfig):
-    """Encode copies of the videos that are cheap to read at random places."""
+    """Encode copies of the videos that are cheap to read at random places.
+
+    python launch.py task=prepare task.target_dir=copies task.group_length=8
+    """
 
     target_dir: Optional[str] = setting(
         None, "where the copies go; the originals stay; unset: the output folder", path=True

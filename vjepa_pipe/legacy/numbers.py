@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from typing import Any
 
-from vjepa_pipe.composition.store import SCHEMAS
+from vjepa_pipe.composition.schemas import SCHEMAS
 from vjepa_pipe.config.build import type_at
 from vjepa_pipe.config.experiment import ExperimentConfig
 

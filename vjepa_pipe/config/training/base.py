@@ -13,7 +13,10 @@ REQUIRED = "???"
 
 @dataclass
 class TrainingConfig:
-    """Nothing is handed on: the trainer is your own."""
+    """No trainer's settings: yours reads its own.
+
+    python launch.py --cfg job training=none
+    """
 
 
 @dataclass

@@ -49,7 +49,10 @@ class DroidOptimization(ScheduleConfig):
 
 @dataclass
 class DroidTraining(PublishedTraining):
-    """`app: vjepa_droid`."""
+    """Settings of V-JEPA 2-AC's training on robot video (`app: vjepa_droid`), with its defaults.
+
+    python launch.py --cfg job training=vjepa_droid
+    """
 
     meta: DroidMeta = setting(DroidMeta(), "checkpoints and precision")
     model: DroidModel = setting(DroidModel(), "encoder and predictor")

@@ -118,20 +118,29 @@ class ProbeTraining(PublishedTraining):
 
 @dataclass
 class VideoProbeTraining(ProbeTraining):
-    """`eval_name: video_classification_frozen`."""
+    """Settings of vjepa2's video classification probe (`eval_name: video_classification_frozen`), with its defaults.
+
+    python launch.py --cfg job training=video_probe
+    """
 
     experiment: VideoProbe = setting(VideoProbe(), "probe, labels, optimisation")
 
 
 @dataclass
 class ImageProbeTraining(ProbeTraining):
-    """`eval_name: image_classification_frozen`."""
+    """Settings of vjepa2's image classification probe (`eval_name: image_classification_frozen`), with its defaults.
+
+    python launch.py --cfg job training=image_probe
+    """
 
     experiment: ImageProbe = setting(ImageProbe(), "probe, images, optimisation")
 
 
 @dataclass
 class AnticipationTraining(ProbeTraining):
-    """`eval_name: action_anticipation_frozen`."""
+    """Settings of vjepa2's action anticipation probe (`eval_name: action_anticipation_frozen`), with its defaults.
+
+    python launch.py --cfg job training=anticipation
+    """
 
     experiment: Anticipation = setting(Anticipation(), "probe, actions, optimisation")

@@ -57,7 +57,10 @@ class JepaLogging:
 
 @dataclass
 class JepaTraining(PublishedTraining):
-    """`app: vjepa` of V-JEPA 1."""
+    """Settings of V-JEPA 1's pretraining (`app: vjepa`), with its defaults.
+
+    python launch.py --cfg job training=vjepa_v1
+    """
 
     meta: JepaMeta = setting(JepaMeta(), "checkpoints and precision")
     model: JepaModel = setting(JepaModel(), "encoder and predictor")
@@ -113,7 +116,12 @@ class V1ProbeTraining(PublishedTraining):
 
 @dataclass
 class V1VideoProbeTraining(V1ProbeTraining):
-    """`eval_name: video_classification_frozen` of V-JEPA 1."""
+    """Settings of V-JEPA 1's video classification probe, with its defaults.
+
+    Its files say `eval_name: video_classification_frozen`.
+
+    python launch.py --cfg job training=video_probe_v1
+    """
 
     data: LabelledVideos = setting(LabelledVideos(), "labels")
     optimization: V1VideoOptimization = setting(V1VideoOptimization(), "optimisation")
@@ -121,7 +129,12 @@ class V1VideoProbeTraining(V1ProbeTraining):
 
 @dataclass
 class V1ImageProbeTraining(V1ProbeTraining):
-    """`eval_name: image_classification_frozen` of V-JEPA 1."""
+    """Settings of V-JEPA 1's image classification probe, with its defaults.
+
+    Its files say `eval_name: image_classification_frozen`.
+
+    python launch.py --cfg job training=image_probe_v1
+    """
 
     data: LabelledImages = setting(LabelledImages(), "images and labels")
     optimization: V1ProbeOptimization = setting(V1ProbeOptimization(), "optimisation")

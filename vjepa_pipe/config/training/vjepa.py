@@ -40,7 +40,10 @@ class VJepaOptimization(ScheduleConfig):
 
 @dataclass
 class VJepaTraining(PublishedTraining):
-    """`app: vjepa`."""
+    """Settings of vjepa2's pretraining (`app: vjepa`), with its defaults.
+
+    python launch.py --cfg job training=vjepa
+    """
 
     meta: VJepaMeta = setting(VJepaMeta(), "checkpoints and precision")
     model: VJepaModel = setting(VJepaModel(), "encoder and predictor")

@@ -52,7 +52,12 @@ class VJepa21Optimization(VJepaOptimization):
 
 @dataclass
 class VJepa21Training(VJepaTraining):
-    """`app: vjepa_2_1`. The image ranks' data and masks are kept; only videos are streamed."""
+    """Settings of V-JEPA 2.1's pretraining (`app: vjepa_2_1`), with its defaults.
+
+    The image ranks' data and masks are kept; only videos are streamed.
+
+    python launch.py --cfg job training=vjepa_2_1
+    """
 
     model: VJepa21Model = setting(VJepa21Model(), "encoder and predictor")
     loss: VJepa21Loss = setting(VJepa21Loss(), "loss")
