@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vjepa_pipe import ConfigError, ExperimentConfig, MaskConfig, allow_targets
+from vjepa_pipe import ConfigError, ExperimentConfig, MaskConfig, allow_targets, compose
 from vjepa_pipe.config import AugConfig, DecoderConfig, instantiate, targets
 from vjepa_pipe.config.instantiate import parameters_of, signature_faults
 
@@ -74,6 +74,17 @@ def test_what_does_not_fit_is_named_before_and_when_building(experiment: Experim
         for name in ("decoder", "mask", "data_aug"):
             if (node := getattr(experiment, name)) != getattr(ExperimentConfig(), name):
                 instantiate(node, name)
+
+
+@pytest.mark.parametrize(("override", "fault"), [
+    ("data_aug.extra_transforms=[blur]", r"extra_transforms\[0\] must be a mapping with a `_target_` \(got 'blur'"),
+    ("data_aug.extra_transforms=[{p:1}]", r"data_aug\.extra_transforms\[0\] must be a mapping with a `_target_`"),
+    ("data_aug.extra_transforms=[{_target_:5}]", r"data_aug\.extra_transforms\[0\]\._target_ must be a name"),
+    ("+decoder.extra_args.a={_target_:[x]}", r"decoder\.extra_args\.a\._target_ must be a name"),
+])  # fmt: skip
+def test_nodes_that_name_nothing(override: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        compose([override])
 
 
 def test_config_and_extra_args_by_name() -> None:

@@ -31,6 +31,14 @@ def test_other_launchers_run_from_the_plan(tmp_path: Path, toy: dict[str, str], 
     assert list(states(tmp_path / "sweep").values()) == ["done", "done", "failed"]
 
 
+def test_what_is_allowed_on_the_command_line_is_allowed_in_jobs(tmp_path: Path) -> None:
+    tests = str(Path(__file__).resolve().parents[1])
+    sweep = ["-m", "--allow", "toy_task.run", "hydra/launcher=local", "hydra.sweep.dir=sweep", TARGET, "seed=1,2"]
+    result = launch(*sweep, cwd=tmp_path, PYTHONPATH=tests)
+    assert result.returncode == 0, result.stderr
+    assert list(states(tmp_path / "sweep").values()) == ["done", "done"]
+
+
 @pytest.mark.parametrize("method", [None, "fork", "spawn", "forkserver"])
 def test_points_side_by_side_start_workers_on_mapped_tables(
     tmp_path: Path, toy: dict[str, str], videos_csv: Path, method: str | None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vjepa_pipe.config.build import shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
 from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
 from vjepa_pipe.config.robot_data import RobotDataConfig
+from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
 
 ROBOT_CLIPS = {
@@ -89,8 +91,8 @@ def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
         return
     for name, only in ROBOT_CLIPS.items():
         if getattr(data, name) != only:
-            shown = "unset" if only is None else str(only).lower()
-            yield f"data.{name} must be {shown} for robot data, which does not read it (got {getattr(data, name)})"
+            wanted = "unset" if only is None else str(only).lower()
+            yield f"data.{name} must be {wanted} for robot data, which does not read it (got {getattr(data, name)})"
     if robotics.stereo and data.layout != "droid":
         yield "robotics.stereo needs data.layout=droid: LeRobot datasets hold no stereo videos"
     if robotics.camera_frame and data.extrinsics_key == "":
@@ -138,7 +140,15 @@ def shards_meet(experiment: ExperimentConfig) -> Iterator[str]:
         yield f"task.index_dir must be set with task.shards={task.shards}: shards meet in one folder"
 
 
+def transforms_name_a_target(experiment: ExperimentConfig) -> Iterator[str]:
+    """Each further transform says what it is."""
+    for index, node in enumerate(experiment.data_aug.extra_transforms):
+        if not isinstance(node, dict) or TARGET not in node:
+            yield f"data_aug.extra_transforms[{index}] must be a mapping with a `{TARGET}` (got {shown(node)})"
+
+
 RULES: tuple[Rule, ...] = (
+    transforms_name_a_target,
     names_stay_inside,
     one_setting_per_source,
     weights_draw_something,

@@ -76,8 +76,8 @@ def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, value in node.items():
             where = f"{path}.{key}" if path else str(key)
-            if key == TARGET and isinstance(value, str):
-                yield from _not_allowed(value, where)
+            if key == TARGET:
+                yield from _not_allowed(value, where) if isinstance(value, str) else [f"{where} must be a name"]
             yield from forbidden_targets(value, where)
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):

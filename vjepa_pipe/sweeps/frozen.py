@@ -46,6 +46,7 @@ class PlannedPoints:
         self._points = {point.folder: point for point in points}
         self._fail_fast = fail_fast
         self._typed, self._command = list(typed), list(command)
+        self._allowed = allowed_by_user()  # a job's process has no command line to take it from
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The config of one job: Hydra's own settings, and where its point is."""
@@ -60,7 +61,7 @@ class PlannedPoints:
                 "fail_fast": self._fail_fast,
                 "typed": self._typed,
                 "command": self._command,
-                "allowed": allowed_by_user(),
+                "allowed": self._allowed,
             }
         )
         with open_dict(config):
