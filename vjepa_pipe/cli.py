@@ -29,6 +29,7 @@ from vjepa_pipe.composition.composer import own_choices
 from vjepa_pipe.composition.hydra_errors import plain_text, quiet_job_errors
 from vjepa_pipe.composition.hydra_loader import PRIMARY, version_base
 from vjepa_pipe.composition.options import source_folders
+from vjepa_pipe.composition.plugins import add_plugin
 from vjepa_pipe.composition.provenance import provenance, with_overrides, written_by_files
 from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.composition.run_names import register_resolvers, several_ranks
@@ -106,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     full_error = os.environ.get(FULL_ERROR) == "1"
     try:
+        sys.argv[1:] = _without(sys.argv[1:], "--plugin", add_plugin, "mylab.parts")
         if sys.argv[1:] == ["--version"]:
             print(f"vjepa-pipe {__version__}")
             return 0
@@ -144,21 +146,27 @@ def _refuse_unknown_command(words: Sequence[str]) -> None:
         raise ConfigError([f"{words[0]} is not a command{did_you_mean(words[0], COMMANDS)}: {', '.join(COMMANDS)}"])
 
 
-def _options(arguments: Sequence[str]) -> list[str]:
-    """The arguments for Hydra, without our own `--allow NAME`, which is done; what Hydra would fail at is refused."""
+def _without(arguments: Sequence[str], option: str, take: Callable[[str], None], example: str) -> list[str]:
+    """The arguments without one of our own options, `--OPTION NAME` or `--OPTION=NAME`, whose names are taken here."""
     rest: list[str] = []
     words = iter(arguments)
     for word in words:
         flag, _, value = word.partition("=")
-        if flag == "--allow":
-            name = value or next(words, "")
-            if not name or name.startswith("-"):
-                raise ConfigError(["--allow needs a name, such as --allow 'mypackage.datasets.*'"])
-            allow_targets(name)
-        elif flag == "--experimental-rerun":
-            raise ConfigError(["--experimental-rerun is not offered: vjepa-pipe rerun RUN_DIR repeats a run"])
-        else:
+        if flag != option:
             rest.append(word)
+            continue
+        name = value or next(words, "")
+        if not name or name.startswith("-"):
+            raise ConfigError([f"{option} needs a name, such as {option} '{example}'"])
+        take(name)
+    return rest
+
+
+def _options(arguments: Sequence[str]) -> list[str]:
+    """The arguments for Hydra, without our own `--allow NAME`, which is done; what Hydra would fail at is refused."""
+    rest = _without(arguments, "--allow", allow_targets, "mypackage.datasets.*")
+    if any(word.partition("=")[0] == "--experimental-rerun" for word in rest):
+        raise ConfigError(["--experimental-rerun is not offered: vjepa-pipe rerun RUN_DIR repeats a run"])
     modes = [word for word in rest if word.partition("=")[0] in _MODES]
     if len(modes) > 1:
         raise ConfigError([f"{' and '.join(modes)} cannot be given together: one runs, sweeps or prints"])

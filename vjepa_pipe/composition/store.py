@@ -9,6 +9,7 @@ from typing import Any
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
+from vjepa_pipe.composition.plugins import import_plugins
 from vjepa_pipe.composition.schemas import OPTIONS, SCHEMAS
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.errors import UserError, did_you_mean
@@ -20,10 +21,18 @@ ROOT = "experiment_schema"
 
 
 def register() -> None:
-    """Put the schemas and our own options into the ConfigStore. Safe to call again."""
+    """Put the schemas, our own options and those of plugins into the ConfigStore. Safe to call again.
+
+    Raises:
+        UserError: If a plugin cannot be imported, or an option of its own cannot be registered.
+    """
+    if f"{ROOT}.yaml" not in ConfigStore.instance().repo:
+        _register_own()
+    import_plugins()
+
+
+def _register_own() -> None:
     store = ConfigStore.instance()
-    if f"{ROOT}.yaml" in store.repo:
-        return
     for group, options in OPTIONS.items():
         for option, schema in options.items():
             _offer(group, option, SCHEMAS[schema])
