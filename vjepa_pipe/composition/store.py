@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_store import ConfigNode, ConfigStore
@@ -132,6 +132,19 @@ def store_experiment(option: str, content: Mapping[str, Any], sources: Mapping[s
 
 written_in_memory: dict[str, dict[str, str]] = {}
 """Where the settings of stored experiments come from, by the config's path."""
+
+
+typed_as: dict[str, list[str]] = {}
+"""The overrides that stood where a stored experiment is chosen now, by its option; files with their whole paths."""
+
+
+def as_typed(overrides: Sequence[str]) -> list[str]:
+    """Overrides with each choice of a stored experiment as it was typed."""
+    words: list[str] = []
+    for text in overrides:
+        group, _, option = text.partition("=")
+        words += typed_as.get(option, [text]) if group == "experiment" else [text]
+    return words
 
 
 class LazySchema(ConfigNode):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from vjepa_pipe.composition.store import typed_as
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import Translation, translate
@@ -18,16 +18,8 @@ POLICY = "legacy_unknown="
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Named:
-    """A file of this command line: the words that named it, and what it says."""
-
-    words: list[str]
-    translation: Translation
-
-
-_named: dict[str, _Named] = {}
-"""By the experiment option that it became."""
+_translations: dict[str, Translation] = {}
+"""By the experiment option that a file became."""
 
 
 def replace_legacy(overrides: Sequence[str]) -> list[str]:
@@ -58,35 +50,21 @@ def replace_legacy(overrides: Sequence[str]) -> list[str]:
         file = name.strip("'\"")
         translation = translate(read_legacy(file), policies[-1] if policies else "error")
         option, _ = store_translation(translation)
-        if option in chosen and _named[option].translation.settings != translation.settings:
-            other = _named[option].translation.file.path
+        if option in chosen and _translations[option].settings != translation.settings:
+            other = _translations[option].file.path
             raise ConfigError([f"{LEGACY}{other},{file} would both be experiment={option}: rename one of the files"])
         chosen.append(option)
-        words = [f"{LEGACY}{Path(file).resolve()}", *(f"{POLICY}{policy}" for policy in policies[-1:])]
-        _named[option] = _Named(words, translation)
+        typed_as[option] = [f"{LEGACY}{Path(file).resolve()}", *(f"{POLICY}{policy}" for policy in policies[-1:])]
+        _translations[option] = translation
     replaced = [f"experiment={','.join(chosen)}" if text.startswith(LEGACY) else text for text in overrides]
     return [text for text in replaced if not text.startswith(POLICY)]
 
 
-def as_named(overrides: Sequence[str]) -> list[str]:
-    """Overrides as they were before `replace_legacy`, but with the files' whole paths.
-
-    Args:
-        overrides: Of one run, or of one point of a sweep.
-    """
-    words: list[str] = []
-    for text in overrides:
-        group, _, option = text.partition("=")
-        named = _named.get(option) if group == "experiment" else None
-        words += [text] if named is None else named.words
-    return words
-
-
 def log_translations(option: str) -> None:
     """Write what became of a file's keys into the log of the run that came from it."""
-    if option not in _named:
+    if option not in _translations:
         return
-    translation = _named[option].translation
+    translation = _translations[option]
     logger.info("%s: %s", translation.file.path, translation.profile.name)
     for row in translation.rows:
         if row.line is not None:

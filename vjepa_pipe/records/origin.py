@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vjepa_pipe.composition.store import as_typed
 from vjepa_pipe.config.folders import conf_dir
-from vjepa_pipe.legacy.overrides import as_named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ def origin_of(
         choices: The option chosen from each group.
         provenance: Where each setting came from.
     """
-    words = as_named([text for text in overrides if not is_hydras(text)])
+    words = as_typed([text for text in overrides if not is_hydras(text)])
     own = [str(folder.resolve()) for folder in folders if folder.resolve() != conf_dir().resolve()]
     return Origin(words, choices, provenance, folders=own)
 
