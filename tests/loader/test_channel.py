@@ -97,8 +97,10 @@ def test_what_was_sent_before_the_end_is_received(ends):
 
 def test_receiving_waits_for_a_message(ends):
     ours, theirs = ends
-    threading.Timer(0.1, ours.post, [b"late"]).start()
+    timer = threading.Timer(0.1, ours.post, [b"late"])
+    timer.start()
     assert theirs.recv().data == b"late"
+    timer.join()
 
 
 def test_no_descriptor_left_is_said(ends):
