@@ -20,6 +20,7 @@ def hang() -> None:
 
 def grow() -> None:
     """Take memory until the system ends this process, as it would where memory runs out."""
+    time.sleep(0.6)  # as a large file takes its time to be opened; what was in use before is seen meanwhile
     taken = []
     for _ in range(20):
         taken.append(b"x" * 2**23)

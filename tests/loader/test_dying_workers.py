@@ -72,8 +72,9 @@ def test_signals_from_outside_are_no_fault_of_the_row(videos_csv: Path, tmp_path
 
 def test_a_row_that_takes_all_memory_is_blamed(videos_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pool, "GROWTH_BYTES", 2**26)
+    monkeypatch.setattr(pool, "_TICK_SEC", 0.1)  # this row ends its worker sooner than memory runs out
     rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: "grow.mp4"})
-    loader = loader_of(tiny(rows, *HAZARDOUS, "loader.sample_timeout_sec=60"), tmp_path)
+    loader = loader_of(tiny(rows, *HAZARDOUS, "loader.sample_timeout_sec=60", "loader.max_restarts=99"), tmp_path)
     assert positions(list(loader)) == list(range(8))
     loader.close()
     (line,) = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
