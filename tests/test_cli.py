@@ -80,6 +80,7 @@ def test_bad_interpolations(value: str) -> None:
     (["-m", "--cfg", "job"], "-m and --cfg cannot be given together"),
     (["+mask.masks.more.num_blocks=2"], "a config file can"),
     (["-m", "data.target_fsp=4", "seed=1,2"], "data.target_fsp is not a setting (did you mean data.target_fps?)"),
+    (["-m", "data.data_paths=[a", "seed=1,2"], "[a is not a value that Hydra can read"),
     (["data.extra_args.colour=red"], "+data.extra_args.colour=red adds it"),
 ])  # fmt: skip
 def test_what_hydra_refuses_is_a_clear_message(

@@ -98,7 +98,6 @@ class Composer:
     def __init__(self, loader: ConfigLoader, hydra_overrides: Sequence[str] = ()) -> None:
         self._loader = loader
         self._hydra_overrides = list(hydra_overrides)
-        self._parsed: dict[str, Override] = {}
         self._options: dict[str, list[str]] = {}
         self._bases: dict[tuple[str, ...], _Base] = {}
         self.folders: list[Path] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -77,10 +78,10 @@ def _resolved(values: Mapping[str, Any], faults: list[str]) -> Mapping[str, Any]
         return values
     own = copy.deepcopy(dict(values))
     for path, value in waiting.items():
-        _keep_if(lambda value=value: OmegaConf.create({"value": value}), path, own, faults)  # type: ignore[misc]
+        _keep_if(partial(OmegaConf.create, {"value": value}), path, own, faults)
     config = OmegaConf.create(own)
     for path in waiting:
-        _keep_if(lambda path=path: _resolve(config, path), path, own, faults)  # type: ignore[misc]
+        _keep_if(partial(_resolve, config, path), path, own, faults)
     resolved: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(own), resolve=True)  # type: ignore[assignment]
     return resolved
 

@@ -181,7 +181,7 @@ def unknown_setting(where: str, known: Iterable[str], whole: Mapping[str, Any]) 
     parent, _, name = where.rpartition(".")
     hint = did_you_mean(name, map(str, known), f"{parent}." if parent else "")
     elsewhere = [path for path, _ in leaves(whole) if path.endswith(f".{name}") and path != where]
-    return f"{where} is not a setting{hint or did_you_mean(where, elsewhere, cutoff=0) if elsewhere else hint}"
+    return f"{where} is not a setting{hint or did_you_mean(where, elsewhere, cutoff=0)}"
 
 
 def _converted(hint: Any, value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
+from hydra.errors import HydraException
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.sweep import SweepConfig
@@ -53,11 +54,20 @@ def expand(arguments: Sequence[str], options: SweepConfig, loader: ConfigLoader)
 
 
 def first_point(arguments: Sequence[str]) -> list[str]:
-    """The overrides of a sweep with the first value of each that gives several; those drawn at random left out."""
+    """The overrides of a sweep with the first value of each that gives several; those drawn at random left out.
+
+    What cannot be parsed stays as it is, for whoever composes the point to name.
+    """
     first: list[str] = []
-    for override in OverridesParser.create().parse_overrides(list(arguments)):
+    parser = OverridesParser.create()
+    for text in arguments:
+        try:
+            (override,) = parser.parse_overrides([text])
+        except HydraException:
+            first.append(text)
+            continue
         if not override.is_sweep_override():
-            first.append(str(override.input_line))
+            first.append(text)
         elif not override.is_interval_sweep():
             first.extend(f"{_key(override)}={value}" for value in itertools.islice(override.sweep_string_iterator(), 1))
     return first
