@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 _HOME = {
     "compose": "vjepa_pipe.experiments",
     "ConfigError": "vjepa_pipe.config",
+    "SampleError": "vjepa_pipe.config",
+    "setting": "vjepa_pipe.config",
     "allow_targets": "vjepa_pipe.config",
     "ExperimentConfig": "vjepa_pipe.config",
     "DataConfig": "vjepa_pipe.config",
@@ -50,6 +52,7 @@ __all__ = [
     "MaskCollator",
     "MaskConfig",
     "RobotDataset",
+    "SampleError",
     "VideoCollator",
     "VideoConfig",
     "VideoDataset",
@@ -59,6 +62,7 @@ __all__ = [
     "register_config",
     "register_sampling_policy",
     "register_video_dataset",
+    "setting",
 ]
 
 if TYPE_CHECKING:
@@ -69,8 +73,10 @@ if TYPE_CHECKING:
         DataConfig,
         ExperimentConfig,
         MaskConfig,
+        SampleError,
         VideoConfig,
         allow_targets,
+        setting,
     )
     from vjepa_pipe.config.registry import register_sampling_policy, register_video_dataset
     from vjepa_pipe.datasets import CaptionedDataset, RobotDataset, VideoDataset

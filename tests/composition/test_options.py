@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,7 +24,6 @@ from vjepa_pipe.composition.schemas import OPTIONS, SCHEMAS
 from vjepa_pipe.composition.snapshot import freeze, thaw
 from vjepa_pipe.composition.store import register
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.experiments import compose_with_provenance
 
 
@@ -116,7 +111,7 @@ def test_a_record_names_it(store: Store, tmp_path: Path) -> None:
         thaw(file)
     assert str(error.value) == (
         f"{file}: schemas.mask=mask/random is not registered in this process: import the module that calls "
-        'register_config("mask", "random", ...) before the file is read'
+        'register_config("mask", "random", ...) before the file is read, or name it by --plugin'
     )
     with pytest.raises(UserError, match=r'register_config\("mask", NAME, RandomMaskConfig\) does it'):
         freeze(experiment)
@@ -187,39 +182,6 @@ def test_every_option_of_ours_is_its_schema() -> None:
         for option, schema in options.items():
             node = ConfigStore.instance().load(f"{group}/{option}.yaml").node
             assert OmegaConf.get_type(node) is SCHEMAS[schema]
-
-
-PAGE = (conf_dir().parent / "docs" / "own_options.md").read_text()
-
-
-SMALL = ["data.num_videos=16", "data.img_size=64", "data.frames_per_clip=4", "data.num_workers=0"]
-
-
-@pytest.mark.parametrize("command", re.findall(r"^ {4}python (.*)", PAGE, re.MULTILINE))
-def test_the_commands_of_the_page(command: str, tmp_path: Path) -> None:
-    """The task is in the script itself, which is then imported a second time."""
-    script, parts = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    (tmp_path / "mine.py").write_text(script)
-    (tmp_path / "parts.py").write_text(parts)
-    counts, streams = "task=count" in command, command.startswith("launch.py")
-    program = conf_dir().parent / "launch.py" if streams else "mine.py"
-    words = [program, *shlex.split(command)[1:], *(SMALL if counts or streams else [])]
-    if streams:
-        words += ["task.max_batches=1", "task.preview_clips=0"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(conf_dir().parent), str(tmp_path)])}
-    result = subprocess.run(
-        [sys.executable, *map(str, words)], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    records = [file.read_text() for file in tmp_path.rglob("resolved_config.yaml")]
-    if counts:
-        assert "schemas: {data: synthetic, mask: multiblock3d, task: task/count}" in records[0]
-        clips = [json.loads(file.read_text())["clips"] for file in sorted(tmp_path.rglob("metrics.json"))]
-        assert clips == ([2, 4] if "-m" in command else [16])
-    elif streams:
-        assert "every: 10" in records[0] or "torchvision.transforms.v2.Grayscale" in records[0]
-    else:
-        assert "Count clips, batch by batch." in result.stdout
 
 
 SCRIPT = """

@@ -17,6 +17,9 @@ class Parent:
     def __init__(self, threads: int, colour: str = "red") -> None:
         self.threads, self.colour = threads, colour
 
+    def open(self, path: str) -> None:
+        """As every decoder."""
+
 
 class Child(Parent):
     def __init__(self, *args: Any, shape: Any = None, **kwargs: Any) -> None:
@@ -28,10 +31,16 @@ class Whole:
     def __init__(self, config: Any, colour: str = "red") -> None:
         self.config, self.colour = config, colour
 
+    def __call__(self, samples: Any) -> None:
+        """As every collator."""
+
 
 class Mapped:
     def __init__(self, config: Any, extra_args: Any) -> None:
         self.extra_args = extra_args
+
+    def __call__(self, samples: Any) -> None:
+        """As every collator."""
 
 
 NAME = f"{__name__}.{{}}".format

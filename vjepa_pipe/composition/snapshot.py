@@ -105,7 +105,7 @@ def _schema(path: str, name: str, file: Path) -> type:
     if schema is None and separator:
         raise UserError(
             f"{where} is not registered in this process: import the module that calls "
-            f'register_config("{group}", "{option}", ...) before the file is read'
+            f'register_config("{group}", "{option}", ...) before the file is read, or name it by --plugin'
         )
     if schema is None:
         raise UserError(f"{where} is not a schema{did_you_mean(name, SCHEMAS)}")

@@ -4,8 +4,9 @@ from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import CaptionedDataConfig, OutputConfig, TextConfig
 from vjepa_pipe.config.check import check
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
-from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.fields import setting
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, MonitorConfig, SamplerConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, MultiBlockConfig, TubeConfig, TubeMaskConfig
@@ -30,6 +31,7 @@ __all__ = [
     "OutputConfig",
     "RobotDataConfig",
     "RoboticsConfig",
+    "SampleError",
     "SamplerConfig",
     "StatisticsTaskConfig",
     "StreamTaskConfig",
@@ -45,4 +47,5 @@ __all__ = [
     "allow_targets",
     "check",
     "instantiate",
+    "setting",
 ]

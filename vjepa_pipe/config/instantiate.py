@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
+from vjepa_pipe.config.protocols import protocol_fault, task_fault
 from vjepa_pipe.config.targets import TARGET, locate
 
 PARTIAL = "_partial_"
@@ -48,7 +49,8 @@ def instantiate(node: Any, where: str, **runtime: Any) -> Any:
             parameter for are left out.
 
     Raises:
-        ConfigError: If a target is not allowed, does not exist or does not fit its arguments.
+        ConfigError: If a target is not allowed, does not exist, does not fit its arguments or lacks a method that its
+            place needs.
     """
     said = _read(node, where)
     target = locate(said.target, f"{where}.{TARGET}")
@@ -64,7 +66,10 @@ def instantiate(node: Any, where: str, **runtime: Any) -> Any:
         return functools.partial(target, **arguments)
     if missing := _missing(parameters, arguments):
         raise ConfigError([f"{where}: {said.target} needs {', '.join(missing)}"])
-    return target(**arguments)
+    built = target(**arguments)
+    if fault := protocol_fault(built, where, said.target):
+        raise ConfigError([fault])
+    return built
 
 
 def signature_faults(node: Any, path: str = "") -> Iterator[str]:
@@ -137,10 +142,17 @@ def _built(value: Any, where: str) -> Any:
 def _faults(node: Any, path: str) -> Iterator[str]:
     said = _read(node, path)
     try:
-        parameters, takes_any = parameters_of(locate(said.target, f"{path}.{TARGET}"))
+        target = locate(said.target, f"{path}.{TARGET}")
     except ConfigError as error:
         yield from error.faults
         return
+    parameters, takes_any = parameters_of(target)
+    if path == "task":
+        fault = task_fault(target, said.target)
+    else:
+        fault = protocol_fault(target, path, said.target) if isinstance(target, type) else None
+    if fault:
+        yield fault
     yield from _unknown(said, parameters, takes_any)
     if isinstance(node, Mapping) and not said.partial and (missing := _missing(parameters, said.arguments)):
         yield f"{path}: {said.target} needs {', '.join(missing)}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.mask import TubeConfig
+from vjepa_pipe.config.mask import MaskConfig, TubeConfig
 from vjepa_pipe.config.mask_sizes import block_faults, tube_faults
 
 
@@ -15,10 +15,21 @@ def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
     """Masks are drawn on a grid of tokens, so a clip must hold a whole number of them."""
     if not _masks(experiment):
         return
-    patch, tubelet, size = experiment.mask.patch_size, experiment.mask.tubelet_size, experiment.data.img_size
-    if size % patch:
-        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {size})"
-    for length in _lengths(experiment):
+    yield from token_faults(experiment.mask, experiment.data.img_size, _lengths(experiment))
+
+
+def token_faults(mask: MaskConfig, img_size: int, lengths: Iterable[int]) -> Iterator[str]:
+    """A line for each side of a clip that holds no whole number of tokens.
+
+    Args:
+        mask: Says how large a token is.
+        img_size: Height and width of the clips, in pixels.
+        lengths: Their lengths, in frames.
+    """
+    patch, tubelet = mask.patch_size, mask.tubelet_size
+    if img_size % patch:
+        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {img_size})"
+    for length in sorted(set(lengths)):
         if length < tubelet:
             yield f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
         elif length % tubelet:

@@ -1,8 +1,8 @@
 """What a `_target_` may name.
 
 Config is data: a file that someone else wrote must not run code of its choice. Each place of an experiment has a list
-of what may stand there. The user extends the lists: from code (`allow_targets`), on the command line (`--allow`), or by
-an installed package (entry point group `vjepa_pipe.targets`); a config never does.
+of what may stand there. The user extends the lists: from code (`allow_targets`), on the command line (`--allow`,
+`--plugin`), or by an installed package (entry point group `vjepa_pipe.targets`); a config never does.
 """
 
 from __future__ import annotations
@@ -44,11 +44,17 @@ PLACES: dict[str, tuple[str, ...]] = {
 
 _TORCHVISION = re.compile(r"torchvision\.transforms\.v2\.[A-Z]\w*")
 _allowed: list[str] = []
+_plugins: set[str] = set()
 
 
 def allow_targets(*patterns: str) -> None:
     """Let configs name further targets, such as `mypackage.datasets.*`."""
     _allowed.extend(pattern for pattern in patterns if pattern not in _allowed)
+
+
+def trust_module(name: str) -> None:
+    """Let configs name whatever a module defines: a plugin, whose code has run already."""
+    _plugins.add(name)
 
 
 def allowed_by_user() -> list[str]:
@@ -71,6 +77,10 @@ def is_allowed_by_user(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed_targets())
 
 
+def _is_allowed(name: str) -> bool:
+    return is_allowed_by_user(name) or any(name.startswith(f"{module}.") for module in _plugins)
+
+
 def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
     """A line for each `_target_` in nested plain values that may not stand at its place, without importing any."""
     if isinstance(node, Mapping):
@@ -91,12 +101,12 @@ def _not_allowed(name: str, where: str) -> Iterator[str]:
     place = re.sub(r"\[\d+\]", "", where).removesuffix(TARGET).removesuffix(".")
     offered = PLACES.get(place, ())
     transform = "data_aug.extra_transforms" in place and _TORCHVISION.fullmatch(name)
-    if name in offered or transform or is_allowed_by_user(name):
+    if name in offered or transform or _is_allowed(name):
         return
     what = ", ".join(offered) or "nothing"
     yield (
         f"{where}: {name} is not an allowed target{did_you_mean(name, offered)}: this place takes {what}, "
-        "and what --allow NAME on the command line adds"
+        "and what --allow NAME or --plugin FILE.py on the command line adds"
     )
 
 
@@ -132,4 +142,4 @@ def _is_what_its_name_says(name: str, found: Any) -> bool:
     if _TORCHVISION.fullmatch(name):
         return isinstance(found, type) and found.__module__.startswith("torchvision.transforms.")
     by_name = any(name in offered for offered in PLACES.values()) or name in allowed_targets()
-    return by_name or is_allowed_by_user(f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}")
+    return by_name or _is_allowed(f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}")

@@ -8,7 +8,9 @@ from pathlib import Path
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
+from vjepa_pipe.config.targets import TARGET, locate
 from vjepa_pipe.sources import cache_dir
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
 
@@ -32,13 +34,17 @@ def annotation_files(data: DataConfig) -> list[str]:
 
     They come from `data.data_paths`, else from the environment variables named by
     `data.path_variables`. Captioned video has one folder instead, `data.data_root`. The synthetic
-    videos are written here on first use.
+    videos are written here on first use. A dataset of the user's own may need none.
 
     Raises:
         ConfigError: Naming every source without a file, how to set it and what it must hold.
     """
     if isinstance(data, CaptionedDataConfig):
         return [_captioned_root(data)]
+    taken, takes_any = parameters_of(locate(data._target_, f"data.{TARGET}"))
+    one = taken.get("data_paths")
+    if (one is None and not takes_any) or (one is not None and one.default is not one.empty and not data.data_paths):
+        return []
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
         return [str(write_synthetic_videos(folder, data.num_videos))]

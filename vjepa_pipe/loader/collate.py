@@ -10,11 +10,12 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import default_collate
 
-from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.mask import MaskConfig, MultiBlockConfig, TubeConfig
+from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.mask import MaskConfig, TubeConfig
+from vjepa_pipe.config.mask_rules import token_faults
 from vjepa_pipe.loader.batch_memory import batch_of
 from vjepa_pipe.loader.schedule import BatchSchedule, GlobalBatch
-from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, Tube
+from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, OwnMask, Tube
 from vjepa_pipe.sampling import SampleKey, generator
 
 Batch = dict[str, Any]
@@ -22,6 +23,10 @@ IntArray = npt.NDArray[np.int64]
 
 CHUNK = 256
 """Clips whose masks come from one generator: few enough to draw again on every rank, enough for array operations."""
+
+
+OWN = "own"
+"""Name of a mask that is an object, not an entry of the config."""
 
 
 class MaskCollator:
@@ -48,6 +53,7 @@ class MaskCollator:
         seed: Seed of the keys made for samples that carry none.
         img_size: Height and width of the clips in pixels, when known: masks that cannot be drawn are then
             found here and not at the first batch.
+        own_mask: Draws instead of `config.masks`; see `OwnMask`.
 
     Raises:
         ConfigError: If a mask cannot be drawn on clips of this size.
@@ -60,6 +66,7 @@ class MaskCollator:
         schedule: BatchSchedule | None = None,
         seed: int = 0,
         img_size: int | None = None,
+        own_mask: Any = None,
     ) -> None:
         self.config = config if config is not None else MaskConfig()
         self.lengths = [frames_per_clip] if isinstance(frames_per_clip, int) else list(frames_per_clip)
@@ -67,10 +74,12 @@ class MaskCollator:
         by_convention = "rank" if self.config.convention == "reference" else "global"
         self._over_all_ranks = schedule is not None and (self.config.cut_over or by_convention) == "global"
         self.seed = seed
-        self._masks: Mapping[str, MultiBlockConfig | TubeConfig] = getattr(self.config, "masks", {})
+        self._masks: Mapping[str, Any] = getattr(self.config, "masks", {}) if own_mask is None else {OWN: own_mask}
         self._generators: dict[tuple[str, tuple[int, int, int]], MaskGenerator] = {}
         self._batches = 0
         if img_size is not None:
+            if own_mask is not None and (faults := list(token_faults(self.config, img_size, self.lengths))):
+                raise ConfigError(faults)
             for length in self.lengths:
                 self.generators_for((length, img_size, img_size))
 
@@ -85,7 +94,7 @@ class MaskCollator:
         if len(set(self.lengths)) == 1:
             cut = np.arange(whole.size) if self._over_all_ranks else places
             return self._collate(samples, keys, whole, places, cut)
-        here = np.array([sample["clip_indices"].shape[-1] for sample in samples])
+        here = np.array([sample["video"].shape[-3] for sample in samples])
         batches = []
         for length in sorted(set(here.tolist())):
             chosen = np.flatnonzero(here == length)
@@ -116,8 +125,10 @@ class MaskCollator:
         places: IntArray,
         cut: IntArray,
     ) -> Batch:
-        batch = {name: stack([sample[name] for sample in samples]) for name in samples[0]}
+        batch = {name: _stacked(samples, name) for name in samples[0]}
         if self._masks:
+            if not isinstance(batch.get("video"), torch.Tensor):
+                raise UserError(f"masks are drawn for 'video'; the samples hold {', '.join(samples[0])}")
             drawn = self.draw_masks(batch["video"].shape, keys, whole, places, cut)
             batch["masks_enc"], batch["masks_pred"] = drawn
         return batch
@@ -173,11 +184,13 @@ class MaskCollator:
         rngs = [generator(SampleKey(key.seed, key.epoch, key.position, 0, 0), f"mask/{name}/cut") for key in keys]
         return masks.collate([own[place] for place in places.tolist()], rngs, fewest)
 
-    def _generator(self, name: str, config: MultiBlockConfig | TubeConfig, grid: tuple[int, int, int]) -> MaskGenerator:
+    def _generator(self, name: str, config: Any, grid: tuple[int, int, int]) -> MaskGenerator:
         if (name, grid) not in self._generators:
-            kind = Tube if isinstance(config, TubeConfig) else MultiBlock3D
+            kind: Any = OwnMask if name is OWN else Tube if isinstance(config, TubeConfig) else MultiBlock3D
             try:
-                self._generators[name, grid] = kind(config, grid, self.config.convention)  # type: ignore[arg-type]
+                self._generators[name, grid] = kind(config, grid, self.config.convention)
+            except ConfigError:
+                raise
             except ValueError as error:
                 raise ConfigError([f"mask.masks.{name}: {error}"]) from error
         return self._generators[name, grid]
@@ -189,6 +202,14 @@ class MaskCollator:
         first = self._batches * len(samples)
         self._batches += 1
         return [SampleKey(self.seed, 0, first + i, 0, first + i) for i in range(len(samples))]
+
+
+def _stacked(samples: Sequence[Mapping[str, Any]], name: str) -> Any:
+    values = [sample.get(name) for sample in samples]
+    shapes = sorted({str(list(value.shape)) if isinstance(value, torch.Tensor) else "no tensor" for value in values})
+    if len(shapes) > 1:
+        raise UserError(f"{name!r} differs within a batch: {' and '.join(shapes)}")
+    return stack(values)
 
 
 def stack(values: list[Any]) -> Any:

@@ -10,7 +10,6 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.datasets import Source
 from vjepa_pipe.loader.state import hash_of
-from vjepa_pipe.sources import Rows
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader")
 
@@ -36,7 +35,7 @@ def fingerprints(experiment: ExperimentConfig, sources: Sequence[Source]) -> dic
 
 def fingerprint_of(rows: Source) -> str:
     """A hash of a source's rows."""
-    return rows.fingerprint() if isinstance(rows, Rows) else hash_of([rows.path(row) for row in range(len(rows))])
+    return rows.fingerprint() if hasattr(rows, "fingerprint") else hash_of([rows.path(row) for row in range(len(rows))])
 
 
 def _settings(config: Any, path: str) -> dict[str, Any]:

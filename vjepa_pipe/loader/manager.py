@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.instantiate import instantiate
-from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, VideoDataset, annotation_files
+from vjepa_pipe.config.protocols import PAGE
+from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files, file_format
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
@@ -22,7 +24,8 @@ from vjepa_pipe.loader.identity import fingerprints
 from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
-from vjepa_pipe.sampling import SequentialOrder, rank_and_world
+from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, rank_and_world
+from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder
 
 
 class DataManager:
@@ -69,15 +72,7 @@ class DataManager:
         if faults := list(epoch_faults(self.config, sum(sizes), self.world_size)):
             raise ConfigError(faults)
         epoch_clips = epoch_size(self.config, sum(sizes), self.world_size)
-        order = instantiate(
-            self.config.loader.sampler,
-            "loader.sampler",
-            weights=self.config.data.data_weights or sizes,
-            sizes=sizes,
-            epoch_size=epoch_clips,
-            seed=self.config.seed,
-        )
-        schedule = self._schedule(order, epoch_clips)
+        schedule = self._schedule(self._order(sizes, epoch_clips), epoch_clips)
         collate = mask_collator or self._collator(dataset, schedule)
         return self._loader(dataset, schedule, collate, self.config.loader.drop_last)
 
@@ -133,37 +128,46 @@ class DataManager:
         )
 
     def build_mask_collator(self, schedule: BatchSchedule | None = None) -> Collate:
-        """The collator that `mask` names.
+        """The collator that `mask` names, or a `MaskCollator` of the mask that it names.
 
         Args:
             schedule: Where batches lie in the run; unset: see `MaskCollator`.
         """
-        collator: Collate = instantiate(
-            self.config.mask,
-            "mask",
-            frames_per_clip=self._lengths(),
-            schedule=schedule,
-            seed=self.config.seed,
-            img_size=self.config.data.img_size,
-        )
+        settings: dict[str, Any] = {
+            "frames_per_clip": self._lengths(),
+            "schedule": schedule,
+            "seed": self.config.seed,
+            "img_size": self.config.data.img_size,
+        }
+        built = instantiate(self.config.mask, "mask", **settings)
+        if hasattr(built, "draw"):
+            return MaskCollator(self.config.mask, own_mask=built, **settings)
+        collator: Collate = built
         return collator
 
     def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
-        dataset: KeyedDataset = instantiate(
+        shared = {
+            "transform": transform,
+            "seed": self.config.seed,
+            "on_bad_sample": on_bad_sample,
+            "max_replacements": loader.max_replacements,
+        }
+        built = instantiate(
             data,
             "data",
             data_paths=paths,
             source_names=names,
             robotics=self.config.robotics,
-            transform=transform,
-            decoder=instantiate(self.config.decoder, "decoder"),
-            seed=self.config.seed,
-            on_bad_sample=on_bad_sample,
-            max_replacements=loader.max_replacements,
+            decoder=self._decoder(),
+            **shared,
             **changes,
         )
+        name = names[0] if names else type(built).__name__
+        dataset = built if isinstance(built, KeyedDataset) else MapStyleDataset(built, name, **shared)
+        if not hasattr(dataset, "sources"):
+            raise ConfigError([f"data._target_: {data._target_} must call KeyedDataset.__init__ ({PAGE})"])
         if data.index_dir is not None and not isinstance(dataset, VideoDataset):
             raise ConfigError(
                 [f"data.index_dir is read for lists of videos; data._target_={data._target_} gives others"]
@@ -171,6 +175,30 @@ class DataManager:
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
+
+    def _decoder(self) -> Decoder:
+        built = instantiate(self.config.decoder, "decoder")
+        ours = isinstance(built, (PyavDecoder, DecordDecoder, TorchcodecDecoder))
+        return built if ours else OwnDecoder(built)
+
+    def _order(self, sizes: Sequence[int], epoch_clips: int) -> Order:
+        seed, weights = self.config.seed, self.config.data.data_weights or sizes
+        if len(weights) != len(sizes):
+            raise ConfigError(
+                [
+                    f"data.data_weights must have one value for each source: the dataset has {len(sizes)} "
+                    f"(got {len(weights)})"
+                ]
+            )
+        built = instantiate(
+            self.config.loader.sampler,
+            "loader.sampler",
+            weights=weights,
+            sizes=sizes,
+            epoch_size=epoch_clips,
+            seed=seed,
+        )
+        return built if isinstance(built, SampleOrder) else OwnOrder(built, sizes, epoch_clips, seed)
 
     def _schedule(self, order: Order, epoch_size: int) -> BatchSchedule:
         return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size)

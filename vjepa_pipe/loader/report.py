@@ -96,6 +96,11 @@ class Report:
         self.restarts = 0
         self._max_failure_rate = max_failure_rate
 
+    @property
+    def clips(self) -> int:
+        """Samples delivered."""
+        return sum(source.clips for source in self.sources.values())
+
     def add(self, delivery: Delivery) -> None:
         """Count one batch.
 

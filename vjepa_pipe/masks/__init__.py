@@ -2,6 +2,7 @@
 
 from vjepa_pipe.masks.base import BoolGrid, MaskGenerator
 from vjepa_pipe.masks.multiblock import MultiBlock3D
+from vjepa_pipe.masks.own import OwnMask
 from vjepa_pipe.masks.tube import Tube
 
-__all__ = ["BoolGrid", "MaskGenerator", "MultiBlock3D", "Tube"]
+__all__ = ["BoolGrid", "MaskGenerator", "MultiBlock3D", "OwnMask", "Tube"]

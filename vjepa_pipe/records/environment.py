@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.composition.plugins import plugin_versions
 from vjepa_pipe.config.folders import PACKAGE
 
 PACKAGES = (
@@ -23,14 +24,14 @@ MAX_DIFF_BYTES = 10 * 2**20
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Versions of Python and of every package that can change a batch, as far as they are installed."""
+    """Versions of Python, of every package that can change a batch, as far as it is installed, and of plugins."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return found | {f"plugin {name}": version for name, version in plugin_versions().items()}
 
 
 @lru_cache(maxsize=1)

@@ -14,10 +14,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.datasets import VideoDataset
+from vjepa_pipe.datasets import KeyedDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.sampling import SampleKey
+from vjepa_pipe.transforms import TrainTransform
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -32,7 +33,19 @@ PREDICT = np.array((255, 122, 46))
 UNUSED = np.array((24, 24, 30))
 
 
-def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clips: int) -> Image.Image:
+def can_be_drawn(batch: Batch) -> bool:
+    """Whether a batch holds clips of three channels, and the keys that they came from."""
+    clips = batch.get("video", batch.get("pixel_values"))
+    channels = (1, 2) if "pixel_values" in batch else (-4,)
+    return (
+        isinstance(clips, torch.Tensor)
+        and clips.ndim in (5, 6)
+        and 3 in [clips.shape[i] for i in channels]
+        and {"key", "source"} <= batch.keys()
+    )
+
+
+def draw_preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clips: int) -> Image.Image:
     """A picture of the first clips of a batch.
 
     Args:
@@ -48,7 +61,7 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
     experiment = manager.config
     whole = batch.get("decode_ok", torch.ones(len(batch["source"]), dtype=torch.bool))
     chosen = torch.nonzero(whole).flatten().tolist()[:clips]
-    masks = list(getattr(experiment.mask, "masks", {})) if "masks_enc" in batch else []
+    masks = (list(getattr(experiment.mask, "masks", {})) or ["mask"]) if "masks_enc" in batch else []
     block = CAPTION + (1 + len(masks)) * (TILE + GAP) + MARGIN
     columns = min(FRAMES, len(_frames(batch, 0, experiment)))
     size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
@@ -58,7 +71,12 @@ def draw_preview(manager: DataManager, dataset: VideoDataset, batch: Batch, clip
     for place, clip in enumerate(chosen):
         top = MARGIN + CAPTION + place * block
         key: SampleKey = batch["key"][clip]
-        pen.text((MARGIN, top + 4), _caption(dataset, key, batch["label"][clip]), INK, font(14))
+        pen.text(
+            (MARGIN, top + 4),
+            _caption(dataset, key, batch["label"][clip] if "label" in batch else "none"),
+            INK,
+            font(14),
+        )
         frames = _frames(batch, clip, experiment)
         shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
         rows = [("frames", frames)]
@@ -88,16 +106,18 @@ def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked:
         x += 40 + int(pen.textlength(text, font(14)))
 
 
-def _caption(dataset: VideoDataset, key: SampleKey, label: Any) -> str:
+def _caption(dataset: KeyedDataset, key: SampleKey, label: Any) -> str:
     """Source, file, rate and crop of a clip, drawn again from its key."""
-    clip = dataset.read(key)
     label = label.item() if isinstance(label, torch.Tensor) else label
-    text = f"{dataset.sources[key.source].name}   label {label}   {clip.fps:.4g} fps   {clip.path.rpartition('/')[2]}"
-    draw = getattr(dataset.transform, "draw", None)
-    if draw is None:
+    named = f"{dataset.sources[key.source].name}   label {label}"
+    if not isinstance(dataset, VideoDataset):
+        return f"{named}   {dataset.sources[key.source].path(key.row)}"
+    clip = dataset.read(key)
+    text = f"{named}   {clip.fps:.4g} fps   {clip.path.rpartition('/')[2]}"
+    if not isinstance(dataset.transform, TrainTransform):
         return text
     frames = clip.frames[: len(clip.indices[0])]
-    params = draw(dataset.augmentation_rng(key), frames.shape)
+    params = dataset.transform.draw(dataset.augmentation_rng(key), frames.shape)
     box = params.crop.start
     moved = "" if params.crop.end is None else f" moving to ({params.crop.end.left}, {params.crop.end.top})"
     height, width = frames.shape[1:3]

@@ -5,6 +5,7 @@ from vjepa_pipe.sampling.concat import ConcatIndices
 from vjepa_pipe.sampling.distributed import WHERE_TO_BUILD, rank_and_world
 from vjepa_pipe.sampling.key import KeyedIndex, SampleKey
 from vjepa_pipe.sampling.order import SampleOrder
+from vjepa_pipe.sampling.own import OwnOrder
 from vjepa_pipe.sampling.permutation import KeyedPermutation
 from vjepa_pipe.sampling.rng import generator, keyed_hash
 from vjepa_pipe.sampling.sequential import SequentialOrder
@@ -18,6 +19,7 @@ __all__ = [
     "EpochQuotas",
     "KeyedIndex",
     "KeyedPermutation",
+    "OwnOrder",
     "SampleKey",
     "SampleOrder",
     "SequentialOrder",

@@ -79,15 +79,14 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
     """Clips per second of the train loader, and milliseconds waited per clip, after some batches of warming up."""
     loader = manager.build_train_loader()
-    stream, seen = iter(loader), 0
+    stream = iter(loader)
     warm_up = 2 * max(manager.config.data.num_workers, 1)  # a worker's first batch is stacked, its next take memory
     for _ in islice(stream, min(warm_up, len(loader) - 1)):
         pass
-    started, waited = time.perf_counter(), 0.0
-    for batch in islice(stream, batches):
-        groups = batch if isinstance(batch, list) else [batch]
-        seen += sum(len(group["source"]) for group in groups)
+    started, waited, before = time.perf_counter(), 0.0, loader.report.clips
+    for _ in islice(stream, batches):
         waited += loader.seconds_waited
+    seen = loader.report.clips - before
     return seen / (time.perf_counter() - started), 1e3 * waited / max(seen, 1)
 
 
@@ -152,7 +151,7 @@ def _one_clip(dataset: VideoDataset, index: int, source: int, times: SourceTimes
             )
             video.read(chosen)
             convert, seek = (float(getattr(video, f"{stage}_sec", 0.0)) for stage in ("convert", "seek"))
-            used, decoded = len(np.unique(chosen)), getattr(video, "frames_decoded", 0)
+            used, decoded = len(np.unique(chosen)), getattr(video, "frames_decoded", None) or 0
             times.open += 1e3 * (opened - started)
             times.convert += 1e3 * convert
             times.seek += 1e3 * seek

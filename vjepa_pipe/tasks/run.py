@@ -13,6 +13,7 @@ from vjepa_pipe.composition.typed import untyped_faults
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.protocols import task_fault
 from vjepa_pipe.config.targets import locate
 from vjepa_pipe.records import Origin, RunRecord
 from vjepa_pipe.records.record import METRICS
@@ -46,11 +47,13 @@ def run_task(
 
     if faults := [*untyped_faults(experiment, typed), *run_faults(experiment)]:
         raise ConfigError(faults)
+    task = locate(experiment.task._target_, "task._target_")
+    if fault := task_fault(task, experiment.task._target_):
+        raise ConfigError([fault])
 
     with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0], command) as record:
-        metrics = locate(experiment.task._target_, "task._target_")(
-            _resume_if_interrupted(experiment, output_dir), output_dir
-        )
+        metrics = task(_resume_if_interrupted(experiment, output_dir), output_dir)
+        metrics = {} if metrics is None else metrics
         if not isinstance(metrics, Mapping):
             raise UserError(f"{experiment.task._target_} returned {type(metrics).__name__}, not a dict of metrics")
         record.finish(metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from rich.console import Console
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StreamTaskConfig
-from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
+from vjepa_pipe.datasets import KeyedDataset, RobotDataset
 from vjepa_pipe.files.whole_file import replacing
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
-from vjepa_pipe.report.preview import draw_preview
+from vjepa_pipe.report.preview import can_be_drawn, draw_preview
 from vjepa_pipe.report.robot_preview import draw_robot_preview
 from vjepa_pipe.tasks.progress import StreamProgress
 from vjepa_pipe.tasks.stopping import STATE, STOPPED, Sigterm, read_state, save_state
@@ -97,8 +98,8 @@ def _stream(
             if epoch != loader.epoch:
                 loader.set_epoch(epoch)
             for batch in islice(loader, max(0, batches - loader.first_batch)):
-                groups = batch if isinstance(batch, list) else [batch]
-                first = first or groups[0]
+                groups = _groups(batch)
+                first = groups[0] if first is None else first
                 summary.add(groups, loader.seconds_waited)
                 progress.advance(summary)
                 if state_dir is not None and task.save_every_batches and summary.batches % task.save_every_batches == 0:
@@ -108,8 +109,18 @@ def _stream(
     return first
 
 
+def _groups(batch: Any) -> list[Batch]:
+    """The clips of each length in a batch; what a collator of the user's own makes is named by its place."""
+    if isinstance(batch, list) and all(isinstance(group, dict) for group in batch):
+        return batch
+    if isinstance(batch, Mapping):
+        return [dict(batch)]
+    parts = batch if isinstance(batch, (tuple, list)) else [batch]
+    return [{f"batch[{i}]": part for i, part in enumerate(parts)}]
+
+
 def _preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clips: int) -> Image.Image | None:
-    """The picture of a batch; None for a dataset that nobody has drawn yet."""
+    """The picture of a batch; None for one that does not say which clip is which."""
     if isinstance(dataset, RobotDataset):
         return draw_robot_preview(manager, dataset, batch, clips)
-    return draw_preview(manager, dataset, batch, clips) if isinstance(dataset, VideoDataset) else None
+    return draw_preview(manager, dataset, batch, clips) if can_be_drawn(batch) else None

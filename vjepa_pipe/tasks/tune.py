@@ -57,13 +57,12 @@ def _try(
     batches = iter(loader)
     for _ in islice(batches, 2):
         pass
-    started, seen = time.perf_counter(), 0
-    for batch in batches:
-        groups = batch if isinstance(batch, list) else [batch]
-        seen += sum(len(group["source"]) for group in groups)
+    started, before = time.perf_counter(), loader.report.clips
+    for _ in batches:
         if time.perf_counter() > give_up:
             break
     loader.close()
+    seen = loader.report.clips - before
     rate = seen / (time.perf_counter() - started) if seen else 0.0
     console.print(f"  {workers} workers, {ahead} batches ahead: {rate:.1f} clips/s", highlight=False)
     return (workers, ahead, rate) if rate > best[2] * ENOUGH_BETTER else best

@@ -12,6 +12,7 @@ from vjepa_pipe.transforms.erase import EraseParams, RandomErasing
 from vjepa_pipe.transforms.evaluate import EvalTransform
 from vjepa_pipe.transforms.flip import FlipParams, HorizontalFlip
 from vjepa_pipe.transforms.frames import as_frames
+from vjepa_pipe.transforms.global_generators import global_generators
 from vjepa_pipe.transforms.memory import new_clip, next_clip_at
 from vjepa_pipe.transforms.normalize import Normalize
 from vjepa_pipe.transforms.padding import pad_clip_circulant, pad_indices_circulant
@@ -41,6 +42,7 @@ __all__ = [
     "TrainTransform",
     "VideoTransformPipeline",
     "as_frames",
+    "global_generators",
     "new_clip",
     "next_clip_at",
     "pad_clip_circulant",

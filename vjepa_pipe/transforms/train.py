@@ -6,16 +6,19 @@ Order: random resized crop, flip, [extra transforms], [RandAugment], to `[C, T, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.transforms.crop import CropParams, RandomResizedCrop
 from vjepa_pipe.transforms.erase import EraseParams, RandomErasing
 from vjepa_pipe.transforms.flip import FlipParams, HorizontalFlip
 from vjepa_pipe.transforms.frames import CHANNELS, Frames, as_frames, check_shape, to_uint8
+from vjepa_pipe.transforms.global_generators import global_generators
 from vjepa_pipe.transforms.memory import new_clip
 from vjepa_pipe.transforms.normalize import Normalize
 from vjepa_pipe.transforms.randaugment import RandAugment, RandAugmentParams
@@ -32,12 +35,14 @@ class ClipParams:
         flip: Whether it is mirrored.
         rand_augment: Its image operations; None without auto-augment.
         erase: Its erased box; None when nothing is erased.
+        extra_seed: What the global generators start from for extra transforms; None without any.
     """
 
     crop: CropParams
     flip: FlipParams
     rand_augment: RandAugmentParams | None = None
     erase: EraseParams | None = None
+    extra_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class TrainTransform:
         flip: Horizontal flip.
         rand_augment: Image operations, or None.
         rand_augment_first: Run them on whole frames before the crop, as the published code does.
-        extra_transforms: Further transforms on uint8 `[T, C, H, W]`. What they draw is not part of `ClipParams`.
+        extra_transforms: Further transforms on uint8 `[T, C, H, W]`. What they draw from the global generators of
+            Python, NumPy and torch follows from `ClipParams.extra_seed`.
         normalize: Mean and standard deviation.
         erase: Random erasing.
         as_uint8: Give whole 8-bit values, neither normalised nor erased.
@@ -94,6 +100,7 @@ class TrainTransform:
             flip=self.flip.draw(rng, shape),
             rand_augment=self.rand_augment.draw(rng, shape) if self.rand_augment else None,
             erase=self.erase.draw(rng, (count, self.crop.size, self.crop.size, channels)),
+            extra_seed=int(rng.integers(2**63)) if self.extra_transforms else None,
         )
 
     def apply(self, frames: Frames, params: ClipParams) -> Tensor:
@@ -119,7 +126,7 @@ class TrainTransform:
         if self.extra_transforms or augment_now:
             # These work on whole 8-bit values; a clip that goes through neither keeps its fractions.
             whole = torch.cat([to_uint8(piece) for piece in pieces], 1).permute(1, 2, 3, 0).contiguous()
-            whole = self._run_extra(whole)
+            whole = self._run_extra(whole, params.extra_seed)
             whole = self._augment(whole, params) if augment_now else whole
             pieces = (whole[i : i + 1].permute(3, 0, 1, 2) for i in range(len(whole)))
         for index, piece in enumerate(pieces):
@@ -140,12 +147,15 @@ class TrainTransform:
             return frames
         return self.rand_augment.apply(frames, params.rand_augment)
 
-    def _run_extra(self, frames: Tensor) -> Tensor:
+    def _run_extra(self, frames: Tensor, seed: int | None) -> Tensor:
         clip = frames.permute(0, 3, 1, 2)
-        for transform in self.extra_transforms:
-            given = clip.shape
-            clip = transform(clip)
-            if not isinstance(clip, Tensor) or clip.dtype != torch.uint8 or clip.shape != given:
-                got = f"{clip.dtype} {list(clip.shape)}" if isinstance(clip, Tensor) else type(clip).__name__
-                raise ValueError(f"extra transform {transform!r} must return uint8 {list(given)} (got {got})")
+        with nullcontext() if seed is None else global_generators(seed):
+            for transform in self.extra_transforms:
+                given = clip.shape
+                clip = transform(clip)
+                if not isinstance(clip, Tensor) or clip.dtype != torch.uint8 or clip.shape != given:
+                    got = f"{clip.dtype} {list(clip.shape)}" if isinstance(clip, Tensor) else type(clip).__name__
+                    raise ConfigError(
+                        [f"data_aug.extra_transforms: {transform!r} must return uint8 {list(given)} (got {got})"]
+                    )
         return clip.permute(0, 2, 3, 1)

@@ -9,6 +9,7 @@ from vjepa_pipe.video.decoders.decord import DecordDecoder
 from vjepa_pipe.video.decoders.pyav import PyavDecoder
 from vjepa_pipe.video.decoders.torchcodec import TorchcodecDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError, as_video_error
+from vjepa_pipe.video.own import OwnDecoder
 from vjepa_pipe.video.probe import Probe, probe
 from vjepa_pipe.video.reader import Decoder, VideoReader
 
@@ -20,6 +21,7 @@ __all__ = [
     "DecordDecoder",
     "FrameSampler",
     "FrameTimes",
+    "OwnDecoder",
     "PolicyError",
     "Probe",
     "PyavDecoder",
