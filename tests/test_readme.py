@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path, cache: Pa
     write_file(folder, "vjepa", "pretrain", data__datasets=["a.csv", "b.csv"])
     (folder / "droid").symlink_to(write_synthetic_droid(cache, 4))
     (folder / "my_dataset").symlink_to(write_synthetic_lerobot(cache, 4))
+    shutil.copy(ROOT / "examples" / "my_dataset.py", folder)
     block = next(part for part in README.split("\n\n") if "# my_experiments/" in part)
     lines = [line.removeprefix("    ") for line in block.splitlines()]
     file = folder / lines[0].removeprefix("# ").strip()

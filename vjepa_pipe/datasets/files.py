@@ -10,7 +10,7 @@ from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
-from vjepa_pipe.config.targets import TARGET, locate
+from vjepa_pipe.config.targets import PLACES, TARGET, locate
 from vjepa_pipe.sources import cache_dir
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
 
@@ -41,9 +41,7 @@ def annotation_files(data: DataConfig) -> list[str]:
     """
     if isinstance(data, CaptionedDataConfig):
         return [_captioned_root(data)]
-    taken, takes_any = parameters_of(locate(data._target_, f"data.{TARGET}"))
-    one = taken.get("data_paths")
-    if (one is None and not takes_any) or (one is not None and one.default is not one.empty and not data.data_paths):
+    if data._target_ not in PLACES["data"] and not _reads_files(data):
         return []
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
@@ -72,6 +70,15 @@ def existing_files(paths: list[str], field: str, content: str = FILE_FORMAT) -> 
     if faults:
         raise ConfigError(faults)
     return [str(Path(path).resolve()) for path in paths]
+
+
+def _reads_files(data: DataConfig) -> bool:
+    """Whether a dataset of the user's own takes `data_paths`, and was given some or has no default."""
+    taken, takes_any = parameters_of(locate(data._target_, f"data.{TARGET}"))
+    paths = taken.get("data_paths")
+    if paths is None:
+        return takes_any
+    return bool(data.data_paths) or paths.default is paths.empty
 
 
 def _captioned_root(data: CaptionedDataConfig) -> str:
