@@ -5,6 +5,7 @@ VJEPA2_CHECKOUT and JEPA_CHECKOUT name folders with the published repositories; 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -176,4 +177,84 @@ def tiny_arguments(csv: str, folder: str) -> dict[str, Any]:
             "ema": [0.99, 1.0], "epochs": 2, "ipe": 6, "warmup": 1, "start_lr": 1e-4, "lr": 1e-3, "final_lr": 1e-4,
             "weight_decay": 0.04, "final_weight_decay": 0.04,
         },
+    }  # fmt: skip
+
+
+# V-JEPA 1's trainer, with its own loader or with its imports changed.
+RUN_V1 = """
+import importlib.util, sys, types, yaml
+checkout, arguments, loader = sys.argv[1:]
+sys.path.insert(0, checkout)
+def stand_in(name, **members):
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        parts = name.split(".")
+        for i in range(1, len(parts) + 1):
+            sys.modules.setdefault(".".join(parts[:i]), types.ModuleType(".".join(parts[:i])))
+        vars(sys.modules[name]).update(members)
+stand_in("cv2")
+import torch
+torch.distributed.init_process_group("gloo", init_method=f"file://{arguments}.group", rank=0, world_size=1)
+import app.vjepa.train as trainer
+if loader == "ours":
+    import vjepa_pipe.legacy.v1 as v1
+    trainer.init_data, trainer.make_transforms = v1.init_data, v1.make_transforms
+    trainer.MB3DMaskCollator, trainer.TubeMaskCollator = v1.MultiBlockMaskCollator, v1.TubeMaskCollator
+init_data = trainer.init_data
+def recorded(**given):
+    loader, sampler = init_data(**given)
+    def shape(node):
+        if isinstance(node, torch.Tensor):
+            return f"{node.dtype} {node.ndim}"
+        return [type(node).__name__, *map(shape, node)]
+    print("STRUCTURE", shape(next(iter(loader))))
+    return loader, sampler
+trainer.init_data = recorded
+trainer.main(yaml.safe_load(open(arguments)))
+print("DONE")
+"""
+
+
+@needs_jepa
+@pytest.mark.parametrize("masks", ["multiblock3d", "random_tube"])
+def test_v1s_trainer_trains_on_our_loader(videos_csv: Path, tmp_path: Path, masks: str) -> None:
+    rows = [line.split() for line in videos_csv.read_text().splitlines()]
+    absolute = tmp_path / "rows.csv"
+    absolute.write_text("".join(f"{videos_csv.parent / path} {label}\n" for path, label in rows))
+    (tmp_path / "run.py").write_text(RUN_V1)
+    can_read_itself = all(importlib.util.find_spec(name) for name in ("pandas", "decord"))
+    structures = set()
+    for loader in ("theirs", "ours") if can_read_itself else ("ours",):
+        arguments = tmp_path / f"{loader}.yaml"
+        (tmp_path / loader).mkdir()
+        arguments.write_text(yaml.safe_dump(tiny_v1_arguments(str(absolute), str(tmp_path / loader), masks)))
+        result = subprocess.run(
+            [sys.executable, str(tmp_path / "run.py"), str(CHECKOUTS["JEPA_CHECKOUT"]), str(arguments), loader],
+            capture_output=True, text=True, timeout=300, cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path)), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert result.returncode == 0 and "DONE" in result.stdout, result.stderr[-3000:]
+        structures.add(next(line for line in result.stdout.splitlines() if line.startswith("STRUCTURE")))
+        log = (tmp_path / loader / "tiny_r0.csv").read_text().splitlines()
+        assert len(log) == 1 + 6, "a header, then two epochs of three iterations"
+    assert len(structures) == 1
+
+
+def tiny_v1_arguments(csv: str, folder: str, masks: str) -> dict[str, Any]:
+    return {
+        "app": "vjepa",
+        "data": {
+            "dataset_type": "VideoDataset", "datasets": [csv], "batch_size": 4, "num_clips": 1, "num_frames": 4,
+            "tubelet_size": 2, "sampling_rate": 2, "crop_size": 64, "patch_size": 16, "num_workers": 0,
+            "mask_type": masks, "pin_mem": False,
+        },
+        "data_aug": {},
+        "mask": [BLOCKS, LONG] if masks == "multiblock3d" else [{"ratio": 0.75}],
+        "loss": {"loss_exp": 1.0, "reg_coeff": 0.0},
+        "meta": {"dtype": "float32", "seed": 1},
+        "model": {"model_name": "vit_tiny", "pred_depth": 1, "pred_embed_dim": 48},
+        "optimization": {
+            "ema": [0.99, 1.0], "epochs": 2, "ipe": 3, "warmup": 1, "start_lr": 1e-4, "lr": 1e-3, "final_lr": 1e-4,
+            "weight_decay": 0.04, "final_weight_decay": 0.04,
+        },
+        "logging": {"folder": folder, "write_tag": "tiny"},
     }  # fmt: skip

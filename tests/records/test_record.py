@@ -57,6 +57,20 @@ def test_the_same_experiment_may_run_again_in_its_folder_and_no_other(tmp_path: 
         RunRecord(tmp_path, compose(["seed=4"]), Origin()).__enter__()
 
 
+def test_a_run_that_failed_before_it_left_anything_does_not_hold_its_folder(tmp_path: Path) -> None:
+    other = compose(["seed=4"])
+    with pytest.raises(ZeroDivisionError), RunRecord(tmp_path, EXPERIMENT, Origin()):
+        _ = 1 / 0
+    (tmp_path / "uncommitted.diff").write_text("of the run that failed")
+    with pytest.raises(ZeroDivisionError), RunRecord(tmp_path, other, Origin()):
+        assert read(tmp_path / "run.json")["seed"] == 4
+        assert all(file.read_text() != "of the run that failed" for file in tmp_path.glob("*.diff"))
+        (tmp_path / "checkpoint.pt").touch()
+        _ = 1 / 0
+    with pytest.raises(UserError, match="holds a run of another experiment"):
+        RunRecord(tmp_path, EXPERIMENT, Origin()).__enter__()
+
+
 def test_an_attempt_that_was_cut_short_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     allow_targets("toy_task.*")
     experiment = compose([TARGET, "seed=16"])

@@ -65,3 +65,39 @@ def test_entries_that_do_not_exist(checkout: Path, tmp_path: Path, entry: str, m
     )  # fmt: skip
     assert result.returncode in (1, 2)
     assert message in result.stderr and "Traceback" not in result.stderr
+
+
+GROUP = """
+import torch.distributed as dist
+def main(folder):
+    return {"ranks": dist.get_world_size(), "gloo": dist.get_backend() == "gloo"}
+"""
+
+
+def test_a_process_group_where_the_trainer_expects_one(tmp_path: Path) -> None:
+    (tmp_path / "group.py").write_text(GROUP)
+    words = ["task=external", "task.entry=group:main", "task.path=.", "hydra.run.dir=run"]
+    without = launch(*words, cwd=tmp_path)
+    assert without.returncode == 1 and "has not been initialized" in without.stderr
+    result = launch(*words, "task.init_process_group=gloo", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"ranks": 1, "gloo": True}
+    wrong = launch(*words, "task.init_process_group=mpi", cwd=tmp_path)
+    assert wrong.returncode == 2 and "must be one of gloo, nccl (got 'mpi')" in wrong.stderr
+
+
+V1_TRAINER = """
+import pathlib
+def main(args, resume_preempt=False):
+    logging = args["logging"]
+    pathlib.Path(logging["folder"], f"{logging['write_tag']}_r0.csv").write_text("epoch,loss\\n1,0.5\\n")
+"""
+
+
+def test_a_log_of_v1_in_its_logging_folder_gives_the_metrics(tmp_path: Path) -> None:
+    (tmp_path / "v1.py").write_text(V1_TRAINER)
+    file = write_file(tmp_path, "vjepa_v1", logging__folder=str(tmp_path / "logs"), logging__write_tag="tiny")
+    words = [f"legacy={file}", "task=external", "task.entry=v1:main", "task.path=.", "hydra.run.dir=run"]
+    result = launch(*words, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"epoch": 1, "loss": 0.5}

@@ -18,6 +18,13 @@ ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None, "index_dir": None,
 }  # fmt: skip
 
+UNSET = {
+    "data_weights": "shares in proportion to the rows",
+    "frames_per_clip_by_source": "data.frames_per_clip in all",
+    "source_names": "the files' names",
+}
+"""Lists with an entry per source, and what holds without them."""
+
 Rule = Callable[[ExperimentConfig], Iterator[str]]
 
 
@@ -25,10 +32,13 @@ def one_setting_per_source(experiment: ExperimentConfig) -> Iterator[str]:
     """Lists with an entry per source are as long as the list of sources."""
     data = experiment.data
     sources = len(data.data_paths)
-    for name in ("data_weights", "frames_per_clip_by_source", "source_names"):
+    for name in UNSET:
         values: list[Any] | None = getattr(data, name)
         if values is not None and sources and len(values) != sources:
-            yield f"data.{name} must have one value for each of the {sources} data.data_paths (got {len(values)})"
+            yield (
+                f"data.{name} must have one value for each of the {sources} data.data_paths (got {len(values)}): "
+                f"give as many, or data.{name}=null for {UNSET[name]}"
+            )
     if data.source_names is not None and len(set(data.source_names)) != len(data.source_names):
         yield f"data.source_names must differ from each other (got {data.source_names})"
 

@@ -51,6 +51,9 @@ class ValidateTaskConfig(TaskConfig):
     _target_: str = setting("vjepa_pipe.tasks.validate.validate", "what runs")
 
 
+PROCESS_GROUPS = ("gloo", "nccl")
+
+
 @dataclass
 class ExternalTaskConfig(TaskConfig):
     """Call a trainer of yours, with the settings that the published one reads or with its own.
@@ -64,6 +67,12 @@ class ExternalTaskConfig(TaskConfig):
     entry: str = setting("", "what is called, as module:function, such as app.vjepa.train:main", typed_only=True)
     path: Optional[str] = setting(None, "folder of the checkout that holds it", path=True, typed_only=True)
     args: dict[str, Any] = setting({}, "handed to it as keywords; with training=none they are all that it gets")
+    init_process_group: Optional[str] = setting(
+        None,
+        "backend of a torch.distributed process group started around it, for trainers that expect one; with the "
+        "ranks of torchrun or SLURM, else one",
+        choices=PROCESS_GROUPS,
+    )
     _target_: str = setting("vjepa_pipe.tasks.external.external", "what runs")
 
 

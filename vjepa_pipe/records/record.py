@@ -23,7 +23,7 @@ from vjepa_pipe.records.environment import code, data_fingerprint, host, version
 from vjepa_pipe.records.files import read_record, write_json
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.run_file import Repository, RunFile
-from vjepa_pipe.records.status import DONE, FAILED, KILLED, Heartbeat, alone
+from vjepa_pipe.records.status import DONE, FAILED, KILLED, STATUS, Heartbeat, alone, state_of
 
 RESOLVED_CONFIG = "resolved_config.yaml"
 ORIGIN = "origin.json"
@@ -37,7 +37,7 @@ class RunRecord:
     """A context that a run happens in: what it is made of is written first, how it ended last.
 
     A folder that holds a run of the same experiment is run in again, as a requeued job does; one that
-    holds a run of another experiment, or in which another process runs, is refused.
+    holds a run of another experiment that left more than its record, or in which another process runs, is refused.
 
     Args:
         folder: The run's folder; made if need be.
@@ -71,13 +71,28 @@ class RunRecord:
         config_id = full_identity(self._experiment)
         with alone(self._folder):
             if (self._folder / RUN).exists() and read_record(self._folder / RUN, RunFile).config_id != config_id:
-                raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")
+                if not self._came_to_nothing():
+                    raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")
+                (self._folder / DIFF).unlink(missing_ok=True)
             self._heartbeat = Heartbeat(self._folder)
         try:
             self._write_what_runs(config_id)
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
+
+    def _came_to_nothing(self) -> bool:
+        """Whether the run in this folder failed before it left anything but its record."""
+        left = {file.name for file in self._folder.iterdir() if file.suffix != ".log"}
+        return state_of(self._folder) == FAILED and left <= {
+            RESOLVED_CONFIG,
+            ORIGIN,
+            RUN,
+            DIFF,
+            CLAIM,
+            STATUS,
+            ".hydra",
+        }
 
     def _write_what_runs(self, config_id: str) -> None:
         experiment = self._experiment

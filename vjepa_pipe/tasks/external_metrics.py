@@ -16,8 +16,8 @@ from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.records.files import read_mapping
 from vjepa_pipe.records.record import METRICS
 
-LOGS = ("log*.csv", "*/log*.csv", "*/*/log*.csv")
-"""Published pretraining writes `log_r0.csv` into its folder, evaluation two folders below."""
+LOGS = tuple(f"{below}{name}.csv" for name in ("log*", "*_r0") for below in ("", "*/", "*/*/"))
+"""Published pretraining writes `log_r0.csv` (V-JEPA 1: `TAG_r0.csv`) into its folder, evaluation two folders below."""
 
 LARGEST = 2**63
 """Whole numbers above are no measurement, and no reader of records takes them."""

@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import default_collate
 
 from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.mask import MultiBlock3DMaskConfig, MultiBlockConfig
-from vjepa_pipe.legacy.key import BadValue
+from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, MultiBlockConfig, TubeConfig, TubeMaskConfig
+from vjepa_pipe.legacy.key import BadValue, Settings
 from vjepa_pipe.legacy.masks import RELEASED, read_blocks
 from vjepa_pipe.loader.collate import MaskCollator as KeyedMaskCollator
 from vjepa_pipe.loader.schedule import GlobalBatch
@@ -38,6 +38,8 @@ class MaskCollator:
         ConfigError: If an entry is wrong, or sides differ.
     """
 
+    _read = staticmethod(read_blocks)
+
     def __init__(
         self,
         cfgs_mask: Sequence[Mapping[str, Any]],
@@ -46,12 +48,11 @@ class MaskCollator:
         patch_size: int | Sequence[int] = (16, 16),
         tubelet_size: int = 2,
     ) -> None:
-        config = MultiBlock3DMaskConfig(
-            patch_size=_side(patch_size, "patch_size"),
-            tubelet_size=tubelet_size,
-            convention="reference",
-            masks=_masks(cfgs_mask),
-        )
+        try:
+            settings = self._read([dict(entry) for entry in cfgs_mask])
+        except BadValue as bad:
+            raise ConfigError([f"cfgs_mask{bad.below} {bad}"]) from bad
+        config = _mask_config(settings, _side(patch_size, "patch_size"), tubelet_size)
         self.crop_size = _side(crop_size, "crop_size")
         self.lengths = list(dict.fromkeys(dataset_fpcs))
         self._masks = {length: KeyedMaskCollator(config, length) for length in self.lengths}
@@ -92,19 +93,24 @@ class MaskCollator:
         return self._masks[length].draw_masks(shape, keys, whole, places, cut=places)
 
 
-def _masks(entries: Sequence[Mapping[str, Any]]) -> dict[str, MultiBlockConfig]:
-    try:
-        settings = read_blocks([dict(entry) for entry in entries])
-    except BadValue as bad:
-        raise ConfigError([f"cfgs_mask{bad.below} {bad}"]) from bad
-    if settings["mask"] == "multiblock3d":
-        return dict(RELEASED)
-    masks: dict[str, dict[str, Any]] = {}
+def _mask_config(settings: Settings, patch_size: int, tubelet_size: int) -> MaskConfig:
+    """The masks that entries of a published list ask for, cut as published.
+
+    Args:
+        settings: What `read_blocks` or `read_tubes` gave for them.
+        patch_size: Side of a token in pixels.
+        tubelet_size: Frames per token.
+    """
+    kind, entry = (
+        (TubeMaskConfig, TubeConfig) if settings["mask"] == "tube" else (MultiBlock3DMaskConfig, MultiBlockConfig)
+    )
+    given: dict[str, dict[str, Any]] = {}
     for path, value in settings.items():
         if "." in path:
             _, _, name, key = path.split(".")
-            masks.setdefault(name, {})[key] = tuple(value) if isinstance(value, list) else value
-    return {name: MultiBlockConfig(**values) for name, values in masks.items()}
+            given.setdefault(name, {})[key] = tuple(value) if isinstance(value, list) else value
+    masks: Any = {name: entry(**values) for name, values in given.items()} or dict(RELEASED)
+    return kind(patch_size=patch_size, tubelet_size=tubelet_size, convention="reference", masks=masks)
 
 
 def _side(size: int | Sequence[int], name: str) -> int:
