@@ -114,6 +114,14 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             SampleError: If the row cannot be read.
         """
 
+    def read(self, key: SampleKey) -> Any:
+        """What the files of a key hold, before any transform; the whole sample where a dataset does not say.
+
+        Raises:
+            SampleError: If the row cannot be read.
+        """
+        return self.sample(key)
+
     def check_known(self, source: int, row: int) -> None:
         """Refuse a row that is known to be bad, without opening it.
 

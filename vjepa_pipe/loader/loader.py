@@ -305,4 +305,4 @@ class ClipLoader(DataLoader[Any]):
 def _warn_of_bad_rows(report: Report, quarantine: Path, process: int) -> None:
     """Said once a loader is gone, in the process that it was made in."""
     if os.getpid() == process and not report.bad_rows_told and (found := report.bad_rows(quarantine)):
-        warnings.warn(f"{found}; loader.report counts what was read", stacklevel=2)
+        warnings.warn(f"{found}; loader.report counts what was read", stacklevel=1)
