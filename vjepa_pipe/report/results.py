@@ -1,4 +1,4 @@
-"""Runs side by side: which settings vary, which metrics there are."""
+"""Runs side by side: which settings and metrics differ between them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Results:
         choices: Groups from which not all runs chose the same option.
         varied: Settings that are not the same in all runs; where choices differ, only those given
             on the command line.
-        metrics: Names of the metrics that at least one run has.
+        metrics: Names of the metrics that are not the same in all runs that have them.
+        same: The other metrics, of which there are at least two equal values.
     """
 
     runs: Sequence[Run]
@@ -34,7 +35,14 @@ class Results:
         if self.choices:  # an option sets much at once: its name says more than all that
             given = set().union(*(run.overridden for run in self.runs))
             self.varied = [key for key in self.varied if key in given]
-        self.metrics = list(dict.fromkeys(name for run in self.runs for name in run.metrics))
+        self.metrics: list[str] = []
+        self.same: dict[str, Any] = {}
+        for name in dict.fromkeys(name for run in self.runs for name in run.metrics):
+            values = [run.metrics[name] for run in self.runs if name in run.metrics]
+            if len(values) > 1 and len({repr(value) for value in values}) == 1:
+                self.same[name] = values[0]
+            else:
+                self.metrics.append(name)
 
     @property
     def titles(self) -> list[str]:
