@@ -50,7 +50,7 @@ def test_runs_that_are_left(filters: Filters, left: str):
 
 
 @pytest.mark.parametrize(("filters", "reason"), [
-    (Filters(where=["data.target_fsp > 4"]), r"--where: data.target_fsp is not a setting \(did you mean data.target_fps"),
+    (Filters(where=["data.target_fsp > 4"]), r"--where: data.target_fsp is not a setting \(did you mean"),
     (Filters(where=["data.clip_mode == seconds"]), r"seconds is not a setting \(text is quoted: 'seconds'\)"),
     (Filters(where=["data.clip_mode > 4"]), "--where cannot be evaluated"),
     (Filters(where=["open('x')"]), "--where may hold settings"),

@@ -59,6 +59,10 @@ def test_only_what_differs_is_a_column(monkeypatch: pytest.MonkeyPatch):
     assert results.titles == ["seed", "data_aug.random_erasing", "data.source_names"]
     assert results.metrics == ["clips_per_sec", "mask.short.encoder"] and results.same == {"clips": 8, "note": "same"}
     assert "the same in all: clips=8, note=same" in printed(results, 80, monkeypatch)
+    some = runs(4)
+    some[0].metrics, some[1].metrics = {}, some[1].metrics | {"only_here": 3, "clips": 8 + 1e-12}
+    results = Results(some)
+    assert "only_here" in results.metrics and "clips" in results.same
     one = Results(runs(1))
     assert len(one.metrics) == 4 and not one.same
 

@@ -23,8 +23,8 @@ class Results:
         choices: Groups from which not all runs chose the same option.
         varied: Settings that are not the same in all runs; where choices differ, only those given
             on the command line.
-        metrics: Names of the metrics that are not the same in all runs that have them.
-        same: The other metrics, of which there are at least two equal values.
+        metrics: Names of the metrics that are not the same in all runs that have metrics.
+        same: The others, of two runs or more.
     """
 
     runs: Sequence[Run]
@@ -37,10 +37,13 @@ class Results:
             self.varied = [key for key in self.varied if key in given]
         self.metrics: list[str] = []
         self.same: dict[str, Any] = {}
-        for name in dict.fromkeys(name for run in self.runs for name in run.metrics):
-            values = [run.metrics[name] for run in self.runs if name in run.metrics]
-            if len(values) > 1 and len({repr(value) for value in values}) == 1:
-                self.same[name] = values[0]
+        done = [run.metrics for run in self.runs if run.metrics]
+        for name in dict.fromkeys(name for metrics in done for name in metrics):
+            shown = {
+                text(metrics.get(name, ABSENT)) for metrics in done
+            }  # sums in another order differ in their last bit
+            if len(done) > 1 and len(shown) == 1:
+                self.same[name] = done[0][name]
             else:
                 self.metrics.append(name)
 
