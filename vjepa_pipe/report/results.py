@@ -37,11 +37,12 @@ class Results:
             self.varied = [key for key in self.varied if key in given]
         self.metrics: list[str] = []
         self.same: dict[str, Any] = {}
+        # By what is shown: sums of the same values in another order differ in their last bit.
         done = [run.metrics for run in self.runs if run.metrics]
         for name in dict.fromkeys(name for metrics in done for name in metrics):
             shown = {
                 text(metrics.get(name, ABSENT)) for metrics in done
-            }  # sums in another order differ in their last bit
+            }
             if len(done) > 1 and len(shown) == 1:
                 self.same[name] = done[0][name]
             else:
