@@ -51,7 +51,12 @@ class Spread:
 
     def add(self, value: float, clips: int = 1) -> None:
         """The same value of some clips."""
-        self.merge(Spread(clips, value * clips, value, value))
+        self.clips += clips
+        self.total += value * clips
+        if value < self.min:
+            self.min = value
+        if value > self.max:
+            self.max = value
 
     def merge(self, other: Spread) -> None:
         """The values that another has seen."""

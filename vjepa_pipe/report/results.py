@@ -40,9 +40,7 @@ class Results:
         # By what is shown: sums of the same values in another order differ in their last bit.
         done = [run.metrics for run in self.runs if run.metrics]
         for name in dict.fromkeys(name for metrics in done for name in metrics):
-            shown = {
-                text(metrics.get(name, ABSENT)) for metrics in done
-            }
+            shown = {text(metrics.get(name, ABSENT)) for metrics in done}
             if len(done) > 1 and len(shown) == 1:
                 self.same[name] = done[0][name]
             else:
