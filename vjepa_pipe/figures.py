@@ -102,14 +102,12 @@ def clip_figures(indices: Sequence[int], fps: float, length: int) -> Figures:
 
     Args:
         indices: Numbers of the frames in the clip.
-        fps: Frames per second of the file; of robot data, rows per second.
+        fps: Frames per second of the file; of robot data, rows per second. A file may say nothing that is a rate.
         length: Frames in a clip, with those that pad it.
     """
-    return {
-        "source_fps": fps,
-        "clip_seconds": (max(indices) - min(indices) + 1) / fps,
-        "repeated_frames": 1 - len(set(indices)) / length,
-    }
+    rated = 0 < fps < math.inf
+    times = {"source_fps": fps, "clip_seconds": (max(indices) - min(indices) + 1) / fps} if rated else {}
+    return times | {"repeated_frames": 1 - len(set(indices)) / length}
 
 
 def token_figures(name: str, seen: int, predicted: int, tokens: int) -> Figures:

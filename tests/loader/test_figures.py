@@ -5,13 +5,17 @@ from __future__ import annotations
 import gc
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from captioned import write_webvid
 from loading import loader_of, rows_csv, tiny
 
-from vjepa_pipe import ExperimentConfig
-from vjepa_pipe.figures import Spread, merge
-from vjepa_pipe.loader import ClipLoader
+from vjepa_pipe import ExperimentConfig, compose
+from vjepa_pipe.figures import Spread, clip_figures, merge
+from vjepa_pipe.loader import ClipLoader, Report
+from vjepa_pipe.loader.fetch import UNKNOWN, Delivery
 from vjepa_pipe.sampling import SampleKey, generator
 
 
@@ -90,6 +94,36 @@ def test_a_slow_video_repeats_frames_and_is_not_too_short(videos_csv: Path, tmp_
     assert figures["source_fps"].max <= 60
 
 
+def test_figures_of_captioned_video_count_frames_that_pad(tmp_path: Path):
+    data = ["data=webvid", f"data.data_root={write_webvid(tmp_path)}", "data.max_frames=4", "data.frame_size=32"]
+    report = streamed(compose([*data, "data.batch_size=4", "data.num_workers=0"]), tmp_path).report
+    figures = report.figures
+    assert figures["source_fps"].mean == pytest.approx(10) and "crop_area" not in figures
+    assert figures["repeated_frames"].as_dict() == {"clips": 4, "mean": 0.0625, "min": 0, "max": 0.25}  # 3 frames of 4
+    assert [source.listed_in for source in report.sources.values()] == [str(tmp_path)]
+
+
+def test_figures_of_robot_clips_go_by_rows(tmp_path: Path):
+    robot = ["data=synthetic_robot", "data.num_episodes=4", "robotics=droid", "data_aug=robotics", "mask=none"]
+    small = ["data.img_size=32", "data.batch_size=2", "data.num_workers=0", "data.frames_per_clip=4"]
+    figures = streamed(compose([*robot, *small]), tmp_path).report.figures
+    assert (figures["source_fps"].min, figures["source_fps"].max) == (15, 15)
+    assert 0.75 < figures["clip_seconds"].mean < 1 and figures["crop_area"].clips == 4  # 4 frames at 4 per second
+    assert not any(name.startswith("mask.") for name in figures)
+
+
+@pytest.mark.parametrize("batch", [
+    {"video": [1], "masks_enc": [], "masks_pred": []},
+    {"video": torch.zeros(2), "masks_enc": [torch.zeros(1, 1)], "masks_pred": [torch.zeros(1, 1)]},
+    {"video": torch.zeros(1, 3, 4, 64, 64), "masks_enc": torch.zeros(1, 3), "masks_pred": [[1]]},
+    (1, 2), None,
+])  # fmt: skip
+def test_batches_of_other_forms_are_no_trouble(batch: Any):
+    report = Report({"a": ""})
+    report.add(Delivery(batch, [("a", UNKNOWN)], [], []))
+    assert report.figures == {} and report.sources["a"].clips == 1
+
+
 def test_figures_of_each_source_and_where_it_is_listed(videos_csv: Path, tmp_path: Path):
     other = rows_csv(tmp_path / "other.csv", videos_csv, {}, 4)
     report = streamed(tiny([videos_csv, other]), tmp_path).report
@@ -127,6 +161,11 @@ def test_bad_rows_are_warned_of_once_when_the_loader_is_gone(videos_csv: Path, t
     (said,) = [str(warning.message) for warning in caught if "bad row" in str(warning.message)]
     assert said.startswith(f"2 bad rows (2 in {rows}), named in {tmp_path / 'quarantine.jsonl'}; the first: ")
     assert "not a video" in said and "loader.report" in said
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_file_without_a_rate_has_no_seconds(fps: float):
+    assert clip_figures([3, 4, 4], fps, 4) == {"repeated_frames": 0.5}
 
 
 def test_a_spread_without_values_and_one_from_json():

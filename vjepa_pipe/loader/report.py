@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,9 @@ class SourceReport:
     _bad_rows: dict[int, BadSample] = field(default_factory=dict, repr=False)
 
     @property
-    def bad(self) -> Sequence[BadSample]:
+    def bad(self) -> list[BadSample]:
         """Each different bad row, the first found first."""
-        return [*self._bad_rows.values()]
+        return list(self._bad_rows.values())
 
     def add_bad(self, bad: BadSample) -> None:
         """A row that could not be read."""
@@ -166,13 +166,15 @@ class Report:
         return f"{_counted(len(bad), 'bad row')} ({found}){named}; the first: {bad[0].reason}"
 
     def _add_tokens(self, batch: Any) -> None:
-        """The masks' shares of tokens, from the shapes in a batch."""
+        """The masks' shares of tokens, from the shapes in a batch; one of a user's collator may have another form."""
         if not isinstance(batch, dict) or not {"video", "masks_enc", "masks_pred"} <= batch.keys():
+            return
+        if not isinstance(batch["video"], torch.Tensor) or batch["video"].ndim < 4:
             return
         frames, height, width = batch["video"].shape[-3:]
         patch = self._mask.patch_size
         tokens = frames // self._mask.tubelet_size * (height // patch) * (width // patch)
-        names = [*getattr(self._mask, "masks", {})]
+        names = list(getattr(self._mask, "masks", None) or ())
         for number, pair in enumerate(zip(batch["masks_enc"], batch["masks_pred"], strict=False)):
             if not all(isinstance(part, torch.Tensor) and part.ndim == 2 for part in pair) or not tokens:
                 continue
