@@ -13,6 +13,7 @@ from captioned import write_webvid
 from loading import loader_of, rows_csv, tiny
 
 from vjepa_pipe import ExperimentConfig, compose
+from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.figures import Spread, clip_figures, merge
 from vjepa_pipe.loader import ClipLoader, Report
 from vjepa_pipe.loader.fetch import UNKNOWN, Delivery
@@ -155,17 +156,28 @@ def test_bad_rows_are_warned_of_once_when_the_loader_is_gone(videos_csv: Path, t
         list(told)
         told.report.bad_rows_told = True
         good = streamed(tiny(videos_csv), tmp_path)
-        assert not [warning for warning in caught if "bad row" in str(warning.message)]
+        assert not [warning for warning in caught if "bad rows" in str(warning.message)]
         del loader, told, good
         gc.collect()
-    (said,) = [str(warning.message) for warning in caught if "bad row" in str(warning.message)]
-    assert said.startswith(f"2 bad rows (2 in {rows}), named in {tmp_path / 'quarantine.jsonl'}; the first: ")
+    (said,) = [str(warning.message) for warning in caught if "bad rows" in str(warning.message)]
+    assert said.startswith(
+        f"bad rows: 2 in {rows} (2 VideoError); named in {tmp_path / 'quarantine.jsonl'}; the first: "
+    )
     assert "not a video" in said and "loader.report" in said
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_file_without_a_rate_has_no_seconds(fps: float):
     assert clip_figures([3, 4, 4], fps, 4) == {"repeated_frames": 0.5}
+
+
+def test_clips_that_are_dropped_for_their_length_are_named_as_such():
+    report = Report({"good": "good.csv", "rows": "rows.csv"})
+    assert report.bad_rows(Path("q.jsonl")) == ""
+    for row, error in enumerate(("ClipTooShort", "VideoError", "ClipTooShort", "ClipTooShort")):
+        report.sources["rows"].add_bad(BadSample("rows", row % 3, "x.mp4", error, f"x.mp4: {row}", "pyav"))
+    kinds = "bad rows: 3 in rows.csv (2 ClipTooShort, 1 VideoError)"
+    assert report.bad_rows(Path("q.jsonl")) == f"{kinds}; named in q.jsonl; the first: x.mp4: 0"
 
 
 def test_a_spread_without_values_and_one_from_json():

@@ -62,8 +62,8 @@ def test_bad_rows_are_said_at_the_end_with_the_lists_that_name_them(videos_csv: 
     result = launch("data=csv", f"data.data_paths=[{rows}]", *TINY[1:], "task.preview_clips=0", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     run = only_folder(tmp_path / "outputs" / "default")
-    (said,) = [line for line in result.stderr.splitlines() if "bad row" in line]
-    assert said.startswith(f"1 bad row (1 in {rows}), named in {run / 'quarantine.jsonl'}; the first: ")
+    (said,) = [line for line in result.stderr.splitlines() if "bad rows" in line]
+    assert said.startswith(f"bad rows: 1 in {rows} (1 VideoError); named in {run / 'quarantine.jsonl'}; the first: ")
     assert "UserWarning" not in result.stderr
     (bad,) = json.loads((run / "summary.json").read_text())["bad_samples"]
     assert (bad["listed_in"], bad["row"]) == (str(rows), 3)

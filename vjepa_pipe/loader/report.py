@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ class Report:
             source.check(name, self._max_failure_rate)
 
     def bad_rows(self, quarantine: Path) -> str:
-        """A line on the bad rows and where they are named; empty if there are none.
+        """A line on the bad rows of each list, their errors and where they are named; empty if there are none.
 
         Args:
             quarantine: The file in which they are.
@@ -157,13 +158,13 @@ class Report:
         bad = [row for source in self.sources.values() for row in source.bad]
         if not bad:
             return ""
-        found = "; ".join(
-            f"{source.quarantined} in {source.listed_in or name}"
+        found = ", ".join(
+            f"{source.quarantined} in {source.listed_in or name} ({_counted(row.error for row in source.bad)})"
             for name, source in self.sources.items()
-            if source.quarantined
+            if source.bad
         )
-        named = f", named in {quarantine}" if any(row.error != BAD_IN_INDEX for row in bad) else ""
-        return f"{_counted(len(bad), 'bad row')} ({found}){named}; the first: {bad[0].reason}"
+        named = f"; named in {quarantine}" if any(row.error != BAD_IN_INDEX for row in bad) else ""
+        return f"bad rows: {found}{named}; the first: {bad[0].reason}"
 
     def _add_tokens(self, batch: Any) -> None:
         """The masks' shares of tokens, from the shapes in a batch; one of a user's collator may have another form."""
@@ -184,5 +185,5 @@ class Report:
                 self.tokens.setdefault(figure, Spread()).add(value, len(pair[0]))
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _counted(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())

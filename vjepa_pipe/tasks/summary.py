@@ -79,8 +79,9 @@ class Summary:
         report, rate = self._report, self.metrics()["clips_per_sec"]
         place = report.first
         counted = f", counted from epoch {place.epoch}, batch {place.batch}" if place and any(place) else ""
+        rank = f"rank 0 of {self._ranks}: " if self._ranks > 1 else ""
         console.print(
-            f"{self.clips} clips in {self.seconds:.1f} s{counted}, {rate} clips/s, waited {self.wait_sec:.1f} s, "
+            f"{rank}{self.clips} clips in {self.seconds:.1f} s{counted}, {rate} clips/s, waited {self.wait_sec:.1f} s, "
             f"{self.replaced} replaced",
             highlight=False,
         )
