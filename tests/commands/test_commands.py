@@ -131,7 +131,7 @@ def test_report_of_separate_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nan" in capsys.readouterr().out
     page = Path("outputs/report.html").read_text()
     assert (
-        "data:image/png;base64," in page
+        "data:image/jpeg;base64," in page
         and "</script><b>" not in page
         and "http" not in page.replace("http://www.w3.org/2000/svg", "")
     )

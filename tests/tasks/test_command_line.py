@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from loading import rows_csv
 from PIL import Image
 from program import launch
 
@@ -32,6 +33,11 @@ def test_default_run_leaves_config_summary_and_picture(tmp_path: Path) -> None:
     source = summary["sources"]["synthetic"]
     assert (source["clips"], source["replaced"], source["quarantined"], source["frames_used"]) == (8, 0, 0, 32)
     assert min(source["open_sec"], source["decode_sec"], source["transform_sec"]) > 0
+    assert summary["counted_from"] == {"epoch": 0, "batch": 0} and summary["asked_fps"] == 10
+    assert summary["figures"] == source["figures"] | {k: v for k, v in summary["figures"].items() if k[:5] == "mask."}
+    assert summary["figures"]["mask.short.encoder"]["clips"] == source["figures"]["crop_area"]["clips"] == 8
+    for line in ("source frames per second (asked: 10)", "crop: width / height", "mask long: tokens to predict"):
+        assert line in result.stderr
     assert summary["shapes"]["video"] == [2, 3, 4, 64, 64]
     assert len(summary["shapes"]["masks_enc"]) == 2
     assert "num_videos: 8" in (run / "resolved_config.yaml").read_text()
@@ -49,6 +55,18 @@ def test_two_weighted_sources(videos_csv: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     summary = json.loads(next(tmp_path.rglob("summary.json")).read_text())
     assert {name: source["clips"] for name, source in summary["sources"].items()} == {"a": 12, "b": 4}
+
+
+def test_bad_rows_are_said_at_the_end_with_the_lists_that_name_them(videos_csv: Path, tmp_path: Path) -> None:
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: "bad3.txt"})
+    result = launch("data=csv", f"data.data_paths=[{rows}]", *TINY[1:], "task.preview_clips=0", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    run = only_folder(tmp_path / "outputs" / "default")
+    (said,) = [line for line in result.stderr.splitlines() if "bad rows" in line]
+    assert said.startswith(f"bad rows: 1 in {rows} (1 VideoError); named in {run / 'quarantine.jsonl'}; the first: ")
+    assert "UserWarning" not in result.stderr
+    (bad,) = json.loads((run / "summary.json").read_text())["bad_samples"]
+    assert (bad["listed_in"], bad["row"]) == (str(rows), 3)
 
 
 def test_sweep_runs_every_point_and_prints_a_table(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ FOUND = {
 @pytest.mark.parametrize(
     ("name", "write"),
     [
-        ("summary.json", lambda file: Summary(Report([])).write(file)),
+        ("summary.json", lambda file: Summary(Report({})).write(file)),
         ("state.json", lambda file: save_state(file, {"place": list(range(99))})),
         ("statistics.json", lambda file: statistics._keep({"states": list(range(99))}, file)),
         ("rows.jsonl", lambda file: append_entry(file, json.dumps(ENTRY).encode() + b"\n")),

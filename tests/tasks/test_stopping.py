@@ -51,7 +51,9 @@ def test_sigterm_saves_and_the_next_run_goes_on(tmp_path: Path):
     resumed = start(tmp_path / "b", f"task.resume={tmp_path / 'a'}", f"task.epochs={epoch + 2}")
     _, said = resumed.communicate(timeout=60)
     assert resumed.returncode == 0, said
-    assert json.loads((tmp_path / "b" / "summary.json").read_text())["clips"] == 16 - position
+    summary = json.loads((tmp_path / "b" / "summary.json").read_text())
+    assert summary["clips"] == summary["figures"]["crop_area"]["clips"] == 16 - position
+    assert summary["counted_from"] == {"epoch": epoch, "batch": position // 2}
     assert place(tmp_path / "b") == (epoch + 2, 0)
 
     done = start(tmp_path / "c", f"task.resume={tmp_path / 'b'}", f"task.epochs={epoch + 2}")

@@ -48,6 +48,9 @@ class ValidateTaskConfig(TaskConfig):
     """
 
     samples: int = setting(4, "videos read in each clip mode", ge=1, le=10**6)
+    full: bool = setting(
+        False, "also read a clip of every row, with data.num_workers processes, and list the rows that cannot be read"
+    )
     _target_: str = setting("vjepa_pipe.tasks.validate.validate", "what runs")
 
 

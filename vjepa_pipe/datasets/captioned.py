@@ -19,6 +19,7 @@ from vjepa_pipe.datasets.caption_tokens import CaptionTokens, load_tokenizer
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.video import Clip, VideoDataset
+from vjepa_pipe.figures import clip_figures
 from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.transforms import SqueezeToSquare
@@ -120,8 +121,10 @@ class CaptionedDataset(VideoDataset):
         """The sample of a key, without `key` and `replaced`; errors as for `read`."""
         clip, times = self._read_timed(key)
         laps, indices = Stopwatch(), torch.from_numpy(clip.indices[0])
-        sample = self._packed(key, self._transformed(clip.frames, key, 0), times, indices)
-        stats = SampleStats(len(indices), clip.frames_decoded, clip.open_sec, clip.decode_sec, laps())
+        frames, drawn = self._transformed(clip.frames, key, 0)
+        sample = self._packed(key, frames, times, indices)
+        figures = clip_figures(indices.tolist(), clip.fps, self.frame_sampler.max_frames) | drawn
+        stats = SampleStats(len(indices), clip.frames_decoded, clip.open_sec, clip.decode_sec, laps(), figures)
         return sample | {"stats": stats}
 
     def blank_sample(self, key: SampleKey) -> dict[str, Any]:
@@ -213,6 +216,7 @@ def build_video_dataset(
     if not isinstance(dataset, VideoDataset):
         kind = type(dataset).__name__
         raise UserError(f"data.dataset_type={config.dataset_type} must build a CaptionedDataset (got {kind})")
+    dataset.lists = [config.data_root]
     return dataset
 
 

@@ -15,7 +15,9 @@ from torch.utils.data import Dataset
 from vjepa_pipe.config.errors import SampleError
 from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
 from vjepa_pipe.datasets.bad import BadSample, Quarantined, SampleSkipped, none_readable, replacements
+from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import ConcatIndices, KeyedIndex, SampleKey, generator
+from vjepa_pipe.transforms import TrainTransform
 
 Transform = Callable[..., torch.Tensor]
 
@@ -54,6 +56,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
 
     Attributes:
         quarantine: Rows that count as bad without being opened: pairs of source and row.
+        lists: The file or folder that lists each source's rows, for reports; empty where nobody has said.
         on_read: Called with the key of each row before it is opened; lets a loader know what a worker that
             never comes back was reading.
     """
@@ -78,6 +81,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         self.max_replacements = max_replacements
         self.quarantine: set[tuple[int, int]] = set()
         self.on_read: Callable[[SampleKey], None] = _ignore
+        self.lists: Sequence[str] = ()
         self.index = ConcatIndices([len(rows) for rows in sources])
         self._takes_rng = transform is not None and "rng" in inspect.signature(transform).parameters
 
@@ -109,6 +113,14 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         Raises:
             SampleError: If the row cannot be read.
         """
+
+    def read(self, key: SampleKey) -> Any:
+        """What the files of a key hold, before any transform; the whole sample where a dataset does not say.
+
+        Raises:
+            SampleError: If the row cannot be read.
+        """
+        return self.sample(key)
 
     def check_known(self, source: int, row: int) -> None:
         """Refuse a row that is known to be bad, without opening it.
@@ -148,12 +160,17 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         yield key
         yield from replacements(key, len(self.sources[key.source]), self.max_replacements)
 
-    def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> torch.Tensor:
+    def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> tuple[torch.Tensor, Figures]:
+        """A clip after the transform, and figures of what was drawn for it where the transform is ours."""
+        if type(self.transform) is TrainTransform:  # a subclass may do something else when it is called
+            drawn = self.transform.draw(self.augmentation_rng(key, clip), frames.shape)
+            height, width = frames.shape[1:3]
+            return self.transform.apply(frames, drawn), drawn.figures(height, width, self.transform.crop.size)
         if self._takes_rng:
-            return self.transform(frames, rng=self.augmentation_rng(key, clip))  # type: ignore[misc]
+            return self.transform(frames, rng=self.augmentation_rng(key, clip)), {}  # type: ignore[misc]
         if self.transform is not None:
-            return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2))
-        return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)
+            return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)), {}
+        return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2), {}
 
 
 def _ignore(key: SampleKey) -> None:

@@ -13,6 +13,7 @@ from vjepa_pipe.config.errors import SampleError, UserError
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
+from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import SampleKey, keyed_hash
 from vjepa_pipe.transforms import global_generators
 
@@ -80,9 +81,9 @@ class MapStyleDataset(KeyedDataset):
         stopwatch = Stopwatch()
         named = self._as_mapping(self._item(key), key.row)
         read_sec = stopwatch()
-        video = self._video(named, key)
+        video, drawn = self._video(named, key)
         rest = {name: value for name, value in named.items() if name not in ("video", "frames")}
-        stats = SampleStats(video.shape[-3], None, 0.0, read_sec, stopwatch())
+        stats = SampleStats(video.shape[-3], None, 0.0, read_sec, stopwatch(), drawn)
         return {"video": video, "source": self.sources[0].name, "row": key.row, **rest, "stats": stats}
 
     def _item(self, key: SampleKey) -> Any:
@@ -107,7 +108,7 @@ class MapStyleDataset(KeyedDataset):
         name = "frames" if clip.dtype in (torch.uint8, np.uint8) else "video"
         return {name: clip} if label is None else {name: clip, "label": label}
 
-    def _video(self, item: Mapping[str, Any], key: SampleKey) -> torch.Tensor:
+    def _video(self, item: Mapping[str, Any], key: SampleKey) -> tuple[torch.Tensor, Figures]:
         if "frames" in item:
             return self._transformed(self._frames(item["frames"], key.row), key, 0)
         if "video" not in item:
@@ -117,7 +118,7 @@ class MapStyleDataset(KeyedDataset):
         video = torch.as_tensor(item["video"]) if isinstance(item["video"], np.ndarray) else item["video"]
         if not isinstance(video, torch.Tensor) or video.ndim not in (4, 5):
             raise self._fault(key.row, f"has as 'video' {_shown(video)}")
-        return video
+        return video, {}
 
     def _frames(self, frames: Any, row: int) -> npt.NDArray[np.uint8]:
         array = frames.numpy() if isinstance(frames, torch.Tensor) else frames

@@ -18,6 +18,7 @@ from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.robot_frames import OpenTrack, RobotFrames
 from vjepa_pipe.datasets.robot_statistics import load_statistics
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
+from vjepa_pipe.figures import clip_figures, mean_of
 from vjepa_pipe.robotics.encoding import encode
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import EYES, CameraTrack, DroidSource, Episode, EpisodeError, LeRobotSource, RobotSource
@@ -54,6 +55,7 @@ class RobotClip(NamedTuple):
         recorded: The dataset's own actions; float64 `[S - 1, K]`, or None when they are not asked for.
         extrinsics: For each view, the camera's pose; float64 `[V, S, 6]`, or None when the data has none.
         fps: What the first video's header says.
+        row_fps: Rows of the episode per second.
         frames_decoded: Frames decoded to get these; None where the decoder does not tell.
         open_sec: Time it took to open the episode and its videos, and to read the numbers.
         decode_sec: Time it took to seek and decode.
@@ -69,6 +71,7 @@ class RobotClip(NamedTuple):
     recorded: Array | None
     extrinsics: Array | None
     fps: float
+    row_fps: float
     frames_decoded: int | None
     open_sec: float
     decode_sec: float
@@ -128,6 +131,7 @@ class RobotDataset(KeyedDataset):
         names: Sequence[str | None] = given if given is not None else [None] * len(paths)
         self.sources: list[RobotSource] = [self._source(*pair) for pair in zip(paths, names, strict=True)]
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
+        self.lists = paths
         self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
         self.lengths = config.frames_per_clip_by_source or [config.frames_per_clip] * len(paths)
         self.frames = RobotFrames(
@@ -178,6 +182,7 @@ class RobotDataset(KeyedDataset):
                 recorded=recorded,
                 extrinsics=extrinsics,
                 fps=videos[0].fps,
+                row_fps=episode.row_rate or self.config.row_fps,
                 frames_decoded=None if None in decoded else sum(decoded),
                 open_sec=open_sec,
                 decode_sec=laps(),
@@ -216,8 +221,10 @@ class RobotDataset(KeyedDataset):
     def sample(self, key: SampleKey) -> dict[str, Any]:
         """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
         clip, laps = self.read(key), Stopwatch()
-        videos = [self._transformed(part, key, self._crop_of(view)) for view, part in enumerate(clip.frames)]
+        views = (self._transformed(part, key, self._crop_of(view)) for view, part in enumerate(clip.frames))
+        videos, drawn = zip(*views, strict=True)
         used = sum(len(np.unique(numbers)) for numbers in clip.indices)
+        figures = clip_figures(clip.rows.tolist(), clip.row_fps, len(clip.rows)) | mean_of(drawn)
         found: dict[str, Any] = {
             "video": _one_or_stacked(videos),
             "indices": torch.from_numpy(clip.rows),
@@ -226,7 +233,7 @@ class RobotDataset(KeyedDataset):
             "camera": [view.name for view in clip.views],
             "source": self.sources[key.source].name,
             "row": key.row,
-            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
+            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps(), figures),
         }
         if self.robotics.enabled:
             found["states"], found["actions"] = (torch.from_numpy(part.copy()) for part in self.motion(clip))
@@ -278,5 +285,5 @@ class RobotDataset(KeyedDataset):
         return np.stack(poses)
 
 
-def _one_or_stacked(parts: list[torch.Tensor]) -> torch.Tensor:
-    return parts[0] if len(parts) == 1 else torch.stack(parts)
+def _one_or_stacked(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts))

@@ -1,9 +1,11 @@
-"""What reading a sample cost."""
+"""What reading a sample cost, and what came of it."""
 
 from __future__ import annotations
 
 import time
 from typing import NamedTuple
+
+from vjepa_pipe.figures import Figures
 
 
 class SampleStats(NamedTuple):
@@ -15,6 +17,7 @@ class SampleStats(NamedTuple):
         open_sec: Opening the file and indexing its packets.
         decode_sec: Seeking and decoding.
         transform_sec: Augmentation.
+        figures: What its clips were like; see `vjepa_pipe.figures.FIGURES`.
     """
 
     frames_used: int
@@ -22,6 +25,7 @@ class SampleStats(NamedTuple):
     open_sec: float
     decode_sec: float
     transform_sec: float
+    figures: Figures = {}
 
 
 class Stopwatch:

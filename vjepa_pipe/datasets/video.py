@@ -16,6 +16,7 @@ from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.still import is_image, read_still
+from vjepa_pipe.figures import Figures, clip_figures, mean_of
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_indexes, read_rows
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader
@@ -135,6 +136,7 @@ class VideoDataset(KeyedDataset):
         ]
         self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths)
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
+        self.lists = ["" if isinstance(path, Rows) else str(path) for path in paths]
         self.clip_samplers = [
             ClipSampler(
                 clip_mode=clip_mode,
@@ -196,22 +198,31 @@ class VideoDataset(KeyedDataset):
         """The sample of a key, without `key` and `replaced`; see `KeyedDataset.sample`."""
         rows, clip = self.sources[key.source], self.read(key)
         frames, laps = np.split(clip.frames, len(clip.indices)), Stopwatch()
-        video = _stack_views([self._transformed(part, key, i) for i, part in enumerate(frames)])
-        used = len(np.unique(np.concatenate(clip.indices)))
+        views, drawn = zip(*(self._transformed(part, key, i) for i, part in enumerate(frames)), strict=True)
+        spent, used = laps(), len(np.unique(np.concatenate(clip.indices)))
         indices = [torch.from_numpy(np.asarray(part, dtype=np.int64)) for part in clip.indices]
+        figures = self._chosen(clip, self.clip_samplers[key.source]) | mean_of(drawn)
         return {
-            "video": video,
+            "video": _stack_views(views),
             "label": rows.label(key.row),
             "clip_indices": indices[0] if len(indices) == 1 else torch.stack(indices),
             "source": rows.name,
             "row": key.row,
-            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, laps()),
+            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, spent, figures),
         }
 
     def _open(self, key: SampleKey, path: str, facts: os.stat_result) -> VideoReader:
         if self.indexes is not None and isinstance(self.decoder, PyavDecoder):
             return self.decoder.open(path, self.indexes[key.source].packets(key.row, facts))
         return self.decoder.open(path)
+
+    @staticmethod
+    def _chosen(clip: Clip, sampler: ClipSampler) -> Figures:
+        """Figures of which frames were chosen; none of a still image."""
+        if is_image(clip.path):
+            return {}
+        chosen = mean_of([clip_figures(part.tolist(), clip.fps, len(part)) for part in clip.indices])
+        return chosen | {"short_clips": float(sampler.too_short(clip.num_frames, clip.fps))}
 
     def _draw(self, key: SampleKey, path: str, num_frames: int, fps: float) -> list[npt.NDArray[np.int64]]:
         """The frame numbers of a key's clips, in a video of this length and rate."""
@@ -220,7 +231,7 @@ class VideoDataset(KeyedDataset):
         return self.clip_samplers[key.source].draw(generator(key, "clip"), num_frames, fps)
 
 
-def _stack_views(videos: list[torch.Tensor]) -> torch.Tensor:
+def _stack_views(videos: Sequence[torch.Tensor]) -> torch.Tensor:
     """`[C, T, H, W]` for one clip with one view, else `[N, C, T, H, W]`."""
     if len(videos) == 1:
         return videos[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.loader import LoaderConfig
+from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.blame import Blame
 from vjepa_pipe.loader.fetch import BatchTask, Collate, Delivery, FetchBatch, WorkerStart
@@ -52,8 +56,10 @@ class ClipLoader(DataLoader[Any]):
         sampler: The keys of this rank.
         batch_sampler: The same, in batches.
         schedule: Which keys make up which batch.
-        report: Counts of what was delivered since this object was made.
+        report: Counts of what was delivered since this object was made. If rows were bad, a `UserWarning` says so once
+            this object or the program ends.
         seconds_waited: Time the consumer has waited for the last batch.
+        quarantine_file: File that gets a line for each bad row.
 
     Args:
         dataset: Key to sample.
@@ -65,6 +71,7 @@ class ClipLoader(DataLoader[Any]):
         worker_start: Called in each worker.
         quarantine: File that gets a line for each bad row.
         fingerprints: Gives hashes of what the run is made of; saved in states and compared when they are loaded.
+        mask: The masks that the report counts the tokens of.
         drop_last: Whether the epoch was cut to whole batches.
         ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
     """
@@ -89,6 +96,7 @@ class ClipLoader(DataLoader[Any]):
         quarantine: Path,
         fingerprints: Callable[[], Mapping[str, str]],
         *,
+        mask: MaskConfig | None = None,
         drop_last: bool = False,
         ranks_found: bool = False,
     ) -> None:
@@ -108,10 +116,13 @@ class ClipLoader(DataLoader[Any]):
         self.__dict__.update(sampler=sampler, batch_size=schedule.batch_size, drop_last=drop_last)
         self.schedule = schedule
         self.seconds_waited = 0.0
-        self.report = Report([rows.name for rows in dataset.sources], config.max_failure_rate)
+        names = [rows.name for rows in dataset.sources]
+        lists = dict.fromkeys(names, "") | dict(zip(names, dataset.lists, strict=False))
+        self.report = Report(lists, config.max_failure_rate, mask)
         self._config = config
         self._seed = seed
         self._worker_start = worker_start
+        self.quarantine_file = quarantine
         self._quarantine = QuarantineWriter(quarantine)
         self._hashes = fingerprints
         self._ranks_found = ranks_found
@@ -120,6 +131,7 @@ class ClipLoader(DataLoader[Any]):
         self._pool: WorkerPool | None = None
         self._passes = 0
         self._built = True
+        weakref.finalize(self, _warn_of_bad_rows, self.report, quarantine, os.getpid())
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy stands at this place and has workers of its own, or none yet; passes stay with the original."""
@@ -221,7 +233,7 @@ class ClipLoader(DataLoader[Any]):
                 self.seconds_waited = time.perf_counter() - asked
                 if isinstance(delivery, Failure):
                     raise delivery.error
-                self._count(delivery)
+                self._count(delivery, Place(begun.epoch, batch))
             except BaseException:
                 self.close()
                 raise
@@ -255,7 +267,8 @@ class ClipLoader(DataLoader[Any]):
             )
         return self._pool.run(tasks)
 
-    def _count(self, delivery: Delivery) -> None:
+    def _count(self, delivery: Delivery, place: Place) -> None:
+        self.report.first = self.report.first or place
         for bad in delivery.bad:
             self._quarantine.add(bad)
         self.report.add(delivery)
@@ -287,3 +300,9 @@ class ClipLoader(DataLoader[Any]):
         size, epoch_size = self.schedule.global_batch_size, self.schedule.epoch_size
         world = self.schedule.world_size
         return LoaderState(VERSION, self._seed, epoch, batch * size, epoch_size, size, world, self._fingerprints)
+
+
+def _warn_of_bad_rows(report: Report, quarantine: Path, process: int) -> None:
+    """Said once a loader is gone, in the process that it was made in."""
+    if os.getpid() == process and not report.bad_rows_told and (found := report.bad_rows(quarantine)):
+        warnings.warn(f"{found}; loader.report counts what was read", stacklevel=1)

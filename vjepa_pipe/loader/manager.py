@@ -223,6 +223,7 @@ class DataManager:
             start,
             self.output_dir / quarantine_name(self.rank, self.world_size),
             partial(fingerprints, self.config, dataset.sources),
+            mask=self.config.mask,
             drop_last=drop_last,
             ranks_found=self._ranks_found,
         )

@@ -1,15 +1,22 @@
-"""What a loader has read, source by source, and whether too much of it was bad."""
+"""What a loader has read, source by source: what it cost, what the clips were like, and whether too much was bad."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import BadSample
-from vjepa_pipe.datasets.bad import KNOWN_BAD
+from vjepa_pipe.datasets.bad import BAD_IN_INDEX, KNOWN_BAD
+from vjepa_pipe.figures import Spread, merge, token_figures
 from vjepa_pipe.loader.fetch import Delivery
+from vjepa_pipe.loader.sampler import Place
 
 JUDGED_FROM = 200
 """Rows of a source opened before its failure rate counts."""
@@ -26,6 +33,7 @@ class SourceReport:
     """Counts of one source; times are in seconds, summed over workers.
 
     Attributes:
+        listed_in: The file or folder that lists its rows; empty where nobody has said.
         clips: Samples delivered.
         replaced: Bad rows in whose place another was read, as often as they came up.
         skipped: Samples left out of their batch.
@@ -35,8 +43,10 @@ class SourceReport:
         open_sec: Opening files and indexing their packets.
         decode_sec: Seeking and decoding.
         transform_sec: Augmentation.
+        figures: What its clips were like, by the names of `vjepa_pipe.figures.FIGURES`.
     """
 
+    listed_in: str = ""
     clips: int = 0
     replaced: int = 0
     skipped: int = 0
@@ -46,6 +56,7 @@ class SourceReport:
     open_sec: float = 0.0
     decode_sec: float = 0.0
     transform_sec: float = 0.0
+    figures: dict[str, Spread] = field(default_factory=dict)
     _failed: int = field(default=0, repr=False)
     _bad_rows: dict[int, BadSample] = field(default_factory=dict, repr=False)
 
@@ -72,29 +83,42 @@ class SourceReport:
 
     def as_dict(self) -> dict[str, Any]:
         """The public counts, times to the millisecond."""
-        return {
-            name: round(value, 3) if isinstance(value, float) else value
-            for name, value in asdict(self).items()
-            if not name.startswith("_")
-        }
+        counts = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        times = {name: round(value, 3) for name, value in counts.items() if isinstance(value, float)}
+        return counts | times | {"figures": {name: spread.as_dict() for name, spread in self.figures.items()}}
 
 
 class Report:
     """Counts of everything that a loader delivered.
 
     Args:
-        sources: Names of all sources, so that one that is never drawn shows as 0.
+        sources: Names of all sources, so that one that is never drawn shows as 0, and where their rows are listed.
         max_failure_rate: Largest share of a source's opened rows that may be bad.
+        mask: The masks of the batches, if they have any.
 
     Attributes:
         sources: By name.
         restarts: Workers that died and were replaced.
+        tokens: Shares of a clip's tokens that each mask leaves to the encoder and to the predictor.
+        first: The place of the first batch that is counted; None before it.
+        bad_rows_told: Somebody has said which rows were bad; nobody need be warned of them.
     """
 
-    def __init__(self, sources: Sequence[str], max_failure_rate: float = 1.0) -> None:
-        self.sources = {name: SourceReport() for name in sources}
+    def __init__(
+        self, sources: Mapping[str, str], max_failure_rate: float = 1.0, mask: MaskConfig | None = None
+    ) -> None:
+        self.sources = {name: SourceReport(listed) for name, listed in sources.items()}
         self.restarts = 0
+        self.tokens: dict[str, Spread] = {}
+        self.first: Place | None = None
+        self.bad_rows_told = False
         self._max_failure_rate = max_failure_rate
+        self._mask = mask or MaskConfig()
+
+    @property
+    def figures(self) -> dict[str, Spread]:
+        """What the clips of all sources were like, and their masks."""
+        return merge(source.figures for source in self.sources.values()) | self.tokens
 
     @property
     def clips(self) -> int:
@@ -117,6 +141,10 @@ class Report:
             source.open_sec += stats.open_sec
             source.decode_sec += stats.decode_sec
             source.transform_sec += stats.transform_sec
+            for figure, value in stats.figures.items():
+                source.figures.setdefault(figure, Spread()).add(value)
+        for batch in delivery.batch if isinstance(delivery.batch, list) else [delivery.batch]:
+            self._add_tokens(batch)
         for bad in delivery.bad:
             self.sources[bad.source].add_bad(bad)
             self.sources[bad.source].replaced += 1
@@ -125,3 +153,42 @@ class Report:
             self.sources[name].replaced -= 1
         for name, source in self.sources.items():
             source.check(name, self._max_failure_rate)
+
+    def bad_rows(self, quarantine: Path) -> str:
+        """A line on the bad rows of each list, their errors and where they are named; empty if there are none.
+
+        Args:
+            quarantine: The file in which they are.
+        """
+        bad = [row for source in self.sources.values() for row in source.bad]
+        if not bad:
+            return ""
+        found = ", ".join(
+            f"{source.quarantined} in {source.listed_in or name} ({_counted(row.error for row in source.bad)})"
+            for name, source in self.sources.items()
+            if source.bad
+        )
+        named = f"; named in {quarantine}" if any(row.error != BAD_IN_INDEX for row in bad) else ""
+        return f"bad rows: {found}{named}; the first: {bad[0].reason}"
+
+    def _add_tokens(self, batch: Any) -> None:
+        """The masks' shares of tokens, from the shapes in a batch; one of a user's collator may have another form."""
+        if not isinstance(batch, dict) or not {"video", "masks_enc", "masks_pred"} <= batch.keys():
+            return
+        if not isinstance(batch["video"], torch.Tensor) or batch["video"].ndim < 4:
+            return
+        frames, height, width = batch["video"].shape[-3:]
+        patch = self._mask.patch_size
+        tokens = frames // self._mask.tubelet_size * (height // patch) * (width // patch)
+        names = list(getattr(self._mask, "masks", None) or ())
+        for number, pair in enumerate(zip(batch["masks_enc"], batch["masks_pred"], strict=False)):
+            if not all(isinstance(part, torch.Tensor) and part.ndim == 2 for part in pair) or not tokens:
+                continue
+            seen, predicted = (part.shape[1] for part in pair)
+            name = names[number] if number < len(names) else str(number)
+            for figure, value in token_figures(name, seen, predicted, tokens).items():
+                self.tokens.setdefault(figure, Spread()).add(value, len(pair[0]))
+
+
+def _counted(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())

@@ -10,7 +10,9 @@ from vjepa_pipe.composition.provenance import COMMAND_LINE
 from vjepa_pipe.composition.snapshot import plain, thaw
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.task import StreamTaskConfig
 from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.records.figures import read_figures
 from vjepa_pipe.records.files import read_mapping, read_record
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG
@@ -27,7 +29,7 @@ class Run:
         choices: The option chosen from each group.
         overridden: Settings that were given on the command line.
         status: The content of `status.json`; empty if it has not started.
-        metrics: What its task returned.
+        metrics: What its task returned, and the mean of each figure of the clips that it streamed.
     """
 
     folder: Path
@@ -53,8 +55,13 @@ def read_run(folder: Path, config: Path | None = None) -> Run:
     run = run_from(folder, experiment, origin)
     run.status = read_status(folder)
     if run.status.get("state") == DONE and (folder / METRICS).exists():  # else they are of an earlier attempt
-        run.metrics = read_mapping(folder / METRICS)
+        run.metrics = read_mapping(folder / METRICS) | (read_figures(folder) if _streams(run) else {})
     return run
+
+
+def _streams(run: Run) -> bool:
+    """Whether the run's summary is ours; a trainer of the user's may leave another of that name."""
+    return bool(run.settings.get("task._target_") == StreamTaskConfig()._target_)
 
 
 def run_from(folder: Path, experiment: ExperimentConfig, origin: Origin) -> Run:

@@ -14,6 +14,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records import Run, find_runs, read_run
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, read_plan_file
+from vjepa_pipe.report.filters import Filters
 from vjepa_pipe.report.page import page
 from vjepa_pipe.report.results import ABSENT, Results, text
 from vjepa_pipe.report.table import print_results
@@ -55,29 +56,34 @@ def report_sweep(sweep_dir: Path) -> None:
     report_runs([sweep_dir], sweep_dir)
 
 
-def report_runs(folders: Sequence[Path], into: Path) -> None:
-    """Print a table of all runs in some folders, and write `results.csv` and `report.html`.
+def report_runs(folders: Sequence[Path], into: Path, filters: Filters | None = None, page_number: int = 1) -> None:
+    """Print a table of the runs in some folders, and write `results.csv` and `report.html`.
 
     Args:
         folders: Runs, sweeps, or folders that hold some.
         into: Where the two files are written.
+        filters: Which of the runs; unset: all.
+        page_number: Which of them are printed: see `print_results`.
 
     Raises:
+        ConfigError: If a filter is not understood.
         UserError: If there are no runs, or the files cannot be written.
     """
-    results = Results([run for folder in folders for run in runs_in(folder)])
-    print_results(results)
+    runs = [run for folder in folders for run in runs_in(folder)]
+    results = Results(runs if filters is None else filters.apply(runs))
+    print_results(results, page_number)
     write_whole(into / CSV, _csv(results))
-    write_whole(into / PAGE, page(results, " ".join(str(folder) for folder in folders)))
+    title = " ".join([*map(str, folders), *([str(filters)] if filters and str(filters) else [])])
+    write_whole(into / PAGE, page(results, title, into))
     Console().print(f"{into / CSV}\n{into / PAGE}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _csv(results: Results) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_cells(["run", "state", *results.titles, *results.metrics, "error"]))
-    for row in results.rows():
-        metrics = [text(value) for value in row["metrics"]]
+    writer.writerow(_cells(["run", "state", *results.titles, *results.metrics, *results.same, "error"]))
+    for run, row in zip(results.runs, results.rows(), strict=True):
+        metrics = [*map(text, row["metrics"]), *(text(run.metrics.get(name)) for name in results.same)]
         writer.writerow(_cells([row["run"], row["state"], *row["settings"], *metrics, row["error"]]))
     return stream.getvalue()
 

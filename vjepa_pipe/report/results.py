@@ -1,4 +1,4 @@
-"""Runs side by side: which settings vary, which metrics there are."""
+"""Runs side by side: which settings and metrics differ between them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Results:
         choices: Groups from which not all runs chose the same option.
         varied: Settings that are not the same in all runs; where choices differ, only those given
             on the command line.
-        metrics: Names of the metrics that at least one run has.
+        metrics: Names of the metrics that are not the same in all runs that have metrics.
+        same: The others, of two runs or more.
     """
 
     runs: Sequence[Run]
@@ -34,7 +35,16 @@ class Results:
         if self.choices:  # an option sets much at once: its name says more than all that
             given = set().union(*(run.overridden for run in self.runs))
             self.varied = [key for key in self.varied if key in given]
-        self.metrics = list(dict.fromkeys(name for run in self.runs for name in run.metrics))
+        self.metrics: list[str] = []
+        self.same: dict[str, Any] = {}
+        # By what is shown: sums of the same values in another order differ in their last bit.
+        done = [run.metrics for run in self.runs if run.metrics]
+        for name in dict.fromkeys(name for metrics in done for name in metrics):
+            shown = {text(metrics.get(name, ABSENT)) for metrics in done}
+            if len(done) > 1 and len(shown) == 1:
+                self.same[name] = done[0][name]
+            else:
+                self.metrics.append(name)
 
     @property
     def titles(self) -> list[str]:

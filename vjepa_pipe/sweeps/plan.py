@@ -29,7 +29,7 @@ from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.records import Origin
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file
-from vjepa_pipe.sweeps.where import Where
+from vjepa_pipe.records.where import Where
 
 MAX_FAULTY_POINTS = 20
 

@@ -10,13 +10,16 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
+from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import StreamTaskConfig
 from vjepa_pipe.datasets import KeyedDataset, RobotDataset
 from vjepa_pipe.files.whole_file import replacing
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
+from vjepa_pipe.records.figures import summary_name
 from vjepa_pipe.report.preview import can_be_drawn, draw_preview
 from vjepa_pipe.report.robot_preview import draw_robot_preview
 from vjepa_pipe.tasks.progress import StreamProgress
@@ -49,8 +52,7 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     if task.resume is not None:
         loader.load_state_dict(read_state(task.resume))
     console = Console(stderr=True)
-    summary = Summary(loader.report)
-    suffix = "" if manager.world_size == 1 else f"_rank{manager.rank}"
+    summary = Summary(loader.report, _asked_fps(experiment), manager.world_size)
     first, stopped = None, False
     try:
         with Sigterm() as sigterm:
@@ -60,7 +62,7 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         loader.close()
         if manager.rank == 0:
             save_state(output_dir / STATE, loader.state_dict())
-        summary.write(output_dir / f"summary{suffix}.json")
+        summary.write(output_dir / summary_name(manager.rank, manager.world_size))
     if manager.rank == 0:
         if first is not None and task.preview_clips and not stopped:
             picture = _preview(manager, loader.dataset, first, task.preview_clips)
@@ -70,7 +72,7 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
                         picture.save(draft, "PNG", optimize=True)
                 except UserError as error:  # the clips were streamed all the same
                     console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        console.print(summary.line(), highlight=False)
+        summary.print(console, loader.quarantine_file)
         console.print(f"results in {output_dir}", markup=False, highlight=False, soft_wrap=True)
         if stopped:
             console.print(
@@ -117,6 +119,15 @@ def _groups(batch: Any) -> list[Batch]:
         return [dict(batch)]
     parts = batch if isinstance(batch, (tuple, list)) else [batch]
     return [{f"batch[{i}]": part for i, part in enumerate(parts)}]
+
+
+def _asked_fps(experiment: ExperimentConfig) -> float | None:
+    """Frames per second that clips are asked to have, where it is they that fix the time between frames."""
+    data, robotics = experiment.data, experiment.robotics
+    if isinstance(data, RobotDataConfig):
+        return robotics.fps if robotics.enabled else data.target_fps
+    by_fps = data.clip_mode == "fps" and not isinstance(data, CaptionedDataConfig)
+    return data.target_fps if by_fps else None
 
 
 def _preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clips: int) -> Image.Image | None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
 from vjepa_pipe.loader import Report
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.records.files import write_json
+from vjepa_pipe.report.figures import figures_table
 
 MAX_LISTED = 100
 
@@ -21,12 +23,16 @@ class Summary:
 
     Args:
         report: What the loader counts for each source.
+        asked_fps: Frames per second that the experiment asks for; None: they follow from something else.
+        ranks: How many ranks write a summary, each of its own clips.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, asked_fps: float | None = None, ranks: int = 1) -> None:
         self.batches = 0
         self.wait_sec = 0.0
         self._report = report
+        self._asked_fps = asked_fps
+        self._ranks = ranks
         self._started = time.perf_counter()
         self._ended = self._started
         self._shapes: dict[str, list[int] | list[list[int]]] = {}
@@ -63,10 +69,28 @@ class Summary:
             "replaced": self.replaced,
         }
 
-    def line(self) -> str:
-        """The figures in one line."""
-        rate, waited = self.metrics()["clips_per_sec"], f"waited {self.wait_sec:.1f} s"
-        return f"{self.clips} clips in {self.seconds:.1f} s, {rate} clips/s, {waited}, {self.replaced} replaced"
+    def print(self, console: Console, quarantine: Path) -> None:
+        """Say how fast it was, what the clips were like, and which rows were bad.
+
+        Args:
+            console: Where.
+            quarantine: The file that names the bad rows.
+        """
+        report, rate = self._report, self.metrics()["clips_per_sec"]
+        place = report.first
+        counted = f", counted from epoch {place.epoch}, batch {place.batch}" if place and any(place) else ""
+        rank = f"rank 0 of {self._ranks}: " if self._ranks > 1 else ""
+        console.print(
+            f"{rank}{self.clips} clips in {self.seconds:.1f} s{counted}, {rate} clips/s, waited {self.wait_sec:.1f} s, "
+            f"{self.replaced} replaced",
+            highlight=False,
+        )
+        if figures := report.figures:
+            sources = {name: source.figures for name, source in report.sources.items()}
+            console.print(figures_table(figures, sources, self._asked_fps))
+        if bad := report.bad_rows(quarantine):
+            console.print(bad, markup=False, highlight=False, soft_wrap=True)
+        report.bad_rows_told = True
 
     def write(self, file: Path) -> None:
         """Write everything as JSON.
@@ -74,12 +98,17 @@ class Summary:
         Raises:
             UserError: If it cannot be written.
         """
-        sources = self._report.sources
-        bad = [row._asdict() for source in sources.values() for row in source.bad]
+        report, sources = self._report, self._report.sources
+        bad = [{"listed_in": source.listed_in} | row._asdict() for source in sources.values() for row in source.bad]
+        first = report.first
         content = self.metrics() | {
             "batches": self.batches,
             "seconds": round(self.seconds, 3),
-            "worker_restarts": self._report.restarts,
+            "worker_restarts": report.restarts,
+            "counted_from": None if first is None else first._asdict(),
+            "figures": {name: spread.as_dict() for name, spread in report.figures.items()},
+            "asked_fps": self._asked_fps,
+            "ranks": self._ranks,
             "sources": {name: source.as_dict() for name, source in sources.items()},
             "shapes": self._shapes,
             "bad_samples": bad[:MAX_LISTED],

@@ -1,4 +1,4 @@
-"""task=validate: three gates that data must pass before it is trained on."""
+"""task=validate: gates that data must pass before it is trained on."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from rich.markup import escape
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CLIP_MODES
-from vjepa_pipe.config.errors import SampleError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ValidateTaskConfig
-from vjepa_pipe.datasets import KeyedDataset, RobotDataset, VideoDataset
+from vjepa_pipe.datasets import RobotDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.sampling import SampleOrder
-from vjepa_pipe.tasks.gates import GateFailed, require
+from vjepa_pipe.tasks.gates import GateFailed, OpenedFiles, require
 from vjepa_pipe.tasks.validate_captions import captions
+from vjepa_pipe.tasks.validate_files import every_row
 from vjepa_pipe.tasks.validate_robot import robot_clips
+
+Gate = Callable[[DataManager, OpenedFiles], str]
+"""Gives what it found, and raises `GateFailed`."""
 
 WORLDS = (1, 2, 4, 7)
 MAX_DRAWS = 20_000
@@ -33,12 +36,13 @@ GREY = 128
 
 
 def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
-    """Run the three gates on the experiment's own data, a line each.
+    """Run the gates on the experiment's own data, a line each, which also says how many files could not be read.
 
     1. Clips: every clip mode gives `[C, T, H, W]` with frame numbers inside the file.
     2. Transforms: the train transform has the right shape and finite values; the eval transform is
        normalised and gives the same bits twice.
     3. Order: weights respected, no position on two ranks, full coverage, for 1, 2, 4 and 7 ranks.
+    4. With `task.full`, files: every row can be read, but for `loader.max_failure_rate` of each source.
 
     Returns:
         For each gate, whether it passed.
@@ -48,35 +52,42 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     """
     console = Console(stderr=True)
     manager = DataManager(experiment, rank=0, world_size=1, output_dir=output_dir)
-    gates: dict[str, Callable[[DataManager], str]] = {"clips": clips, "transforms": transforms, "order": order}
+    task = experiment.task
+    assert isinstance(task, ValidateTaskConfig)
+    gates: dict[str, Gate] = {"clips": clips, "transforms": transforms, "order": order}
     if isinstance(experiment.data, CaptionedDataConfig):
         gates["clips"] = captions
     if is_vlm(experiment.data):
         del gates["transforms"]  # data_aug is not used
+    if task.full:
+        gates["files"] = lambda manager, _: every_row(manager, output_dir, console)
     passed: dict[str, Any] = {}
     for name, gate in gates.items():
+        files = OpenedFiles()
         try:
-            found = gate(manager)
+            found = gate(manager, files)
             passed[name] = True
-        except (GateFailed, SampleError) as error:
+        except GateFailed as error:
             found = str(error)
             passed[name] = False
+        if files and str(files) not in found:
+            found += f"; {files}"
         mark = "[green]pass[/]" if passed[name] else "[red]FAIL[/]"
-        console.print(f"{mark} {escape(name)}: {escape(str(found))}", highlight=False, soft_wrap=True)
+        console.print(f"{mark} {escape(name)}: {escape(found)}", highlight=False, soft_wrap=True)
     if not all(passed.values()):
         raise GateFailed(f"{', '.join(name for name, ok in passed.items() if not ok)} did not pass")
     return passed
 
 
-def clips(manager: DataManager) -> str:
+def clips(manager: DataManager, files: OpenedFiles) -> str:
     """Gate 1: every clip mode, on the first rows of every source."""
     task = manager.config.task
     assert isinstance(task, ValidateTaskConfig)
     train = manager.build_train_dataset()
     if isinstance(train, RobotDataset):
         train.on_bad_sample = "raise"
-        fault, found = robot_clips(train, task.samples, manager.config.data.img_size)
-        require(fault is None, str(fault))
+        found = robot_clips(train, task.samples, manager.config.data.img_size, files)
+        files.require_all()
         return found
     read = 0
     for mode in CLIP_MODES:
@@ -88,24 +99,25 @@ def clips(manager: DataManager) -> str:
         first_row = 0
         for rows, sampler in zip(dataset.sources, dataset.clip_samplers, strict=True):
             for row in range(min(task.samples, len(rows))):
-                clip, sample = dataset.read(dataset.key_of(first_row + row)), dataset[first_row + row]
-                length, side = sampler.frames_per_clip, data.img_size
-                require(
-                    tuple(sample["video"].shape[-4:]) == (3, length, side, side),
-                    f"{clip.path}: {mode} gave a clip of shape {list(sample['video'].shape)}",
-                )
-                inside = all(((part >= 0) & (part < clip.num_frames)).all() for part in clip.indices)
-                require(inside, f"{clip.path}: {mode} asked for frames outside the file's {clip.num_frames}")
-                read += 1
+                with files.opening(rows.path(row)):
+                    clip, sample = dataset.read(dataset.key_of(first_row + row)), dataset[first_row + row]
+                    length, side = sampler.frames_per_clip, data.img_size
+                    require(
+                        tuple(sample["video"].shape[-4:]) == (3, length, side, side),
+                        f"{clip.path}: {mode} gave a clip of shape {list(sample['video'].shape)}",
+                    )
+                    inside = all(((part >= 0) & (part < clip.num_frames)).all() for part in clip.indices)
+                    require(inside, f"{clip.path}: {mode} asked for frames outside the file's {clip.num_frames}")
+                    read += 1
             first_row += len(rows)
+    files.require_all()
     return f"{read} clips in {len(CLIP_MODES)} clip modes are [C, T, H, W] with frame numbers inside their files"
 
 
-def transforms(manager: DataManager) -> str:
+def transforms(manager: DataManager, files: OpenedFiles) -> str:
     """Gate 2: shapes, normalisation, determinism."""
     config, pipeline = manager.config, manager.build_transforms()
-    dataset = manager.build_train_dataset()
-    frames = _first_frames(dataset)
+    frames = _first_frames(manager, files)
     shape = (3, len(frames), config.data.img_size, config.data.img_size)
     train = pipeline.get_train_transform()(frames, rng=np.random.default_rng(config.seed))
     require(tuple(train.shape) == shape, f"the train transform gave {list(train.shape)}, not {list(shape)}")
@@ -124,16 +136,26 @@ def transforms(manager: DataManager) -> str:
     return f"train gives {list(shape)} float32; eval gives the same bits twice, normalised with mean {mean.tolist()}"
 
 
-def _first_frames(dataset: KeyedDataset) -> npt.NDArray[np.uint8]:
-    """The frames of the first row's clip, as decoded."""
-    if isinstance(dataset, RobotDataset):
-        return dataset.read(dataset.key_of(0)).frames[0]
-    assert isinstance(dataset, VideoDataset)
-    clip = dataset.read(dataset.key_of(0))
-    return clip.frames[: len(clip.indices[0])]
+def _first_frames(manager: DataManager, files: OpenedFiles) -> npt.NDArray[np.uint8]:
+    """The frames of a clip as decoded, of the first row that can be read.
+
+    Raises:
+        GateFailed: If none of the first `task.samples` rows can be.
+    """
+    dataset, task = manager.build_train_dataset(), manager.config.task
+    assert isinstance(task, ValidateTaskConfig)
+    for index in range(min(task.samples, len(dataset))):
+        key = dataset.key_of(index)
+        with files.opening(dataset.sources[key.source].path(key.row)):
+            if isinstance(dataset, RobotDataset):
+                return dataset.read(key).frames[0]
+            assert isinstance(dataset, VideoDataset)
+            clip = dataset.read(key)
+            return clip.frames[: len(clip.indices[0])]
+    raise GateFailed("no clip to transform")
 
 
-def order(manager: DataManager) -> str:
+def order(manager: DataManager, files: OpenedFiles) -> str:  # noqa: ARG001 (it opens none)
     """Gate 3: the sample order, on an epoch of at most 20,000 draws."""
     config = manager.config
     sizes = [len(rows) for rows in manager.build_train_dataset().sources]
@@ -157,4 +179,4 @@ def order(manager: DataManager) -> str:
         )
     shares = ", ".join(f"{counts[source]}/{draws}" for source in range(len(sizes)))
     worlds = ", ".join(map(str, WORLDS))
-    return f"draws per source {shares}; each position on one rank, the same samples for {worlds} ranks"
+    return f"draws per source {shares}; each position on one rank, the same samples for {worlds} ranks; no file opened"

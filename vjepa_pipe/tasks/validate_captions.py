@@ -7,10 +7,10 @@ import torch
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.task import ValidateTaskConfig
 from vjepa_pipe.loader import DataManager
-from vjepa_pipe.tasks.gates import require
+from vjepa_pipe.tasks.gates import OpenedFiles, require
 
 
-def captions(manager: DataManager) -> str:
+def captions(manager: DataManager, files: OpenedFiles) -> str:
     """Shapes, masks, times and text of the first rows; each read twice with equal bits."""
     data, task = manager.config.data, manager.config.task
     assert isinstance(data, CaptionedDataConfig) and isinstance(task, ValidateTaskConfig)
@@ -19,18 +19,20 @@ def captions(manager: DataManager) -> str:
     frames, side = data.max_frames, data.frame_size
     vlm = data.output.layout == "vlm"
     name, shape = ("pixel_values", (frames, 3, side, side)) if vlm else ("video", (3, frames, side, side))
-    count, real, empty = min(task.samples, len(dataset)), 0, 0
-    for row in range(count):
-        sample, again = dataset[row], dataset[row]
-        path, pixels, mask = dataset.sources[0].path(row), sample[name], sample["frame_mask"]
-        require(tuple(pixels.shape) == shape, f"{path}: {name} is {list(pixels.shape)}, not {list(shape)}")
-        require(torch.equal(pixels, again[name]), f"{path}: two readings gave two results")
-        times = sample["frame_times"][mask]
-        require(bool((times.diff() > 0).all()), f"{path}: frame times do not rise: {times.tolist()}")
-        trained = "labels" not in sample or bool((sample["labels"] >= 0).any())
-        require(trained or not sample["caption"], f"{path}: no token of its caption is trained on")
-        real += int(mask.sum())
-        empty += not sample["caption"]
+    count = real = empty = 0
+    for row in range(min(task.samples, len(dataset))):
+        path = dataset.sources[0].path(row)
+        with files.opening(path):
+            sample, again = dataset[row], dataset[row]
+            pixels, mask = sample[name], sample["frame_mask"]
+            require(tuple(pixels.shape) == shape, f"{path}: {name} is {list(pixels.shape)}, not {list(shape)}")
+            require(torch.equal(pixels, again[name]), f"{path}: two readings gave two results")
+            times = sample["frame_times"][mask]
+            require(bool((times.diff() > 0).all()), f"{path}: frame times do not rise: {times.tolist()}")
+            trained = "labels" not in sample or bool((sample["labels"] >= 0).any())
+            require(trained or not sample["caption"], f"{path}: no token of its caption is trained on")
+            count, real, empty = count + 1, real + int(mask.sum()), empty + (not sample["caption"])
+    files.require_all()
     return (
         f"{count} samples hold {name} {list(shape)}, {real / count:.1f} real frames on average, {empty} without caption"
     )

@@ -5,35 +5,43 @@ from __future__ import annotations
 import torch
 
 from vjepa_pipe.datasets import RobotDataset
+from vjepa_pipe.tasks.gates import OpenedFiles, require
 
 
-def robot_clips(dataset: RobotDataset, samples: int, size: int) -> tuple[str | None, str]:
+def robot_clips(dataset: RobotDataset, samples: int, size: int, files: OpenedFiles) -> str:
     """Read the first episodes of every source.
 
     Args:
         dataset: Raises on what it cannot read.
         samples: Episodes to read of each source.
         size: Side of a clip in pixels.
+        files: Told of each episode.
 
     Returns:
-        What is wrong, or None; and what was found.
+        What was found.
+
+    Raises:
+        GateFailed: If a clip is not as it should be.
     """
     read, first = 0, 0
     for source, rows in enumerate(dataset.sources):
         length = dataset.lengths[source]
         kept = len(range(0, length, dataset.robotics.frameskip))
-        for row in range(first, first + min(samples, len(rows))):
-            sample = dataset[row]
-            where = f"{rows.name} row {sample['row']}"
-            if tuple(sample["video"].shape[-4:]) != (3, length, size, size):
-                return f"{where}: the clip has shape {list(sample['video'].shape)}", ""
-            if dataset.robotics.enabled:
-                states, actions = sample["states"], sample["actions"]
-                if states.shape[-2] != kept or actions.shape[-2] != kept - 1:
-                    return f"{where}: {states.shape[-2]} states and {actions.shape[-2]} actions for {kept} rows", ""
-                if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
-                    return f"{where}: states or actions are not finite", ""
-            read += 1
+        for row in range(min(samples, len(rows))):
+            with files.opening(rows.path(row)):
+                sample = dataset[first + row]
+                where = f"{rows.name} row {sample['row']}"
+                shape = list(sample["video"].shape)
+                require(shape[-4:] == [3, length, size, size], f"{where}: the clip has shape {shape}")
+                if dataset.robotics.enabled:
+                    states, actions = sample["states"], sample["actions"]
+                    require(
+                        (states.shape[-2], actions.shape[-2]) == (kept, kept - 1),
+                        f"{where}: {states.shape[-2]} states and {actions.shape[-2]} actions for {kept} rows",
+                    )
+                    finite = bool(torch.isfinite(states).all() and torch.isfinite(actions).all())
+                    require(finite, f"{where}: states or actions are not finite")
+                read += 1
         first += len(rows)
     timing = f"temporal_sampling={dataset.robotics.temporal_sampling}, alignment={dataset.robotics.alignment}"
-    return None, f"{read} episodes give clips whose states and actions fit their frames ({timing})"
+    return f"{read} episodes give clips whose states and actions fit their frames ({timing})"

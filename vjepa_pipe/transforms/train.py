@@ -44,6 +44,22 @@ class ClipParams:
     erase: EraseParams | None = None
     extra_seed: int | None = None
 
+    def figures(self, height: int, width: int, size: int) -> dict[str, float]:
+        """What was drawn, in numbers: see `vjepa_pipe.figures.FIGURES`. Of a moving crop, the mean of both its ends.
+
+        Args:
+            height: Pixels of the decoded frames.
+            width: Pixels of the decoded frames.
+            size: Side of the clip in pixels.
+        """
+        boxes = [box for box in (self.crop.start, self.crop.end) if box is not None]
+        erased = self.erase.box.height * self.erase.box.width if self.erase else 0
+        return {
+            "crop_area": sum(box.height * box.width for box in boxes) / (len(boxes) * height * width),
+            "crop_aspect": sum(box.width / box.height for box in boxes) / len(boxes),
+            "erased": erased / size**2,
+        }
+
 
 @dataclass(frozen=True)
 class TrainTransform:

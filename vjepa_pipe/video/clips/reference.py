@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from vjepa_pipe.video.clips.sampler import ClipSampler
 
 
+def span(sampler: ClipSampler, fps: float) -> int:
+    """Frames that a clip takes up, with the step behind its last frame."""
+    return sampler.frames_per_clip * _step(sampler, fps)
+
+
 def last_starts(sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
     """The last start, counted from the segment's own, that the published loader can draw for each clip."""
-    segment, length = num_frames // sampler.num_clips, sampler.frames_per_clip * _step(sampler, fps)
-    return [max(0, segment - length - 1)] * sampler.num_clips
+    return [max(0, num_frames // sampler.num_clips - span(sampler, fps) - 1)] * sampler.num_clips
 
 
 def clips(sampler: ClipSampler, num_frames: int, fps: float, starts: Sequence[int]) -> list[NDArray[np.int64]]:
@@ -33,8 +37,7 @@ def clips(sampler: ClipSampler, num_frames: int, fps: float, starts: Sequence[in
         ClipTooShort: If the video is shorter than a clip and short videos are to be dropped.
         ClipError: If the step between frames comes out as 0.
     """
-    step = _step(sampler, fps)
-    length = sampler.frames_per_clip * step
+    step, length = _step(sampler, fps), span(sampler, fps)
     if sampler.short_videos == "drop" and num_frames < length:
         raise ClipTooShort(f"a clip spans {length} frames, the video has {num_frames}")
     segment = num_frames // sampler.num_clips

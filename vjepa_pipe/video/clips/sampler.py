@@ -17,7 +17,10 @@ from vjepa_pipe.video.errors import ClipError
 
 
 class Windows(Protocol):
-    """What a convention says about clips; its modules hold the two functions."""
+    """What a convention says about clips; its modules hold these functions."""
+
+    def span(self, sampler: ClipSampler, fps: float) -> int:
+        """Frames of the video that a clip takes up."""
 
     def last_starts(self, sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
         """The last start of each clip, counted from the start of its segment."""
@@ -130,6 +133,11 @@ class ClipSampler:
                 f"starts must be {len(last_starts)} numbers, the largest {last_starts} (got {list(starts)})"
             )
         return WINDOWS[self.convention].clips(self, num_frames, fps, starts)
+
+    def too_short(self, num_frames: int, fps: float) -> bool:
+        """Whether a video of this length and rate has fewer frames than a clip takes up, so that clips are padded."""
+        available = num_frames if self.allow_clip_overlap else num_frames // self.num_clips
+        return max(available, 1) < WINDOWS[self.convention].span(self, fps)
 
     def _check_video(self, num_frames: int, fps: float) -> None:
         if num_frames < 1:

@@ -22,10 +22,15 @@ class Segment(NamedTuple):
     length: int
 
 
+def span(sampler: ClipSampler, fps: float) -> int:
+    """Frames from the first to the last of a clip, both included."""
+    return int(_offsets(sampler, fps)[-1]) + 1
+
+
 def last_starts(sampler: ClipSampler, num_frames: int, fps: float) -> list[int]:
     """The last start, counted from the segment's own, from which each clip still fits; 0 where none does."""
-    span = _span(sampler, fps)
-    return [max(0, segment.length - span) for segment in _segments(sampler, num_frames, span)]
+    needed = span(sampler, fps)
+    return [max(0, segment.length - needed) for segment in _segments(sampler, num_frames, needed)]
 
 
 def clips(sampler: ClipSampler, num_frames: int, fps: float, starts: Sequence[int]) -> list[NDArray[np.int64]]:
@@ -34,10 +39,10 @@ def clips(sampler: ClipSampler, num_frames: int, fps: float, starts: Sequence[in
     Raises:
         ClipTooShort: If a clip does not fit its segment and short videos are to be dropped.
     """
-    span = _span(sampler, fps)
+    needed = span(sampler, fps)
     return [
         segment.first + _fitted(sampler, start + _offsets(sampler, fps), segment.length, num_frames)
-        for segment, start in zip(_segments(sampler, num_frames, span), starts, strict=True)
+        for segment, start in zip(_segments(sampler, num_frames, needed), starts, strict=True)
     ]
 
 
@@ -57,11 +62,6 @@ def _offsets(sampler: ClipSampler, fps: float) -> NDArray[np.int64]:
     # A product that rounding leaves just below a whole number is that number.
     moments: NDArray[np.float64] = np.arange(sampler.frames_per_clip, dtype=np.float64) * stride
     return np.floor(moments + 1e-9).astype(np.int64)
-
-
-def _span(sampler: ClipSampler, fps: float) -> int:
-    """Frames from the first to the last of a clip, both included."""
-    return int(_offsets(sampler, fps)[-1]) + 1
 
 
 def _segments(sampler: ClipSampler, num_frames: int, span: int) -> list[Segment]:

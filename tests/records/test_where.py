@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vjepa_pipe import ConfigError
-from vjepa_pipe.sweeps.where import Where
+from vjepa_pipe.records.where import Where
 
 SETTINGS: dict[str, Any] = {
     "seed": 3, "data.target_fps": 4.0, "data.frames_per_clip": 16, "data.clip_mode": "fps", "mask.max_keep": None,

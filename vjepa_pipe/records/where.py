@@ -1,4 +1,4 @@
-"""`sweep.where`: a condition on a point's settings, in a small language of its own.
+"""A condition on the settings of a run, or of a point of a sweep, in a small language of its own.
 
 Dotted settings, numbers, quoted text, `true`, `false`, `null`; `+ - * / // %`; comparisons; `and`, `or`, `not`,
 parentheses. Nothing else is evaluated: no calls, no indexing, no attributes of values.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
@@ -33,61 +33,82 @@ _CONSTANTS = {"true": True, "false": False, "null": None, "True": True, "False":
 
 
 class Where:
-    """A condition, parsed once and asked of every point.
+    """A condition, parsed once and asked of every run.
 
     Args:
         text: The expression.
+        called: What messages call it.
 
     Raises:
         ConfigError: If it is no expression of this language.
+
+    Attributes:
+        names: The settings that it names.
     """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, called: str = "sweep.where") -> None:
+        self._text, self._called = text, called
+        self.names: set[str] = set()
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ConfigError([f"sweep.where is not an expression: {error} (got {text!r})"]) from error
-        _check(self._tree, text)
+            raise ConfigError([f"{called} is not an expression: {error} (got {text!r})"]) from error
+        self._check(self._tree)
 
     def __call__(self, settings: Mapping[str, Any]) -> bool:
         """Whether it holds.
 
         Args:
-            settings: A point's settings by dotted path.
+            settings: A run's settings by dotted path.
 
         Raises:
             ConfigError: If it names a setting that is not there, or its values do not go together.
         """
         try:
             return bool(_value(self._tree, settings))
+        except KeyError as error:
+            raise self._unknown(error.args[0], settings) from error
         except (TypeError, ZeroDivisionError, OverflowError) as error:
-            raise ConfigError([f"sweep.where cannot be evaluated: {error} (got {self._text!r})"]) from error
+            raise ConfigError([f"{self._called} cannot be evaluated: {error} (got {self._text!r})"]) from error
 
+    def check_names(self, known: Iterable[str]) -> None:
+        """Refuse a setting that is not there.
 
-def _check(node: ast.expr, text: str) -> None:
-    match node:
-        case ast.BoolOp(values=parts):
-            pass
-        case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.UAdd(), operand=operand):
-            parts = [operand]
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            parts = [left, right]
-        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISONS for op in ops):
-            parts = [left, *others]
-        case ast.Constant(value=value) if value is None or isinstance(value, (bool, int, float, str)):
-            parts = []
-        case ast.Name() | ast.Attribute() if _dotted(node):
-            parts = []
-        case _:
-            raise ConfigError(
-                [
-                    f"sweep.where may hold settings, numbers, text, arithmetic, comparisons and and/or/not, "
-                    f"but not {ast.unparse(node)!r} (got {text!r})"
-                ]
-            )
-    for part in parts:
-        _check(part, text)
+        Raises:
+            ConfigError: Naming it, and what may have been meant.
+        """
+        known = set(known)
+        for name in sorted(self.names - known):
+            raise self._unknown(name, known)
+
+    def _unknown(self, name: str, known: Iterable[str]) -> ConfigError:
+        hint = did_you_mean(name, known) or f" (text is quoted: '{name}')"
+        return ConfigError([f"{self._called}: {name} is not a setting{hint}"])
+
+    def _check(self, node: ast.expr) -> None:
+        match node:
+            case ast.BoolOp(values=parts):
+                pass
+            case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.UAdd(), operand=operand):
+                parts = [operand]
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+                parts = [left, right]
+            case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISONS for op in ops):
+                parts = [left, *others]
+            case ast.Constant(value=value) if value is None or isinstance(value, (bool, int, float, str)):
+                parts = []
+            case ast.Name() | ast.Attribute() if name := _dotted(node):
+                parts = []
+                self.names |= {name} - _CONSTANTS.keys()
+            case _:
+                raise ConfigError(
+                    [
+                        f"{self._called} may hold settings, numbers, text, arithmetic, comparisons and and/or/not, "
+                        f"but not {ast.unparse(node)!r} (got {self._text!r})"
+                    ]
+                )
+        for part in parts:
+            self._check(part)
 
 
 def _value(node: ast.expr, settings: Mapping[str, Any]) -> Any:
@@ -109,7 +130,8 @@ def _value(node: ast.expr, settings: Mapping[str, Any]) -> Any:
             return all(_COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
         case ast.Constant(value=value):
             return value
-    return _setting(_dotted(node), settings)
+    name = _dotted(node)
+    return settings[name] if name in settings else _CONSTANTS[name]
 
 
 def _numeric(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
@@ -118,14 +140,6 @@ def _numeric(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any
         if not isinstance(value, (bool, int, float)):
             raise TypeError(f"arithmetic needs numbers, not {value!r}")
     return operation(left, right)
-
-
-def _setting(name: str, settings: Mapping[str, Any]) -> Any:
-    if name in settings:
-        return settings[name]
-    if name in _CONSTANTS:
-        return _CONSTANTS[name]
-    raise ConfigError([f"sweep.where: {name} is not a setting{did_you_mean(name, settings)}"])
 
 
 def _dotted(node: ast.expr) -> str:
