@@ -43,7 +43,8 @@ def _unreadable(text: str, error: Exception) -> str:
         return f"{text}: nested too deeply"
     if not separator:
         return f"{text} is not an override: they are KEY=VALUE, such as data.target_fps=4"
-    advice = f": quote a value with special signs, '{key}=\"{value}\"'" if not set("'\"") & set(text) else ""
+    quoted = f'["{value[1:-1]}"]' if value[:1] == "[" and value[-1:] == "]" and "," not in value else f'"{value}"'
+    advice = f": quote a value with special signs, '{key}={quoted}'" if not set("'\"") & set(text) else ""
     return f"{text}: {value} is not a value that Hydra can read{advice}"
 
 

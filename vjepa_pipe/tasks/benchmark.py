@@ -18,11 +18,11 @@ from rich.table import Table
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import BenchmarkTaskConfig
 from vjepa_pipe.datasets import VideoDataset
-from vjepa_pipe.datasets.still import is_image
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch, one_thread
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import generator
+from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.tasks.tune import tune
 

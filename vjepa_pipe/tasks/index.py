@@ -20,7 +20,7 @@ from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, fault, import_parquet, stamp
 from vjepa_pipe.tasks.index_log import Entry, append_entry, read_log
-from vjepa_pipe.tasks.index_parts import IndexParts, own_names
+from vjepa_pipe.tasks.index_parts import IndexParts, listable, own_names
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.video import probe
@@ -39,7 +39,7 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: If two sources have one name.
-        UserError: If a result would be written over the list that it is of.
+        UserError: If a result would be written over the list that it is of, or a path cannot stand in a list.
     """
     task = experiment.task
     assert isinstance(task, IndexTaskConfig)
@@ -70,6 +70,7 @@ def _sources(experiment: ExperimentConfig, folder: Path) -> list[Rows]:
     data = replace(experiment.data, index_dir=None)  # the index that is being made may not be there yet
     sources = plain_videos(DataManager(replace(experiment, data=data), rank=0, world_size=1)).sources
     own_names(sources, annotation_files(data), folder, "task.index_dir")
+    listable(sources)
     return sources
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.datasets import annotation_files
@@ -44,13 +46,16 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: If two sources have one name.
-        UserError: If a result would be written over the list that it is of.
+        UserError: If a result would be written over the list that it is of, or into the folder that it is of.
     """
     task, console = experiment.task, Console(stderr=True)
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
     dataset = plain_videos(DataManager(experiment, rank=0, world_size=1))
-    own_names(dataset.sources, annotation_files(experiment.data), target, "task.target_dir")
+    lists = annotation_files(experiment.data)
+    own_names(dataset.sources, lists, target, "task.target_dir")
+    if within := [source for source in lists if target.is_relative_to(source)]:
+        raise UserError(f"task.target_dir={target} lies in {within[0]}, which would then hold the copies too")
     before = after = bad = files = 0
     pairs: list[tuple[str, str]] = []
     for rows in dataset.sources:
@@ -122,7 +127,8 @@ def _encoder(task: PrepareTaskConfig) -> tuple[str, str, dict[str, str]]:
 def _name(path: str, task: PrepareTaskConfig) -> str:
     """A name that tells the original and the settings, so that other settings make other copies."""
     settings = f"mjpeg{task.qscale}" if task.codec == "mjpeg" else f"g{task.group_length}_crf{task.crf}"
-    return f"{Path(path).stem}_{sha256(path.encode()).hexdigest()[:8]}_{task.short_side}p_{settings}.mp4"
+    stem = "".join(sign if sign.isprintable() else "_" for sign in Path(path).stem)
+    return f"{stem}_{sha256(os.fsencode(path)).hexdigest()[:8]}_{task.short_side}p_{settings}.mp4"
 
 
 def _size(width: int, height: int, short_side: int) -> tuple[int, int]:

@@ -120,7 +120,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
         command = HOW_MADE.format(folder=shlex.quote(str(folder)))
         if isinstance(source, (str, Path)):
             settings = (f"data.data_paths=[{source}]", f"data.source_names=[{rows.name}]")
-            command += f" data=csv {' '.join(map(shlex.quote, settings))}"
+            command += f" data={'folder' if Path(source).is_dir() else 'csv'} {' '.join(map(shlex.quote, settings))}"
         if not file.exists():
             faults.append(f"data.index_dir: {file} does not exist; make it: {command}")
             continue
