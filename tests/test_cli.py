@@ -44,7 +44,30 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     said = capsys.readouterr().out
-    assert all(name in said for name in COMMANDS)
+    assert all(f"\n  {name} " in said and command.help in said for name, command in COMMANDS.items())
+    assert "\ndata: csv, " in said and "\nschema: " not in said
+
+
+@pytest.mark.parametrize(("started_as", "program"), [
+    ("/home/me/.venv/bin/vjepa-pipe", "vjepa-pipe"),
+    ("/lib/python3.11/site-packages/vjepa_pipe/__main__.py", "python -m vjepa_pipe"),
+    ("launch.py", "python launch.py"),
+])  # fmt: skip
+def test_messages_name_the_program_that_was_typed(
+    started_as: str, program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [started_as])
+    said = []
+    assert main(["seed=1,2"]) == main(["sweep.samples=3"]) == 2
+    said.append(capsys.readouterr().err.replace(f"needs -m: {program} -m ...", "", 2))
+    for words in (["--help"], ["show", "--help"]):
+        with pytest.raises(SystemExit, match="0"):
+            main(words)
+        said.append(capsys.readouterr().out.replace(f"{program} ", ""))
+    assert main(["ls", "mask"]) == 0
+    said.append(" ".join(capsys.readouterr().out.split()).replace(f"{program} mask=none", ""))
+    assert not any("launch.py" in text or "vjepa-pipe" in text for text in said[:3]), said
+    assert "launch.py mask=none" not in said[3]
 
 
 def test_a_class_of_the_user_stands_where_it_is_allowed(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.commands.source import FORMS, Source, read_source, split_words
 from vjepa_pipe.report import wide_console
 
@@ -17,7 +17,7 @@ ABSENT = "-"
 
 def main(arguments: list[str]) -> int:
     """Print the settings that differ. The exit status is 0 without a difference and 1 with one, as diff's."""
-    parser = argparse.ArgumentParser("vjepa-pipe diff", description="Compare two experiments setting by setting.")
+    parser = parser_of("diff")
     parser.add_argument("a", help=FORMS)
     parser.add_argument("b", help="likewise")
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups")

@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 
 from vjepa_pipe.config.build import type_at, unknown_setting
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.program import program
 
 
 def parse(texts: Sequence[str], faults: list[str]) -> list[Override]:
@@ -30,7 +31,7 @@ def parse(texts: Sequence[str], faults: list[str]) -> list[Override]:
             faults.append(_unreadable(text, error))
             continue
         if override.is_sweep_override():
-            faults.append(f"{text} gives several values, which needs -m: python launch.py -m ...")
+            faults.append(f"{text} gives several values, which needs -m: {program()} -m ...")
         else:
             parsed.append(override)
     return parsed

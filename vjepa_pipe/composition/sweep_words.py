@@ -8,6 +8,7 @@ from dataclasses import fields
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
+from vjepa_pipe.config.program import program
 from vjepa_pipe.config.sweep import SweepConfig
 
 TEXTS = ("where", "resume")
@@ -32,7 +33,7 @@ def as_hydra_overrides(arguments: Sequence[str]) -> list[str]:
         if name not in known:
             faults.append(f"sweep.{name} is not a setting{did_you_mean(name, known)}")
         elif not {"-m", "--multirun"} & set(arguments):
-            faults.append(f"sweep.{name} needs -m: python launch.py -m ...")
+            faults.append(f"sweep.{name} needs -m: {program()} -m ...")
         rewritten.append(f"hydra.sweeper.{name}={_quoted(value) if name in TEXTS else value}")
     if faults:
         raise ConfigError(faults)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from vjepa_pipe.composition.composer import Composer
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.program import program
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
 from vjepa_pipe.records.plan import PLAN, Point
@@ -162,5 +163,5 @@ def raise_if_unfinished(
     more = [f"  and {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
     raise UserError(
         "\n".join([f"{len(left)} of {len(points)} points are not done{because}:", *left[:MAX_LISTED], *more])
-        + f"\nrun them again: python launch.py -m sweep.resume={sweep_dir}"
+        + f"\nrun them again: {program()} -m sweep.resume={sweep_dir}"
     )
