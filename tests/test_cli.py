@@ -22,7 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("words", "message"), [
     (["--resolve"], "config error: --resolve needs --cfg job"),
     (["--resolve", "seed=1"], "config error: --resolve needs --cfg job"),
-    (["--experimental-rerun", "x.pickle"], "config error: --experimental-rerun is not offered: vjepa-pipe rerun"),
+    (["--experimental-rerun", "x.pickle"], "config error: --experimental-rerun is not offered: python launch.py rerun"),
     (["--allow"], "config error: --allow needs a name"),
     (["shwo"], "config error: shwo is not a command (did you mean show?)"),
     (["chekc", "seed=1"], "config error: chekc is not a command (did you mean check?)"),
@@ -118,3 +118,24 @@ def test_what_hydra_refuses_is_a_clear_message(
     said = capsys.readouterr().err
     assert said.startswith("config error: ") and words in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("text", "fault"), [
+    ("defaults: [{override /data: '${oc.env:NO_SUCH}'}]", "{file}: defaults: ${oc.env:NO_SUCH} stands for nothing"),
+    ("data: {source_names: ['${nope']}", "{file}: data.source_names: ['${nope'] is no interpolation"),
+    ("data:\n  target_fps: ${data.nope}", "x/experiment/mine.yaml:3: data.target_fps: Interpolation key 'data.nope' not found"),
+    ("name: ${oc.env:NO_SUCH}", "x/experiment/mine.yaml:2: name: \"Environment variable 'NO_SUCH' not found\""),
+])  # fmt: skip
+def test_an_interpolation_of_nothing_is_named_with_its_file(
+    text: str, fault: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = here / "x" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"# @package _global_\n{text}\n")
+    assert main(["--config-dir", "x", "experiment=mine"]) == 2
+    assert capsys.readouterr().err.startswith(f"config error: {fault.replace('{file}', str(file))}")
+
+
+def test_an_interpolation_of_nothing_in_hydras_settings_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hydra.run.dir=${nope}/x"]) == 2
+    assert capsys.readouterr().err == "config error: hydra.run.dir: Interpolation key 'nope' not found\n"

@@ -142,7 +142,7 @@ def test_report_of_separate_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_commands_start_without_torch() -> None:
     code = (
         "import sys, importlib; from vjepa_pipe.cli import main; from vjepa_pipe.commands import COMMANDS; "
-        "[importlib.import_module(name.partition(':')[0]) for name in COMMANDS.values()]; "
+        "[importlib.import_module('vjepa_pipe.commands.' + one.place.partition(':')[0]) for one in COMMANDS.values()]; "
         "main(['ls']); main(['show']); main(['diff', 'seed=1', 'seed=2']); "
         "print([m for m in ('torch', 'av', 'decord') if m in sys.modules])"
     )

@@ -64,7 +64,7 @@ class ClipLoader(DataLoader[Any]):
         seed: The experiment's.
         worker_start: Called in each worker.
         quarantine: File that gets a line for each bad row.
-        fingerprints: Gives hashes of what the run is made of; saved in states and compared when they are loaded.
+        fingerprints: Gives what the run is made of; saved in states and compared when they are loaded.
         drop_last: Whether the epoch was cut to whole batches.
         ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
     """
@@ -113,7 +113,7 @@ class ClipLoader(DataLoader[Any]):
         self._seed = seed
         self._worker_start = worker_start
         self._quarantine = QuarantineWriter(quarantine)
-        self._hashes = fingerprints
+        self._made_of = fingerprints
         self._ranks_found = ranks_found
         self._fetch = FetchBatch(dataset, collate)
         self._blame = Blame(dataset, config.max_restarts, self._blamed)
@@ -270,7 +270,7 @@ class ClipLoader(DataLoader[Any]):
 
     @cached_property
     def _fingerprints(self) -> dict[str, str]:
-        return dict(self._hashes())
+        return dict(self._made_of())
 
     def _check_rank(self) -> None:
         """Stop where a process group was made since, whose ranks would all read the same samples."""
