@@ -123,7 +123,7 @@ def test_what_hydra_refuses_is_a_clear_message(
 @pytest.mark.parametrize(("text", "fault"), [
     ("defaults: [{override /data: '${oc.env:NO_SUCH}'}]", "{file}: defaults: ${oc.env:NO_SUCH} stands for nothing"),
     ("data: {source_names: ['${nope']}", "{file}: data.source_names: ['${nope'] is no interpolation"),
-    ("data:\n  target_fps: ${data.nope}", "x/experiment/mine.yaml:3: data.target_fps: Interpolation key 'data.nope' not found"),
+    ("data: {target_fps: '${data.nope}'}", "x/experiment/mine.yaml:2: data.target_fps: Interpolation key 'data.nope'"),
     ("name: ${oc.env:NO_SUCH}", "x/experiment/mine.yaml:2: name: \"Environment variable 'NO_SUCH' not found\""),
 ])  # fmt: skip
 def test_an_interpolation_of_nothing_is_named_with_its_file(

@@ -149,3 +149,9 @@ def test_commands_start_without_torch() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
     assert result.stdout.splitlines()[-1] == "[]", result.stderr
     assert set(COMMANDS) >= {"ls", "show", "diff", "check", "schema", "rerun", "report"}
+
+
+@pytest.mark.parametrize(("b", "said"), [("seed=1", "1 setting differs"), ("seed=1 name=b", "2 settings differ")])
+def test_differences_are_counted(b: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "seed=0", b]) == 1
+    assert said in capsys.readouterr().out

@@ -87,11 +87,11 @@ def _raising_hydras_errors(compose: Callable[..., Any], files: Sequence[Path]) -
         try:
             return compose(*arguments, **more)
         except ConfigCompositionException as error:
-            choice = re.match(r"Error resolving interpolation '(.+?)',", str(error))
-            where = [str(file) for file in files if choice and file.is_file() and choice[1] in yaml_text(file)]
-            if not where:
-                raise
-            raise ConfigError([f"{where[-1]}: defaults: {choice[1]} stands for nothing"]) from error
+            for choice in re.findall(r"^Error resolving interpolation '(.+?)',", str(error)):
+                for file in files:
+                    if file.is_file() and choice in yaml_text(file):
+                        raise ConfigError([f"{file}: defaults: {choice} stands for nothing"]) from error
+            raise
         except (HydraException, OmegaConfBaseException, UserError):
             raise
         except RecursionError as error:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
@@ -134,7 +135,7 @@ class VideoDataset(KeyedDataset):
         for argument, values in (("source_names", names), ("frames_per_clip_by_source", lengths)):
             if len(values) != len(paths):
                 raise ValueError(
-                    f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
+                    f"{argument} must have {counted(len(paths), 'value')}, one for each source (got {len(values)})"
                 )
         self.sources: list[Rows] = [
             path if isinstance(path, Rows) else read_rows(path, name, glob=glob, labels=labels)

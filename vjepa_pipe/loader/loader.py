@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.blame import Blame
@@ -196,8 +196,8 @@ class ClipLoader(DataLoader[Any]):
         else:
             raise StateError(
                 f"the state stands at sample {saved.position} of its epoch (batches of {saved.global_batch_size} on "
-                f"{saved.world_size} ranks), not at the end of a batch of {size} = data.batch_size="
-                f"{self.schedule.batch_size} x {self.schedule.world_size} ranks"
+                f"{counted(saved.world_size, 'rank')}), not at the end of a batch of {size} = data.batch_size="
+                f"{self.schedule.batch_size} x {counted(self.schedule.world_size, 'rank')}"
             )
         self.sampler.go_to(Place(epoch, batch))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.datasets.bad import KNOWN_BAD
 from vjepa_pipe.loader.fetch import Delivery
@@ -65,7 +65,7 @@ class SourceReport:
         opened = self.clips + self._failed
         if opened >= JUDGED_FROM and self._failed > max_failure_rate * opened:
             raise TooManyFailures(
-                f"source {name}: {self._failed} of {opened} rows opened could not be read, more than "
+                f"source {name}: {self._failed} of {counted(opened, 'opened row')} could not be read, more than "
                 f"loader.max_failure_rate={max_failure_rate:g}; for example: "
                 + "; ".join(bad.reason for bad in self.bad[:SHOWN])
             )

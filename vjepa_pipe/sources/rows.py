@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.tables.cache import load_table
 from vjepa_pipe.sources.tables.columns import Table, TextColumn, digest_of, table_from_arrays, text_column
 
@@ -89,7 +90,7 @@ class Rows:
         return i
 
     def __repr__(self) -> str:
-        return f"Rows({self.name!r}, {len(self)} rows)"
+        return f"Rows({self.name!r}, {counted(len(self), 'row')})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = self._table.arrays() if self._entry is None else None

@@ -23,7 +23,7 @@ from vjepa_pipe.composition.snapshot import freeze, plain
 from vjepa_pipe.config.before_run import draws_batches, run_faults
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig
 from vjepa_pipe.config.epoch import epoch_faults
-from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.errors import ConfigError, UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.records import Origin
@@ -83,7 +83,7 @@ def make_plan(
     if faults:
         raise ConfigError(faults)
     if not plan.points:
-        raise ConfigError([f"sweep.where={where} leaves none of the {len(point_overrides)} points"])
+        raise ConfigError([f"sweep.where={where} leaves none of {counted(len(point_overrides), 'point')}"])
     return plan
 
 

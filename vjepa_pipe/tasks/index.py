@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import IndexTaskConfig
 from vjepa_pipe.datasets import annotation_files
@@ -55,7 +56,9 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         reasons = Counter(fault(path, file.error) for path, file in found.items() if file.error)
         hours = sum(file.seconds for file in found.values()) / 3600
         console.print(
-            f"{rows.name}: {len(found)} files, {hours:.2f} hours, {reasons.total()} bad", markup=False, highlight=False
+            f"{rows.name}: {counted(len(found), 'file')}, {hours:.2f} hours, {reasons.total()} bad",
+            markup=False,
+            highlight=False,
         )
         for reason, count in reasons.most_common(5):
             console.print(f"  {count} x {reason}", markup=False, highlight=False, soft_wrap=True)

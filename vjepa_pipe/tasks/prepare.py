@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.datasets import annotation_files
@@ -77,8 +77,8 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     times = np.array([[_seconds(path, draw) for path in pair] for pair in pairs[:COMPARED]])
     speed = float(times[:, 0].sum() / times[:, 1].sum()) if pairs else 1.0
     console.print(
-        f"{files} copies, {bad} bad; {after / max(before, 1):.2f} times the size, read {speed:.1f} times as fast; "
-        f"train with data.data_paths=[{target}/NAME.csv]",
+        f"{counted(files, 'copy', 'copies')}, {bad} bad; {after / max(before, 1):.2f} times the size, "
+        f"read {speed:.1f} times as fast; train with data.data_paths=[{target}/NAME.csv]",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -110,7 +110,7 @@ def encode(paths: tuple[str, str], task: PrepareTaskConfig) -> None:
             container.mux(stream.encode(None))
     with PyavDecoder().open(str(unfinished)) as copy:
         if copy.num_frames != frames:
-            raise VideoError(source, f"its copy has {copy.num_frames} frames instead of {frames}")
+            raise VideoError(source, f"its copy has {counted(copy.num_frames, 'frame')} instead of {frames}")
         for first in range(0, frames, CHUNK):
             copy.read(range(first, min(first + CHUNK, frames)))
     unfinished.rename(target)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.loader import Report
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.records.files import write_json
@@ -66,7 +67,9 @@ class Summary:
     def line(self) -> str:
         """The figures in one line."""
         rate, waited = self.metrics()["clips_per_sec"], f"waited {self.wait_sec:.1f} s"
-        return f"{self.clips} clips in {self.seconds:.1f} s, {rate} clips/s, {waited}, {self.replaced} replaced"
+        return (
+            f"{counted(self.clips, 'clip')} in {self.seconds:.1f} s, {rate} clips/s, {waited}, {self.replaced} replaced"
+        )
 
     def write(self, file: Path) -> None:
         """Write everything as JSON.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.datasets import RobotDataset
 
 
@@ -30,10 +31,11 @@ def robot_clips(dataset: RobotDataset, samples: int, size: int) -> tuple[str | N
             if dataset.robotics.enabled:
                 states, actions = sample["states"], sample["actions"]
                 if states.shape[-2] != kept or actions.shape[-2] != kept - 1:
-                    return f"{where}: {states.shape[-2]} states and {actions.shape[-2]} actions for {kept} rows", ""
+                    found = f"{counted(states.shape[-2], 'state')} and {counted(actions.shape[-2], 'action')}"
+                    return f"{where}: {found} for {counted(kept, 'row')}", ""
                 if not (torch.isfinite(states).all() and torch.isfinite(actions).all()):
                     return f"{where}: states or actions are not finite", ""
             read += 1
         first += len(rows)
     timing = f"temporal_sampling={dataset.robotics.temporal_sampling}, alignment={dataset.robotics.alignment}"
-    return None, f"{read} episodes give clips whose states and actions fit their frames ({timing})"
+    return None, f"{counted(read, 'episode')} read: the states and actions of clips fit their frames ({timing})"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, how_made, import_parquet, open_index, stamp
 from vjepa_pipe.sources.rows import Rows
@@ -131,7 +131,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
         columns, missing = _columns(file, rows)
         if len(missing):
             faults.append(
-                f"data.index_dir: {file} lacks {len(missing)} of the {len(rows)} rows of source {rows.name}, "
+                f"data.index_dir: {file} lacks {len(missing)} of {counted(len(rows), 'row')} of source {rows.name}, "
                 f"such as {rows.path(int(missing[0]))}; make it again: {command}"
             )
             continue
