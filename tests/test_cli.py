@@ -139,3 +139,24 @@ def test_an_interpolation_of_nothing_is_named_with_its_file(
 def test_an_interpolation_of_nothing_in_hydras_settings_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hydra.run.dir=${nope}/x"]) == 2
     assert capsys.readouterr().err == "config error: hydra.run.dir: Interpolation key 'nope' not found\n"
+
+
+@pytest.mark.parametrize(("line", "offered"), [
+    ("data.clip_mode=", ["data.clip_mode=fps", "data.clip_mode=duration", "data.clip_mode=frame_step"]),
+    ("-m sweep.samples=3 data.clip_mode=fps,d", ["data.clip_mode=fps,duration"]),
+    ("decoder=torchcodec decoder.seek_mode=a", ["decoder.seek_mode=approximate"]),
+    ("data_aug.horizontal_flip=", ["data_aug.horizontal_flip=true", "data_aug.horizontal_flip=false"]),
+    ("-m sweep.sa", ["sweep.sampler=", "sweep.samples="]),
+    ("-m sweep.sampler=r", ["sweep.sampler=random"]),
+    ("sche", ["schema"]),
+    ("seed=1 sche", []),
+    ("show data=fo", ["data=folder"]),
+    ("data=nothing data.clip_mode=f", ["data.clip_mode=fps", "data.clip_mode=frame_step"]),
+    ("mask.patch_size=", ["mask.patch_size=16"]),
+])  # fmt: skip
+def test_tab_completion(
+    line: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMP_LINE", f"vjepa-pipe {line}")
+    assert main(["-sc", "query=bash"]) == 0
+    assert capsys.readouterr().out.split() == offered

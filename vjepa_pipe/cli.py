@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe import __version__
 from vjepa_pipe.commands import COMMANDS
+from vjepa_pipe.commands.completion import own_completion
 from vjepa_pipe.commands.help import own_help
 from vjepa_pipe.composition.checked_hydra import checked_hydra
 from vjepa_pipe.composition.composer import own_choices
@@ -123,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.argv[1:] = with_legacy_files(as_hydra_overrides(_options(sys.argv[1:])))
         typed = [text for text in sys.argv[1:] if not text.startswith("-") and ("=" in text or text[:1] == "~")]
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
-        with checked_hydra(), quiet_job_errors(), own_help():
+        with checked_hydra(), quiet_job_errors(), own_help(), own_completion():
             start = hydra.main(config_path=str(conf_dir()), config_name=PRIMARY, **version_base())
             start(_Run(typed, command))()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
