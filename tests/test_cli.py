@@ -22,7 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("words", "message"), [
     (["--resolve"], "config error: --resolve needs --cfg job"),
     (["--resolve", "seed=1"], "config error: --resolve needs --cfg job"),
-    (["--experimental-rerun", "x.pickle"], "config error: --experimental-rerun is not offered: vjepa-pipe rerun"),
+    (["--experimental-rerun", "x.pickle"], "config error: --experimental-rerun is not offered: python launch.py rerun"),
     (["--allow"], "config error: --allow needs a name"),
     (["shwo"], "config error: shwo is not a command (did you mean show?)"),
     (["chekc", "seed=1"], "config error: chekc is not a command (did you mean check?)"),
@@ -44,7 +44,30 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     said = capsys.readouterr().out
-    assert all(name in said for name in COMMANDS)
+    assert all(f"\n  {name} " in said and command.help in said for name, command in COMMANDS.items())
+    assert "\ndata: csv, " in said and "\nschema: " not in said
+
+
+@pytest.mark.parametrize(("started_as", "program"), [
+    ("/home/me/.venv/bin/vjepa-pipe", "vjepa-pipe"),
+    ("/lib/python3.11/site-packages/vjepa_pipe/__main__.py", "python -m vjepa_pipe"),
+    ("launch.py", "python launch.py"),
+])  # fmt: skip
+def test_messages_name_the_program_that_was_typed(
+    started_as: str, program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [started_as])
+    said = []
+    assert main(["seed=1,2"]) == main(["sweep.samples=3"]) == 2
+    said.append(capsys.readouterr().err.replace(f"needs -m: {program} -m ...", "", 2))
+    for words in (["--help"], ["show", "--help"]):
+        with pytest.raises(SystemExit, match="0"):
+            main(words)
+        said.append(capsys.readouterr().out.replace(f"{program} ", ""))
+    assert main(["ls", "mask"]) == 0
+    said.append(" ".join(capsys.readouterr().out.split()).replace(f"{program} mask=none", ""))
+    assert not any("launch.py" in text or "vjepa-pipe" in text for text in said[:3]), said
+    assert "launch.py mask=none" not in said[3]
 
 
 def test_a_class_of_the_user_stands_where_it_is_allowed(
@@ -95,3 +118,45 @@ def test_what_hydra_refuses_is_a_clear_message(
     said = capsys.readouterr().err
     assert said.startswith("config error: ") and words in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("text", "fault"), [
+    ("defaults: [{override /data: '${oc.env:NO_SUCH}'}]", "{file}: defaults: ${oc.env:NO_SUCH} stands for nothing"),
+    ("data: {source_names: ['${nope']}", "{file}: data.source_names: ['${nope'] is no interpolation"),
+    ("data: {target_fps: '${data.nope}'}", "x/experiment/mine.yaml:2: data.target_fps: Interpolation key 'data.nope'"),
+    ("name: ${oc.env:NO_SUCH}", "x/experiment/mine.yaml:2: name: \"Environment variable 'NO_SUCH' not found\""),
+])  # fmt: skip
+def test_an_interpolation_of_nothing_is_named_with_its_file(
+    text: str, fault: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = here / "x" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"# @package _global_\n{text}\n")
+    assert main(["--config-dir", "x", "experiment=mine"]) == 2
+    assert capsys.readouterr().err.startswith(f"config error: {fault.replace('{file}', str(file))}")
+
+
+def test_an_interpolation_of_nothing_in_hydras_settings_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hydra.run.dir=${nope}/x"]) == 2
+    assert capsys.readouterr().err == "config error: hydra.run.dir: Interpolation key 'nope' not found\n"
+
+
+@pytest.mark.parametrize(("line", "offered"), [
+    ("data.clip_mode=", ["data.clip_mode=fps", "data.clip_mode=duration", "data.clip_mode=frame_step"]),
+    ("-m sweep.samples=3 data.clip_mode=fps,d", ["data.clip_mode=fps,duration"]),
+    ("decoder=torchcodec decoder.seek_mode=a", ["decoder.seek_mode=approximate"]),
+    ("data_aug.horizontal_flip=", ["data_aug.horizontal_flip=true", "data_aug.horizontal_flip=false"]),
+    ("-m sweep.sa", ["sweep.sampler=", "sweep.samples="]),
+    ("-m sweep.sampler=r", ["sweep.sampler=random"]),
+    ("sche", ["schema"]),
+    ("seed=1 sche", []),
+    ("show data=fo", ["data=folder"]),
+    ("data=nothing data.clip_mode=f", ["data.clip_mode=fps", "data.clip_mode=frame_step"]),
+    ("mask.patch_size=", ["mask.patch_size=16"]),
+])  # fmt: skip
+def test_tab_completion(
+    line: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMP_LINE", f"vjepa-pipe {line}")
+    assert main(["-sc", "query=bash"]) == 0
+    assert capsys.readouterr().out.split() == offered

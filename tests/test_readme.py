@@ -1,4 +1,4 @@
-"""What README says works: every command of it runs."""
+"""What README and docs/folders.md say works: every command of them runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
-LINES = [line for line in README.splitlines() if re.match(r" {4}(python launch\.py|vjepa-pipe) ", line + " ")]
+FOLDERS = (ROOT / "docs" / "folders.md").read_text()
+LINES = [
+    line for line in (README + FOLDERS).splitlines() if re.match(r" {4}(python launch\.py|vjepa-pipe) ", line + " ")
+]
 COMMANDS = [line.split("  # ")[0].strip() for line in LINES if "check --all" not in line]  # its own test is slow enough
 SMALL = [
     "task.max_batches=1",
@@ -43,6 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path, cache: Pa
     for name in ("a.csv", "b.csv"):
         (folder / name).write_text(text)
     write_file(folder, "vjepa", "pretrain", data__datasets=["a.csv", "b.csv"])
+    for name in ("my_videos", "more"):
+        (folder / name).mkdir()
+        (folder / name / "train").symlink_to(videos_csv.parent)
     (folder / "droid").symlink_to(write_synthetic_droid(cache, 4))
     (folder / "my_dataset").symlink_to(write_synthetic_lerobot(cache, 4))
     shutil.copy(ROOT / "examples" / "my_dataset.py", folder)

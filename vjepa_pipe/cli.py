@@ -24,6 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe import __version__
 from vjepa_pipe.commands import COMMANDS
+from vjepa_pipe.commands.completion import own_completion
+from vjepa_pipe.commands.help import own_help
 from vjepa_pipe.composition.checked_hydra import checked_hydra
 from vjepa_pipe.composition.composer import own_choices
 from vjepa_pipe.composition.hydra_errors import plain_text, quiet_job_errors
@@ -39,6 +41,7 @@ from vjepa_pipe.composition.sweep_words import as_hydra_overrides
 from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.program import program
 from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.experiments import compose, with_legacy_files
@@ -121,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.argv[1:] = with_legacy_files(as_hydra_overrides(_options(sys.argv[1:])))
         typed = [text for text in sys.argv[1:] if not text.startswith("-") and ("=" in text or text[:1] == "~")]
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
-        with checked_hydra(), quiet_job_errors():
+        with checked_hydra(), quiet_job_errors(), own_help(), own_completion():
             start = hydra.main(config_path=str(conf_dir()), config_name=PRIMARY, **version_base())
             start(_Run(typed, command))()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
@@ -166,7 +169,7 @@ def _options(arguments: Sequence[str]) -> list[str]:
     """The arguments for Hydra, without our own `--allow NAME`, which is done; what Hydra would fail at is refused."""
     rest = _without(arguments, "--allow", allow_targets, "mypackage.datasets.*")
     if any(word.partition("=")[0] == "--experimental-rerun" for word in rest):
-        raise ConfigError(["--experimental-rerun is not offered: vjepa-pipe rerun RUN_DIR repeats a run"])
+        raise ConfigError([f"--experimental-rerun is not offered: {program()} rerun RUN_DIR repeats a run"])
     modes = [word for word in rest if word.partition("=")[0] in _MODES]
     if len(modes) > 1:
         raise ConfigError([f"{' and '.join(modes)} cannot be given together: one runs, sweeps or prints"])
@@ -176,8 +179,8 @@ def _options(arguments: Sequence[str]) -> list[str]:
 
 
 def _command(name: str) -> Callable[[list[str]], int]:
-    module, _, function = COMMANDS[name].partition(":")
-    found: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+    module, _, function = COMMANDS[name].place.partition(":")
+    found: Callable[[list[str]], int] = getattr(importlib.import_module(f"vjepa_pipe.commands.{module}"), function)
     return found
 
 

@@ -142,10 +142,16 @@ def test_report_of_separate_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_commands_start_without_torch() -> None:
     code = (
         "import sys, importlib; from vjepa_pipe.cli import main; from vjepa_pipe.commands import COMMANDS; "
-        "[importlib.import_module(name.partition(':')[0]) for name in COMMANDS.values()]; "
+        "[importlib.import_module('vjepa_pipe.commands.' + one.place.partition(':')[0]) for one in COMMANDS.values()]; "
         "main(['ls']); main(['show']); main(['diff', 'seed=1', 'seed=2']); "
         "print([m for m in ('torch', 'av', 'decord') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
     assert result.stdout.splitlines()[-1] == "[]", result.stderr
     assert set(COMMANDS) >= {"ls", "show", "diff", "check", "schema", "rerun", "report"}
+
+
+@pytest.mark.parametrize(("b", "said"), [("seed=1", "1 setting differs"), ("seed=1 name=b", "2 settings differ")])
+def test_differences_are_counted(b: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "seed=0", b]) == 1
+    assert said in capsys.readouterr().out

@@ -20,7 +20,7 @@ from vjepa_pipe.config import AugConfig, DataConfig, ExperimentConfig, check, ta
 from vjepa_pipe.config.folders import conf_dir
 
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
-NEEDED = {"data=csv": ["data.data_paths=[a.csv]"]}
+NEEDED = {f"data={option}": ["data.data_paths=[a]"] for option in ("csv", "folder")}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_droid"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]

@@ -24,9 +24,9 @@ TUBE = ["mask=tube", "mask.tubelet_size=3", "data.frames_per_clip=15"]
     (["data.frames_per_clip=15"], "data.frames_per_clip must be a multiple of mask.tubelet_size=2 (got 15)"),
     ([*TUBE, "data.frames_per_clip=17"], "data.frames_per_clip must be a multiple of mask.tubelet_size=3 (got 17)"),
     (["data.frames_per_clip_by_source=[9]"], "data.frames_per_clip must be a multiple of mask.tubelet_size=2 (got 9)"),
-    (["data.batch_size=33"], "data.batch_size=33 on 1 ranks is 33 clips, more than an epoch of 32"),
-    (["data.batch_size=9", "loader.samples_per_epoch=8"], "more than an epoch of 8: lower it"),
-    (["data=synthetic_robot", "data_aug=robotics", "data.batch_size=9"], "more than an epoch of 8: lower it"),
+    (["data.batch_size=33"], "data.batch_size=33 is more than an epoch of 32 clips: set data.b"),
+    (["data.batch_size=9", "loader.samples_per_epoch=8"], "more than an epoch of 8 clips: set data.b"),
+    (["data=synthetic_robot", "data_aug=robotics", "data.batch_size=9"], "more than an epoch of 8 clips: set data.b"),
 ])  # fmt: skip
 def test_refused_before_anything_runs(overrides: list[str], message: str) -> None:
     try:

@@ -143,7 +143,7 @@ def test_size_and_duration_limits(videos_csv: Path) -> None:
 
 
 def test_arguments_are_checked(videos_csv: Path) -> None:
-    with pytest.raises(ValueError, match="source_names must have one value for each of the 1 data_paths"):
+    with pytest.raises(ValueError, match=r"source_names must have 1 value, one for each source \(got"):
         VideoDataset(videos_csv, source_names=["a", "b"])
     with pytest.raises(ValueError, match="clip_mode"):
         VideoDataset(videos_csv, clip_mode="duratoin")

@@ -112,7 +112,7 @@ def test_mask_collator_serves_another_dataset() -> None:
         ({"data": "ImageNet"}, "data='ImageNet' is not offered"),
         ({"frame_sample_rate": 4}, "one of fps, duration and frame_sample_rate"),
         ({"fps": None}, "one of fps, duration and frame_sample_rate"),
-        ({"datasets_weights": [1.0]}, "datasets_weights must have one value for each of 2"),
+        ({"datasets_weights": [1.0]}, "datasets_weights must have 2 values, one for each file"),
         ({"deterministic": False}, "deterministic=False is not offered"),
         ({"shared_transform": print}, "shared_transform"),
         ({"batch_size": 64}, "more than all 16 samples"),

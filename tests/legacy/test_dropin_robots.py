@@ -107,5 +107,5 @@ def test_no_camera_is_an_error_not_a_hang(trajectories: Path, views: Any) -> Non
 
 
 def test_more_than_there_is(trajectories: Path) -> None:
-    with pytest.raises(ConfigError, match="batch_size=8 on 1 ranks is more than all 4 samples"):
+    with pytest.raises(ConfigError, match="batch_size=8 on 1 rank is more than all 4 samples"):
         robots(trajectories, batch_size=8)

@@ -107,7 +107,7 @@ def test_dead_keys_typos_and_warnings(tmp_path: Path) -> None:
     assert "num_workers" in done.warnings[0]
     done = translate(read_legacy(write_file(tmp_path, "vjepa", meta__eval_freq=100, optimization__warmup=40)))
     assert next(row for row in done.rows if row.key == "meta.eval_freq").status == "dead"
-    assert "warmup=40 epochs is longer" in done.warnings[0]
+    assert "warmup=40 (epochs) is longer" in done.warnings[0]
     done = translate(
         read_legacy(write_file(tmp_path, "vjepa", optimization__is_anneal=True, optimization__anneal_ckpt="/x/e0.pt"))
     )
@@ -139,8 +139,12 @@ def test_unknown_key_is_an_error_unless_asked(tmp_path: Path) -> None:
     [
         ("vjepa", {"app": "llama"}, r"vjepa.yaml:1: app=llama is not known: it can be vjepa, vjepa_2_1, vjepa_droid"),
         ("vjepa", {"data__crop_size": [256, 512]}, r"vjepa.yaml:\d+: data.crop_size: .*\[256, 512\]"),
-        ("vjepa", {"data__datasets_weights": [1]}, r"vjepa.yaml:\d+: data.datasets_weights must have one value .* 2"),
-        ("vjepa", {"data__dataset_fpcs": [4, 4, 4]}, r"data.dataset_fpcs must have one value for each of the 2"),
+        (
+            "vjepa",
+            {"data__datasets_weights": [1]},
+            r"vjepa.yaml:\d+: data.datasets_weights must have 2 values, one for each dataset",
+        ),
+        ("vjepa", {"data__dataset_fpcs": [4, 4, 4]}, r"data.dataset_fpcs must have 2 values"),
         ("vjepa", {"data__sampling_rate": 4}, r"data.sampling_rate is not a key .*V-JEPA 1"),
         ("vjepa", {"data__fps": 0}, r"vjepa.yaml:\d+: data.fps: data.target_fps must be > 0"),
         ("vjepa", {"data__fps": None}, r"vjepa.yaml:\d+: data.fps: "),

@@ -100,7 +100,7 @@ def test_a_source_that_is_too_bad_stops_the_run(videos_csv: Path, tmp_path: Path
     with pytest.raises(TooManyFailures) as error:
         for _ in range(20):
             list(loader)
-    assert "of 200 rows opened could not be read, more than loader.max_failure_rate=0.05; for example: " in str(
+    assert "of 200 opened rows could not be read, more than loader.max_failure_rate=0.05; for example: " in str(
         error.value
     )
     assert "bad2.mp4: not a video" in str(error.value)

@@ -13,6 +13,7 @@ from torchcodec_extra import needs_torchcodec
 from vjepa_pipe import DataManager, compose
 from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.config import RobotDataConfig
+from vjepa_pipe.config.data import FolderDataConfig
 from vjepa_pipe.config.targets import locate
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
@@ -40,6 +41,8 @@ def test_option_builds(cache: Path, videos_csv: Path, experiment: list[str], cho
     if isinstance(composed.data, RobotDataConfig):  # four episodes, twice
         write = write_synthetic_droid if composed.data.layout == "droid" else write_synthetic_lerobot
         paths = [str(write(cache, 4)), str(write(cache, 4))]
+    if isinstance(composed.data, FolderDataConfig):
+        paths = [str(videos_csv.parent)]
     composed.data.data_paths = paths
     assert callable(locate(composed.task._target_, "task._target_"))
     manager = DataManager(composed)

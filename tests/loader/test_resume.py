@@ -104,14 +104,15 @@ def test_other_batch_size_only_at_the_end_of_a_whole_batch(rows: Path, tmp_path:
     assert next(iter(larger))["key"][0].position == 6
 
 
+DECODERS = [f'"vjepa_pipe.video.{name}Decoder"' for name in ("Pyav", "Decord")]
 CHANGES = [
     (["seed=1"], "seed (0 saved, 1 here)"),
     (["loader.samples_per_epoch=20"], "epoch_size (24 saved, 20 here)"),
-    (["data_aug.crop_scale=[0.5,1.0]"], "settings of data_aug"),
-    (["mask.masks.short.num_blocks=4"], "settings of mask"),
-    (["data.target_fps=5"], "settings of data"),
-    (["decoder=decord"], "settings of decoder"),
-    (["loader.on_bad_sample=skip"], "settings of loader"),
+    (["data_aug.crop_scale=[0.5,1.0]"], "data_aug.crop_scale ([0.3, 1.0] saved, [0.5, 1.0] here)"),
+    (["mask.masks.short.num_blocks=4"], "mask.masks.short.num_blocks (8 saved, 4 here)"),
+    (["data.target_fps=5"], "data.target_fps (10 saved, 5 here)"),
+    (["decoder=decord"], f"decoder._target_ ({DECODERS[0]} saved, {DECODERS[1]} here)"),
+    (["loader.on_bad_sample=skip"], 'loader.on_bad_sample ("replace" saved, "skip" here)'),
 ]
 
 
@@ -131,7 +132,10 @@ def test_other_rows_and_weights_are_refused_or_continued(videos_csv: Path, rows:
     state = loader.state_dict()
     (tmp_path / "b.csv").write_text(rows.read_text().replace(" 3\n", " 4\n"))
     for changed, named in (
-        (tiny([videos_csv, rows], *two, "data.data_weights=[1,2]"), "data.data_weights"),
+        (
+            tiny([videos_csv, rows], *two, "data.data_weights=[1,2]"),
+            r"data.data_weights \(\[1.0, 1.0\] saved, \[1.0, 2.0\] here\)",
+        ),
         (tiny([videos_csv, tmp_path / "b.csv"], *two, "data.data_weights=[1,1]"), "source b"),
     ):
         with pytest.raises(StateError, match=f"these differ: {named};"):

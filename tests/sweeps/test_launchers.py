@@ -27,7 +27,7 @@ def test_other_launchers_run_from_the_plan(tmp_path: Path, toy: dict[str, str], 
         # Its local controller may open its log before a folder named after the job is there.
         arguments.append("hydra.launcher.submitit_folder=sweep/.submitit")
     result = launch(*arguments, cwd=tmp_path, env=toy)
-    assert result.returncode == 1 and "1 of 3 points are not done" in result.stderr, result.stderr
+    assert result.returncode == 1 and "1 of 3 points is not done" in result.stderr, result.stderr
     assert list(states(tmp_path / "sweep").values()) == ["done", "done", "failed"]
 
 

@@ -57,7 +57,7 @@ def test_a_failing_point_leaves_its_traceback_and_the_others_run(
     (failed,) = Path("sweep").glob("001_*")
     status = read(failed / "status.json")
     assert status["error"] == "ValueError: thirteen is unlucky" and "toy_task.py" in status["traceback"]
-    assert "1 of 3 points are not done" in (err := capsys.readouterr().err) and "sweep.resume=sweep" in err
+    assert "1 of 3 points is not done" in (err := capsys.readouterr().err) and "sweep.resume=sweep" in err
     monkeypatch.setenv("TOY_MENDED", "1")
     assert main(["-m", "sweep.resume=sweep"]) == 0
     assert set(states(Path("sweep")).values()) == {"done"}
@@ -101,7 +101,7 @@ def test_dry_run_prints_only_what_varies(here: Path, capsys: pytest.CaptureFixtu
 
 def test_where_that_leaves_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("seed=1,2", "sweep.where=seed > 5") == 2
-    assert "leaves none of the 2 points" in capsys.readouterr().err
+    assert "leaves none of 2 points" in capsys.readouterr().err
 
 
 def test_options_show_by_name_where_they_vary(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,7 @@ def test_commands_a_person_types(tmp_path: Path) -> None:
     small = SMALL[:-1]
     result = launch("task=validate", "robotics=droid", *small, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "states and actions fit their frames (temporal_sampling=physical, alignment=rows)" in result.stderr
+    assert "states and actions of clips fit their frames (temporal_sampling=physical, alignment=rows)" in result.stderr
     result = launch("experiment=vjepa2_ac_droid", cwd=tmp_path)
     assert result.returncode == 2
     assert "DROID_TRAJECTORIES is not set" in result.stderr and "holds trajectory folders" in result.stderr

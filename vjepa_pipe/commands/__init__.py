@@ -4,16 +4,41 @@ A command is a function of its arguments that returns the exit status. Errors a 
 raised as `UserError` and printed by the command line.
 """
 
+from __future__ import annotations
+
+import argparse
+from typing import NamedTuple
+
+from vjepa_pipe.config.program import program
+
+
+class Command(NamedTuple):
+    """A subcommand.
+
+    Attributes:
+        place: `module:function`, in this package.
+        help: What it does.
+    """
+
+    place: str
+    help: str
+
+
 COMMANDS = {
-    "ls": "vjepa_pipe.commands.ls:main",
-    "show": "vjepa_pipe.commands.show:main",
-    "diff": "vjepa_pipe.commands.diff:main",
-    "check": "vjepa_pipe.commands.check:main",
-    "schema": "vjepa_pipe.commands.schema:main",
-    "rerun": "vjepa_pipe.commands.rerun:main",
-    "report": "vjepa_pipe.commands.report:main",
-    "info": "vjepa_pipe.commands.info:main",
-    "legacy": "vjepa_pipe.commands.legacy:audit",
-    "export": "vjepa_pipe.commands.legacy:export",
+    "ls": Command("ls:main", "List config groups, options and experiments, and when to use each."),
+    "show": Command("show:main", "Print a resolved experiment, and where each setting came from."),
+    "diff": Command("diff:main", "Compare two experiments setting by setting."),
+    "check": Command("check:main", "Check types, bounds, rules, targets and files; name every fault."),
+    "schema": Command("schema:main", "Write JSON Schemas of the config groups, by which an editor underlines faults."),
+    "rerun": Command("rerun:main", "Repeat a run from its record, whatever conf/ says by now."),
+    "report": Command("report:main", "Compare runs and sweeps by their results."),
+    "info": Command("info:main", "Say what the videos of an index are like."),
+    "legacy": Command("legacy:audit", "Say what becomes of a published V-JEPA YAML file."),
+    "export": Command("legacy:export", "Print an experiment as published V-JEPA YAML."),
 }
-"""Name on the command line to `module:function`."""
+"""By name on the command line."""
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """A parser for the arguments of a command."""
+    return argparse.ArgumentParser(f"{program()} {name}", description=COMMANDS[name].help)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.commands.source import read_experiment
 from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.config.before_run import run_faults
@@ -19,9 +19,7 @@ from vjepa_pipe.config.instantiate import signature_faults
 
 def main(arguments: list[str]) -> int:
     """Check one experiment, or all options and experiments. The exit status is 2 if anything is wrong."""
-    parser = argparse.ArgumentParser(
-        "vjepa-pipe check", description="Check types, bounds, rules, targets and files; name every fault."
-    )
+    parser = parser_of("check")
     parser.add_argument(
         "experiment", nargs="*", help="overrides, an experiment's name, or a file; nothing: the default"
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.commands.source import FORMS, Source, read_source, split_words
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.report import wide_console
 
 ABSENT = "-"
@@ -17,7 +18,7 @@ ABSENT = "-"
 
 def main(arguments: list[str]) -> int:
     """Print the settings that differ. The exit status is 0 without a difference and 1 with one, as diff's."""
-    parser = argparse.ArgumentParser("vjepa-pipe diff", description="Compare two experiments setting by setting.")
+    parser = parser_of("diff")
     parser.add_argument("a", help=FORMS)
     parser.add_argument("b", help="likewise")
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups")
@@ -41,7 +42,9 @@ def differences(a: Source, b: Source) -> list[str]:
 
 def print_differences(console: Console, a: Source, b: Source, keys: list[str]) -> None:
     """A table: each setting, both values, where they come from."""
-    table = Table(caption=f"{len(keys)} settings differ", caption_justify="left")
+    table = Table(
+        caption=f"{counted(len(keys), 'setting')} {'differs' if len(keys) == 1 else 'differ'}", caption_justify="left"
+    )
     for title in ("setting", a.name, "from", b.name, "from"):
         table.add_column(escape(title), overflow="fold")
     left, right = a.settings(), b.settings()

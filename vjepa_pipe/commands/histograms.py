@@ -42,7 +42,7 @@ def draw_index(sources: Sequence[IndexFacts]) -> Image.Image:
     for number, (source, row) in enumerate(panels):
         top = MARGIN + number * block
         pen.text((MARGIN, top), source.name, INK, _font(19))
-        about = f"{source.files:,} files, {source.bad:,} bad, {source.hours:,.2f} hours"
+        about = f"{source.files:,} file{'s' * (source.files != 1)}, {source.bad:,} bad, {source.hours:,.2f} hours"
         pen.text((MARGIN + pen.textlength(source.name, _font(19)) + 16, top + 5), about, SOFT_INK, _font(14))
         for column, (title, bars) in enumerate(row):
             _draw_panel(pen, MARGIN + column * (PANEL[0] + GAP), top + HEADING, title, bars)

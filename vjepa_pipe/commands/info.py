@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.files.whole_file import replacing
 
@@ -25,7 +25,7 @@ PICTURE = "info.png"
 
 def main(arguments: list[str]) -> int:
     """Print a table for each source; with `--picture` also draw how lengths, rates, sizes and key frames spread."""
-    parser = argparse.ArgumentParser("vjepa-pipe info", description="Say what the videos of an index are like.")
+    parser = parser_of("info")
     parser.add_argument("index", type=Path, help="the folder of task=index, or one NAME.parquet in it")
     parser.add_argument(
         "--picture",

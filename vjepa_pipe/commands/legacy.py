@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.experiments import compose
 from vjepa_pipe.files.whole_file import make_folder, write_whole
@@ -25,7 +25,7 @@ def audit(arguments: Sequence[str]) -> int:
         ConfigError: If the file cannot be translated.
         UserError: If the experiment file cannot be written.
     """
-    parser = argparse.ArgumentParser("vjepa-pipe legacy", description="What becomes of a published V-JEPA YAML file.")
+    parser = parser_of("legacy")
     parser.add_argument("file", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--write", type=Path, metavar="NAME.yaml", help="write it as an experiment file")
@@ -55,7 +55,7 @@ def export(arguments: Sequence[str]) -> int:
     """
     from vjepa_pipe.legacy.export import TARGETS, export_text
 
-    parser = argparse.ArgumentParser("vjepa-pipe export", description="An experiment as published V-JEPA YAML.")
+    parser = parser_of("export")
     parser.add_argument("--to", choices=TARGETS, default="vjepa2", help="whose YAML")
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups")
     parser.add_argument("overrides", nargs="*", help="such as experiment=NAME data.batch_size=8")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.report import Filters, report_runs
 
 
 def main(arguments: list[str]) -> int:
     """Print a table and write `results.csv` and `report.html`."""
-    parser = argparse.ArgumentParser("vjepa-pipe report", description="Compare runs and sweeps by their results.")
+    parser = parser_of("report")
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a run, a sweep, or a folder of several")
     parser.add_argument("--name", metavar="PATTERN", help="only experiments or run folders of this name: 'ablation_*'")
     parser.add_argument("--task", help="only runs of this task: stream, external, ...")

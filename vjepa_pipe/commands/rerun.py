@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.commands.diff import differences, print_differences
 from vjepa_pipe.commands.source import Source, read_source
 from vjepa_pipe.composition.compose import with_search_path
@@ -26,9 +26,7 @@ from vjepa_pipe.report import wide_console
 
 def main(arguments: list[str]) -> int:
     """Say what differs from the time of the run, then run its experiment in a folder of its own."""
-    parser = argparse.ArgumentParser(
-        "vjepa-pipe rerun", description="Repeat a run from its record, whatever conf/ says by now."
-    )
+    parser = parser_of("rerun")
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="the folder of a run, or of a point of a sweep")
     parser.add_argument("overrides", nargs="*", help="settings to change, such as data.num_workers=0")
     parser.add_argument("--dry-run", action="store_true", help="only say what differs")

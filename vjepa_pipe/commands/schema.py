@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.commands.json_schema import editor_setting, group_schemas
 from vjepa_pipe.commands.reference_docs import reference_text
 from vjepa_pipe.files.whole_file import make_folder, write_whole
@@ -18,9 +18,7 @@ def main(arguments: list[str]) -> int:
     Raises:
         UserError: If a file cannot be written.
     """
-    parser = argparse.ArgumentParser(
-        "vjepa-pipe schema", description="JSON Schema of each config group, by which an editor underlines faults."
-    )
+    parser = parser_of("schema")
     kinds = parser.add_mutually_exclusive_group(required=True)
     kinds.add_argument("--write", type=Path, metavar="FOLDER", help="write the schemas, and print the editor setting")
     kinds.add_argument("--docs", type=Path, metavar="FILE", help="write the reference of every setting as Markdown")

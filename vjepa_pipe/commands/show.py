@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,13 +11,14 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
+from vjepa_pipe.commands import parser_of
 from vjepa_pipe.commands.source import FORMS, read_source
 from vjepa_pipe.composition.snapshot import plain
 
 
 def main(arguments: list[str]) -> int:
     """Print a resolved experiment as YAML."""
-    parser = argparse.ArgumentParser("vjepa-pipe show", description="Print a resolved experiment.")
+    parser = parser_of("show")
     parser.add_argument("experiment", nargs="*", help=f"overrides, or {FORMS}; nothing: the default experiment")
     parser.add_argument("--provenance", action="store_true", help="add where each setting came from")
     parser.add_argument("--json", action="store_true", help="print JSON: settings, and with --provenance their sources")

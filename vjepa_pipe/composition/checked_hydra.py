@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,14 @@ from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 
 from vjepa_pipe.composition.hydra_node import hydra_faults
+from vjepa_pipe.config.build import shown
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.folders import conf_dir
-from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, yaml_text
+from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, read_yaml, yaml_text
 
 
 @contextmanager
@@ -33,7 +36,8 @@ def checked_hydra() -> Iterator[None]:
     loader_class: Any = ConfigLoaderImpl
     load, defaults = loader_class.load_configuration, loader_class.compute_defaults_list
 
-    composing = _raising_hydras_errors(load)
+    files: list[Path] = []
+    composing = _raising_hydras_errors(load, files)
 
     def load_checked(
         loader: ConfigLoaderImpl, config_name: str | None, overrides: list[str], *rest: Any, **more: Any
@@ -52,14 +56,17 @@ def checked_hydra() -> Iterator[None]:
         file = Path(source.path) / source._normalize_file_name(config_path)
         if file.exists() and not file.is_relative_to(conf_dir()):
             yaml_text(file, MAX_COMPOSED_VALUES)
+        files.append(file)
         try:
             result: ConfigResult = read(source, config_path)
+        except GrammarParseError as error:
+            raise ConfigError(list(_bad_interpolations(file))) from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
         return result
 
     loader_class.load_configuration, file_class.load_config = load_checked, read_checked
-    loader_class.compute_defaults_list = _raising_hydras_errors(defaults)
+    loader_class.compute_defaults_list = _raising_hydras_errors(defaults, files)
     try:
         yield
     finally:
@@ -67,13 +74,24 @@ def checked_hydra() -> Iterator[None]:
         loader_class.compute_defaults_list = defaults
 
 
-def _raising_hydras_errors(compose: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of Hydra's that composes; what its parsers do not see coming is a config error too."""
+def _raising_hydras_errors(compose: Callable[..., Any], files: Sequence[Path]) -> Callable[..., Any]:
+    """A function of Hydra's that composes; what its parsers do not see coming is a config error too.
+
+    Args:
+        compose: The function.
+        files: Those that have been read so far.
+    """
 
     @functools.wraps(compose)
     def composing(*arguments: Any, **more: Any) -> Any:
         try:
             return compose(*arguments, **more)
+        except ConfigCompositionException as error:
+            for choice in re.findall(r"^Error resolving interpolation '(.+?)',", str(error)):
+                for file in files:
+                    if file.is_file() and choice in yaml_text(file):
+                        raise ConfigError([f"{file}: defaults: {choice} stands for nothing"]) from error
+            raise
         except (HydraException, OmegaConfBaseException, UserError):
             raise
         except RecursionError as error:
@@ -82,6 +100,15 @@ def _raising_hydras_errors(compose: Callable[..., Any]) -> Callable[..., Any]:
             raise ConfigCompositionException(str(error) or type(error).__name__) from error
 
     return composing
+
+
+def _bad_interpolations(file: Path) -> Iterator[str]:
+    """A line for each value of a file that OmegaConf cannot parse."""
+    for path, value in leaves(read_yaml(file)):
+        try:
+            OmegaConf.create({"value": value})
+        except GrammarParseError:
+            yield f"{file}: {path}: {shown(value)} is no interpolation that OmegaConf can read"
 
 
 def _refuse_search_path(loader: ConfigLoaderImpl, config_name: str | None, typed: Sequence[str]) -> None:

@@ -30,6 +30,7 @@ from vjepa_pipe.composition.read import node_types, read_values, values_of
 from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.composition.store import not_of_group
 from vjepa_pipe.composition.untyped import schemas_in, untyped_schemas
+from vjepa_pipe.config.build import is_wanting
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.tree import leaves
@@ -72,7 +73,7 @@ class Composed:
             ConfigError: Naming every fault, with file and line where one of a file's values is at fault.
         """
         if self.faults:
-            written = self._written() if self._value_faults else {}
+            written = {} if all(map(is_wanting, self._value_faults)) else self._written()
             raise ConfigError([*self._override_faults, *(located(fault, written) for fault in self._value_faults)])
         return self
 

@@ -25,13 +25,15 @@ def plain_text(error: Exception) -> str:
     words = " ".join(kept)
     for pattern, plainly in _IN_PLAIN_WORDS.items():
         words = re.sub(pattern, plainly, words)
-    return words or type(error).__name__
+    key = getattr(error, "full_key", None)
+    return f"{key}: {words}" if key and key not in words else words or type(error).__name__
 
 
 _IN_PLAIN_WORDS = {
     r"^Multiple values for ([\w/]+)\. To override.*": r"\1 is chosen already: leave out the + before \1=",
     r"^Error parsing override '([^'=]*)'.*": r"\1 is not an override: they are KEY=VALUE, such as data.target_fps=4",
     r" Config search path: .*": "",
+    r"^\w+ raised while resolving interpolation: ": "",
 }
 
 

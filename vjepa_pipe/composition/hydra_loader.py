@@ -15,6 +15,9 @@ from vjepa_pipe.config.folders import conf_dir
 PRIMARY = "config"
 """The primary config."""
 
+SCHEMAS = "schema"
+"""The config group of what files extend, which nobody chooses from."""
+
 
 def version_base() -> dict[str, str]:
     """The `version_base` argument for Hydra: needed by 1.3, refused by later lines."""

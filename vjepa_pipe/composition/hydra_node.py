@@ -48,7 +48,7 @@ LOG_FILES = ("${hydra.runtime.output_dir}/${hydra.job.name}.log", "hydra-${hydra
 LOG_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _LOG_SETTING = re.compile(
     r"version|disable_existing_loggers|incremental|root|(root|loggers\..+)\.(level|handlers|propagate)|loggers\.[^.]+|"
-    r"formatters\.[^.]+\.(format|datefmt|style|validate)|handlers\.[^.]+\.(level|formatter|mode|delay|encoding)"
+    r"formatters\.[^.]+\.(format|datefmt|style|validate)|handlers\.[^.]+\.(level|formatter|mode|delay|encoding|errors)"
 )
 _HARMLESS = re.compile(
     r"mode|verbose|(help|hydra_help|runtime|aliases)\b.*|job\.(chdir|override_dirname|id|num|config_name|env_copy)|"

@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 
 from vjepa_pipe.config.build import type_at, unknown_setting
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.program import program
 
 
 def parse(texts: Sequence[str], faults: list[str]) -> list[Override]:
@@ -30,7 +31,7 @@ def parse(texts: Sequence[str], faults: list[str]) -> list[Override]:
             faults.append(_unreadable(text, error))
             continue
         if override.is_sweep_override():
-            faults.append(f"{text} gives several values, which needs -m: python launch.py -m ...")
+            faults.append(f"{text} gives several values, which needs -m: {program()} -m ...")
         else:
             parsed.append(override)
     return parsed
@@ -43,7 +44,8 @@ def _unreadable(text: str, error: Exception) -> str:
         return f"{text}: nested too deeply"
     if not separator:
         return f"{text} is not an override: they are KEY=VALUE, such as data.target_fps=4"
-    advice = f": quote a value with special signs, '{key}=\"{value}\"'" if not set("'\"") & set(text) else ""
+    quoted = f'["{value[1:-1]}"]' if value[:1] == "[" and value[-1:] == "]" and "," not in value else f'"{value}"'
+    advice = f": quote a value with special signs, '{key}={quoted}'" if not set("'\"") & set(text) else ""
     return f"{text}: {value} is not a value that Hydra can read{advice}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import CaptionedDataConfig
-from vjepa_pipe.config.data import CsvDataConfig, DataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig, SyntheticDataConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
@@ -39,6 +39,7 @@ from vjepa_pipe.config.training import (
 SCHEMAS: dict[str, type] = {
     "video": DataConfig,
     "csv": CsvDataConfig,
+    "folder": FolderDataConfig,
     "synthetic": SyntheticDataConfig,
     "captioned": CaptionedDataConfig,
     "aug": AugConfig,
@@ -70,7 +71,7 @@ SCHEMAS: dict[str, type] = {
     "training_image_probe_v1": V1ImageProbeTraining,
 }
 OPTIONS: dict[str, dict[str, str]] = {
-    "data": {"csv": "csv"},
+    "data": {"csv": "csv", "folder": "folder"},
     "decoder": {"torchcodec": "torchcodec"},
     "loader": {"default": "loader"},
     "mask": {"none": "mask", "blocks": "multiblock3d"},

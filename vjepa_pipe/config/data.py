@@ -10,6 +10,7 @@ from vjepa_pipe.config.fields import setting
 CLIP_MODES = ("fps", "duration", "frame_step")
 SHORT_VIDEO_POLICIES = ("repeat_last", "circulant", "drop")
 CONVENTIONS = ("strict", "reference")
+FOLDER_LABELS = ("none", "folders")
 
 
 @dataclass
@@ -17,7 +18,7 @@ class DataConfig:
     """Which videos, which frames of them, and how many at a time."""
 
     data_paths: list[str] = setting(
-        [], "annotation files (.csv, .txt, .npy, also .gz) or image folders, one per source", path=True
+        [], "annotation files (.csv, .txt, .npy, also .gz) or folders of class folders, one per source", path=True
     )
     data_weights: Optional[list[float]] = setting(
         None, "share of each source in the samples drawn; unset: in proportion to their rows", ge=0, le=1e12
@@ -66,7 +67,7 @@ class DataConfig:
         path=True,
         affects_results=False,
     )
-    source_names: Optional[list[str]] = setting(None, "a name per source; unset: the annotation files' names")
+    source_names: Optional[list[str]] = setting(None, "a name per source; unset: the names of the files or folders")
     path_variables: list[str] = setting(
         [], "environment variables that name the annotation files, used when data_paths is empty"
     )
@@ -84,6 +85,27 @@ class CsvDataConfig(DataConfig):
 
     data_paths: list[str] = setting(
         [], "annotation files, one per source, with lines of `path label`", path=True, not_empty=True
+    )
+
+
+@dataclass
+class FolderDataConfig(DataConfig):
+    """Folders of videos or images, flat or deep; needs no list and no labels.
+
+    python launch.py data=folder 'data.data_paths=[my_videos]'
+    """
+
+    data_paths: list[str] = setting([], "folders, one per source", path=True, not_empty=True)
+    glob: str = setting(
+        "**",
+        "which files, by their path below the folder: *.mp4 in the folder itself, **/*.mp4 at any depth, train/** all "
+        "below train; of these, those with a suffix of images or videos that are not hidden",
+        not_empty=True,
+    )
+    labels: str = setting(
+        "none",
+        "none: 0 for every file; folders: the place of its CLASS, as in FOLDER/CLASS/.../FILE, among all, sorted",
+        choices=FOLDER_LABELS,
     )
 
 

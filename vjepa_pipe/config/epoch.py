@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import SyntheticRobotDataConfig
 
@@ -34,11 +35,12 @@ def epoch_faults(experiment: ExperimentConfig, rows: int | None, ranks: int = 1)
     """
     clips = experiment.loader.samples_per_epoch or rows
     if clips is not None and epoch_size(experiment, clips, ranks) == 0:
-        size = experiment.data.batch_size
-        yield (
-            f"data.batch_size={size} on {ranks} ranks is {size * ranks} clips, "
-            f"more than an epoch of {clips}: lower it, or set loader.iterations_per_epoch or loader.drop_last=false"
-        )
+        size, fits = experiment.data.batch_size, clips // ranks
+        on_ranks = "" if ranks == 1 else f" on {ranks} ranks ({counted(size * ranks, 'clip')})"
+        ways = (f"data.batch_size={fits}", "loader.drop_last=false for a smaller batch") if fits else ()
+        ways = (*ways, "loader.iterations_per_epoch=1 for rows that come more than once")
+        fault = f"data.batch_size={size}{on_ranks} is more than an epoch of {counted(clips, 'clip')}"
+        yield f"{fault}: set {', or '.join(ways)}"
 
 
 def known_rows(data: DataConfig) -> int | None:

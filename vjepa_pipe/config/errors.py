@@ -34,6 +34,11 @@ class ConfigError(UserError, ValueError):
         return "\n".join([f"{len(self.faults)} config errors:", *(f"  - {fault}" for fault in self.faults)])
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number of things: `1 frame`, `2 frames`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def one_line(text: str) -> str:
     """Text that quotes what anyone may have written: on one line, without control characters, its middle left out."""
     text = "".join(sign if sign.isprintable() else " " if sign.isspace() else ascii(sign)[1:-1] for sign in text)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.mask import MultiBlockConfig, TubeConfig
 
 Grid = tuple[int, int, int]
@@ -101,7 +102,7 @@ def block_faults(config: MultiBlockConfig, grid: Grid, convention: str, where: s
         )
     if context_slices(config, grid, convention) == 0:
         yield (
-            f"{where}.max_temporal_keep must leave at least one of {grid[0]} time slices "
+            f"{where}.max_temporal_keep must leave at least one of {counted(grid[0], 'time slice')} "
             f"(got {config.max_temporal_keep})"
         )
     if convention == "strict" and config.full_complement and config.pred_full_complement:

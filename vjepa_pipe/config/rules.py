@@ -7,6 +7,7 @@ from typing import Any
 
 from vjepa_pipe.config.build import shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
 from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
@@ -36,7 +37,7 @@ def one_setting_per_source(experiment: ExperimentConfig) -> Iterator[str]:
         values: list[Any] | None = getattr(data, name)
         if values is not None and sources and len(values) != sources:
             yield (
-                f"data.{name} must have one value for each of the {sources} data.data_paths (got {len(values)}): "
+                f"data.{name} must have {counted(sources, 'value')}, one for each source (got {len(values)}): "
                 f"give as many, or data.{name}=null for {UNSET[name]}"
             )
     if data.source_names is not None and len(set(data.source_names)) != len(data.source_names):

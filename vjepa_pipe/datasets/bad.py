@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from vjepa_pipe.config.errors import SampleError, UserError
+from vjepa_pipe.config.errors import SampleError, UserError, counted
 from vjepa_pipe.sampling import KeyedPermutation, SampleKey, keyed_hash
 
 
@@ -78,4 +78,6 @@ def replacements(key: SampleKey, rows: int, tries: int) -> Iterator[SampleKey]:
 def none_readable(source: str, bad: Sequence[BadSample]) -> TooManyBadSamples:
     """The error for a sample whose replacements are bad too."""
     reasons = "; ".join(dict.fromkeys(sample.reason for sample in bad[:3]))
-    return TooManyBadSamples(f"source {source}: {len(bad)} samples in a row could not be read, the first: {reasons}")
+    return TooManyBadSamples(
+        f"source {source}: {counted(len(bad), 'sample')} in a row could not be read, the first: {reasons}"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from vjepa_pipe.config.captioned import LABELS
-from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.errors import ConfigError, UserError, counted
 
 IGNORED = -100
 """Label of a position that is not trained on; what torch's cross entropy leaves out."""
@@ -46,7 +46,7 @@ class CaptionTokens:
         self._prompt = self._encode(prompt)
         shortest = len(self._prompt) + 1 if labels == "reference" else max(2, len(self._prompt))
         if max_text_len < shortest:
-            room = f"to train on a caption after the prompt's {len(self._prompt)} tokens"
+            room = f"to train on a caption after the prompt's {counted(len(self._prompt), 'token')}"
             raise ConfigError([f"data.text.max_text_len must be >= {shortest} {room} (got {max_text_len})"])
 
     def __call__(self, caption: str) -> dict[str, torch.Tensor]:

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
-from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.targets import PLACES, TARGET, locate
 from vjepa_pipe.sources import cache_dir
+from vjepa_pipe.sources.media import is_media
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
 
 FILE_FORMAT = (
@@ -26,7 +27,9 @@ ROBOT_FORMATS = {
 
 def file_format(data: DataConfig) -> str:
     """What the files of this data must hold, for messages."""
-    return ROBOT_FORMATS[data.layout] if isinstance(data, RobotDataConfig) else FILE_FORMAT
+    if isinstance(data, RobotDataConfig):
+        return ROBOT_FORMATS[data.layout]
+    return "a folder of videos or images" if isinstance(data, FolderDataConfig) else FILE_FORMAT
 
 
 def annotation_files(data: DataConfig) -> list[str]:
@@ -53,23 +56,25 @@ def annotation_files(data: DataConfig) -> list[str]:
         return [str(write_synthetic_lerobot(folder, data.num_episodes, data.lerobot_version))]
     suffix = "" if isinstance(data, RobotDataConfig) else ".csv"
     named = data.data_paths or _from_environment(data.path_variables, file_format(data), suffix)
-    return existing_files(named, "data.data_paths", file_format(data))
+    return existing_files(named, "data.data_paths", data)
 
 
-def existing_files(paths: list[str], field: str, content: str = FILE_FORMAT) -> list[str]:
-    """The same paths, absolute.
+def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:
+    """The same paths, absolute; a leading `~` is the home folder.
 
     Raises:
         ConfigError: Naming `field`, every path that does not exist and what it must hold.
     """
-    faults = [
-        f"{field}[{i}]: {path} does not exist; it must be {content}"
-        for i, path in enumerate(paths)
-        if not Path(path).exists()
-    ]
+    files, faults = [Path(path).expanduser() for path in paths], []
+    for i, file in enumerate(files):
+        if not file.exists():
+            faults.append(f"{field}[{i}]: {paths[i]} does not exist; it must be {file_format(data)}")
+        elif isinstance(data, FolderDataConfig) and not file.is_dir():
+            advice = "name its folder, and data.glob" if is_media(file.name) else "data=csv reads lists of videos"
+            faults.append(f"{field}[{i}]: {paths[i]} is a file, and data=folder reads folders: {advice}")
     if faults:
         raise ConfigError(faults)
-    return [str(Path(path).resolve()) for path in paths]
+    return [str(file.resolve()) for file in files]
 
 
 def _reads_files(data: DataConfig) -> bool:

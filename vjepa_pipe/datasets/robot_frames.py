@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.robotics import AlignmentError, frames_at, physical_rows, reference_rows, timed_rows
 from vjepa_pipe.sources import CameraTrack, Episode
@@ -134,7 +135,9 @@ def _frame_clock(episode: Episode, track: CameraTrack, video: VideoReader) -> Ti
     if recorded is None:
         return video.frame_times - track.start
     if len(recorded) != video.num_frames:
-        raise AlignmentError(f"{track.name} has {video.num_frames} frames and {len(recorded)} times beside the video")
+        raise AlignmentError(
+            f"{track.name} has {counted(video.num_frames, 'frame')} and {counted(len(recorded), 'time')} beside it"
+        )
     return recorded
 
 
@@ -148,6 +151,6 @@ def _first_frame(config: RoboticsConfig, track: CameraTrack, video: VideoReader)
 def _check_length(config: RoboticsConfig, track: CameraTrack, rows: int, frames: int) -> None:
     if abs(rows - frames) > config.max_missing_frames:
         raise AlignmentError(
-            f"{rows} rows, but {track.name} shows {frames} frames of them; they may differ by "
+            f"{counted(rows, 'row')}, but {track.name} shows {counted(frames, 'frame')} of them; they may differ by "
             f"robotics.max_missing_frames={config.max_missing_frames}"
         )

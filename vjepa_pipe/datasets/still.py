@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.video import VideoError, as_video_error
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff"})
-
-
-def is_image(path: str) -> bool:
-    """Whether a row names a still image, by its suffix."""
-    return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def read_still(path: str, frames: int) -> npt.NDArray[np.uint8]:

@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
-from vjepa_pipe.datasets.still import is_image, read_still
+from vjepa_pipe.datasets.still import read_still
 from vjepa_pipe.figures import Figures, clip_figures, mean_of
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_indexes, read_rows
+from vjepa_pipe.sources.lists.folder import ALL
+from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader
 
 STILL_FPS = 1.0
@@ -67,7 +70,7 @@ class VideoDataset(KeyedDataset):
     - `stats`: `SampleStats`, what reading it cost. Batches do not hold it: the loader adds it up.
 
     Args:
-        data_paths: Annotation file or image folder of each source (see `vjepa_pipe.sources.read_rows`), or its rows.
+        data_paths: Annotation file or folder of each source (see `vjepa_pipe.sources.read_rows`), or its rows.
         clip_mode: `fps` (uses `target_fps`), `duration` (`clip_duration_sec`) or `frame_step` (`frame_step`).
         frames_per_clip: T.
         target_fps: Frames per second of the clip.
@@ -86,6 +89,8 @@ class VideoDataset(KeyedDataset):
             or short, are not opened; a file that has changed since it was probed is read as without an index.
         convention: `strict` or `reference` clip windows (see `vjepa_pipe.video.ClipSampler`).
         source_names: Name of each source; unset: the annotation file's.
+        glob: Which files of a folder are read; see `vjepa_pipe.sources.lists.folder.read_folder`.
+        labels: Labels of the files in a folder: `folders` (classes) or `none`.
         decoder: Opens the videos; unset: `PyavDecoder()`.
         seed: Seed of the keys made for plain row numbers.
         on_bad_sample: `replace` a sample that cannot be read by another row of the same source, `raise` its
@@ -118,6 +123,8 @@ class VideoDataset(KeyedDataset):
         index_dir: str | Path | None = None,
         convention: str = "strict",
         source_names: Sequence[str] | None = None,
+        glob: str = ALL,
+        labels: str = "folders",
         decoder: Decoder | None = None,
         seed: int = 0,
         on_bad_sample: str = "replace",
@@ -129,10 +136,11 @@ class VideoDataset(KeyedDataset):
         for argument, values in (("source_names", names), ("frames_per_clip_by_source", lengths)):
             if len(values) != len(paths):
                 raise ValueError(
-                    f"{argument} must have one value for each of the {len(paths)} data_paths (got {len(values)})"
+                    f"{argument} must have {counted(len(paths), 'value')}, one for each source (got {len(values)})"
                 )
         self.sources: list[Rows] = [
-            path if isinstance(path, Rows) else read_rows(path, name) for path, name in zip(paths, names, strict=True)
+            path if isinstance(path, Rows) else read_rows(path, name, glob=glob, labels=labels)
+            for path, name in zip(paths, names, strict=True)
         ]
         self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths)
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)

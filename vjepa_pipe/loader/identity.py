@@ -1,15 +1,20 @@
-"""Hashes of what decides which sample stands at a position, and what it looks like."""
+"""What decides which sample stands at a position, and what it looks like."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
+from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.datasets import Source
-from vjepa_pipe.loader.state import hash_of
+from vjepa_pipe.loader.state import SOURCE, hash_of
+
+LONGEST = 80
+"""Characters of a value that a state holds as it is."""
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader")
 
@@ -21,16 +26,16 @@ _COUNTED_ELSEWHERE = frozenset({
 
 
 def fingerprints(experiment: ExperimentConfig, sources: Sequence[Source]) -> dict[str, str]:
-    """A hash for each source, for the weights, and for each group of settings that changes a batch.
+    """A hash for each source, and the text of the weights and of each setting that changes a batch.
 
     Where files lie does not count, nor what affects only speed; whoever moves a data set can go on.
     """
     sizes = [len(rows) for rows in sources]
-    hashes = {f"source {rows.name}": fingerprint_of(rows) for rows in sources}
-    hashes["data.data_weights"] = hash_of(experiment.data.data_weights or sizes)
+    found = {f"{SOURCE}{rows.name}": fingerprint_of(rows) for rows in sources}
+    found["data.data_weights"] = _text(experiment.data.data_weights or sizes)
     for group in GROUPS:
-        hashes[f"settings of {group}"] = hash_of(_settings(getattr(experiment, group), group))
-    return hashes
+        found |= {path: _text(value) for path, value in leaves(_settings(getattr(experiment, group), group), group)}
+    return found
 
 
 def fingerprint_of(rows: Source) -> str:
@@ -53,4 +58,12 @@ def _plain(value: Any) -> Any:
         return dataclasses.asdict(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 10 and 10.0 frames per second are one setting
     return value
+
+
+def _text(value: Any) -> str:
+    """What tells a value from others and can be read, unless it is long."""
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return text if len(text) <= LONGEST else f"hash {hash_of(value)}"

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import BadSample, KeyedDataset
@@ -70,7 +70,7 @@ class ClipLoader(DataLoader[Any]):
         seed: The experiment's.
         worker_start: Called in each worker.
         quarantine: File that gets a line for each bad row.
-        fingerprints: Gives hashes of what the run is made of; saved in states and compared when they are loaded.
+        fingerprints: Gives what the run is made of; saved in states and compared when they are loaded.
         mask: The masks that the report counts the tokens of.
         drop_last: Whether the epoch was cut to whole batches.
         ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
@@ -124,7 +124,7 @@ class ClipLoader(DataLoader[Any]):
         self._worker_start = worker_start
         self.quarantine_file = quarantine
         self._quarantine = QuarantineWriter(quarantine)
-        self._hashes = fingerprints
+        self._made_of = fingerprints
         self._ranks_found = ranks_found
         self._fetch = FetchBatch(dataset, collate)
         self._blame = Blame(dataset, config.max_restarts, self._blamed)
@@ -208,8 +208,8 @@ class ClipLoader(DataLoader[Any]):
         else:
             raise StateError(
                 f"the state stands at sample {saved.position} of its epoch (batches of {saved.global_batch_size} on "
-                f"{saved.world_size} ranks), not at the end of a batch of {size} = data.batch_size="
-                f"{self.schedule.batch_size} x {self.schedule.world_size} ranks"
+                f"{counted(saved.world_size, 'rank')}), not at the end of a batch of {size} = data.batch_size="
+                f"{self.schedule.batch_size} x {counted(self.schedule.world_size, 'rank')}"
             )
         self.sampler.go_to(Place(epoch, batch))
 
@@ -283,7 +283,7 @@ class ClipLoader(DataLoader[Any]):
 
     @cached_property
     def _fingerprints(self) -> dict[str, str]:
-        return dict(self._hashes())
+        return dict(self._made_of())
 
     def _check_rank(self) -> None:
         """Stop where a process group was made since, whose ranks would all read the same samples."""

@@ -16,7 +16,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
-from vjepa_pipe.datasets.files import existing_files, file_format
+from vjepa_pipe.datasets.files import existing_files
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
@@ -107,7 +107,7 @@ class DataManager:
         """The dataset behind the eval loader: clips start at fixed places."""
         named = self.config.data.eval_data_paths
         paths = (
-            existing_files(named, "data.eval_data_paths", file_format(self.config.data))
+            existing_files(named, "data.eval_data_paths", self.config.data)
             if named
             else annotation_files(self.config.data)
         )

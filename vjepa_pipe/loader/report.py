@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX, KNOWN_BAD
@@ -76,7 +76,7 @@ class SourceReport:
         opened = self.clips + self._failed
         if opened >= JUDGED_FROM and self._failed > max_failure_rate * opened:
             raise TooManyFailures(
-                f"source {name}: {self._failed} of {opened} rows opened could not be read, more than "
+                f"source {name}: {self._failed} of {counted(opened, 'opened row')} could not be read, more than "
                 f"loader.max_failure_rate={max_failure_rate:g}; for example: "
                 + "; ".join(bad.reason for bad in self.bad[:SHOWN])
             )

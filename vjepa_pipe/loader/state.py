@@ -10,7 +10,9 @@ from typing import Any, get_origin, get_type_hints
 
 from vjepa_pipe.config.errors import UserError
 
-VERSION = 2
+VERSION = 3
+SOURCE = "source "
+"""Begins the names of fingerprints that are hashes of a source's rows."""
 _CHECKSUM = "checksum"
 
 
@@ -30,7 +32,7 @@ class LoaderState:
         epoch_size: Samples in the epoch, over all ranks.
         global_batch_size: Samples in a batch, over all ranks.
         world_size: Number of ranks; told, not checked.
-        fingerprints: Hashes of everything that decides what stands at a position, by name.
+        fingerprints: Everything that decides what stands at a position, by name: settings as text, rows as hashes.
     """
 
     version: int
@@ -75,13 +77,14 @@ class LoaderState:
 
     def changes(self, here: LoaderState) -> list[str]:
         """What differs between the run that was saved and the one `here`, other than the place."""
-        numbers = [
-            f"{name} ({getattr(self, name)} saved, {getattr(here, name)} here)"
-            for name in ("seed", "epoch_size")
-            if getattr(self, name) != getattr(here, name)
+        mine, others = ({"seed": one.seed, "epoch_size": one.epoch_size} | one.fingerprints for one in (self, here))
+        return [
+            name
+            if name.startswith(SOURCE)
+            else f"{name} ({mine.get(name, 'nothing')} saved, {others.get(name, 'nothing')} here)"
+            for name in dict.fromkeys([*mine, *others])
+            if mine.get(name) != others.get(name)
         ]
-        names = sorted(self.fingerprints.keys() | here.fingerprints.keys())
-        return numbers + [name for name in names if self.fingerprints.get(name) != here.fingerprints.get(name)]
 
 
 _KINDS = {int: "whole number >= 0", dict: "mapping"}

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.mask import MultiBlockConfig
 from vjepa_pipe.config.mask_sizes import block_faults, block_size, context_slices
 from vjepa_pipe.masks.base import BoolGrid, MaskGenerator
@@ -116,7 +117,7 @@ class MultiBlock3D(MaskGenerator):
                 return grids
             grids[empty] = self.mask(size, self.draw_positions(size, rng, len(empty)))
         raise RuntimeError(
-            f"mask.num_blocks={self.config.num_blocks} blocks of {size} covered all {self.grid} tokens in "
+            f"mask.num_blocks={counted(self.config.num_blocks, 'block')} of {size} covered all {self.grid} tokens in "
             f"{_MAX_TRIES} draws; use fewer blocks or a smaller mask.spatial_scale"
         )
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.errors import SampleError
+from vjepa_pipe.config.errors import SampleError, counted
 
 Rows = NDArray[np.int64]
 Times = NDArray[np.float64]
@@ -50,7 +50,9 @@ def reference_rows(
     step = math.ceil(video_fps / fps) if fps is not None else 1
     span = count * step
     if num_frames <= span:
-        raise AlignmentError(f"{count} frames {step} apart need more than {span} frames, the video has {num_frames}")
+        raise AlignmentError(
+            f"{counted(count, 'frame')} {step} apart need {counted(span + 1, 'frame')}, the video has {num_frames}"
+        )
     start = int(rng.integers(num_frames - span)) if rng is not None else 0
     return np.arange(start, start + span, step, dtype=np.int64)
 
@@ -80,7 +82,7 @@ def physical_rows(rng: np.random.Generator | None, num_rows: int, rate: float, f
     offsets: Rows = np.ceil(np.arange(count) * stride - 0.5 - ROUNDING).astype(np.int64)
     room = num_rows - 1 - int(offsets[-1])
     if room < 0:
-        raise AlignmentError(f"a clip spans {int(offsets[-1]) + 1} rows, there are {num_rows}")
+        raise AlignmentError(f"a clip spans {counted(int(offsets[-1]) + 1, 'row')}, there are {num_rows}")
     return offsets + (int(rng.integers(room + 1)) if rng is not None else 0)
 
 
@@ -114,8 +116,10 @@ def timed_rows(rng: np.random.Generator | None, times: Times, fps: float | None,
         starts = np.flatnonzero(times + moments[-1] <= times[-1] + slack + ROUNDING)
     if not len(starts):
         seconds = times[-1] - times[0] if len(times) else 0.0
-        wanted = f"{moments[-1]:.3f} s" if fps is not None else f"{count} rows"
-        raise AlignmentError(f"a clip spans {wanted}, there are {len(times)} rows over {seconds:.3f} s")
+        wanted = f"{moments[-1]:.3f} s" if fps is not None else counted(count, "row")
+        raise AlignmentError(
+            f"a clip spans {wanted}, its episode has {counted(len(times), 'row')} over {seconds:.3f} s"
+        )
     start = int(starts[rng.integers(len(starts))]) if rng is not None else 0
     rows = start + np.arange(count) if fps is None else nearest(times, times[start] + moments)
     last = int(rows[-1])

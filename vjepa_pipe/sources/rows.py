@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.tables.cache import load_table
-from vjepa_pipe.sources.tables.columns import Table, TextColumn, table_from_arrays, text_column
+from vjepa_pipe.sources.tables.columns import Table, TextColumn, digest_of, table_from_arrays, text_column
 
 
 class Rows:
@@ -82,11 +82,7 @@ class Rows:
 
         It reads the whole table: about a second for 20 million rows.
         """
-        digest = hashlib.blake2b(digest_size=8)
-        for part, values in sorted(self._table.arrays().items()):
-            digest.update(f"{part} {values.nbytes} ".encode())
-            digest.update(np.ascontiguousarray(values).data)
-        return digest.hexdigest()
+        return digest_of(self._table.arrays())
 
     def _checked(self, i: int) -> int:
         if not 0 <= i < len(self):
@@ -94,7 +90,7 @@ class Rows:
         return i
 
     def __repr__(self) -> str:
-        return f"Rows({self.name!r}, {len(self)} rows)"
+        return f"Rows({self.name!r}, {counted(len(self), 'row')})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = self._table.arrays() if self._entry is None else None

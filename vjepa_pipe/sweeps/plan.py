@@ -21,9 +21,9 @@ from vjepa_pipe.composition.composer import Composer
 from vjepa_pipe.composition.identity import SHORT, full_identity
 from vjepa_pipe.composition.snapshot import freeze, plain
 from vjepa_pipe.config.before_run import draws_batches, run_faults
-from vjepa_pipe.config.data import CsvDataConfig, DataConfig
+from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig
 from vjepa_pipe.config.epoch import epoch_faults
-from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.errors import ConfigError, UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.records import Origin
@@ -83,7 +83,7 @@ def make_plan(
     if faults:
         raise ConfigError(faults)
     if not plan.points:
-        raise ConfigError([f"sweep.where={where} leaves none of the {len(point_overrides)} points"])
+        raise ConfigError([f"sweep.where={where} leaves none of {counted(len(point_overrides), 'point')}"])
     return plan
 
 
@@ -100,10 +100,11 @@ def _faults_or_point(overrides: Sequence[str], composer: Composer) -> list[str] 
 def _epoch_faults(experiment: ExperimentConfig) -> Iterator[str]:
     """A line if an epoch of the listed rows holds no batch; files that are not on this machine are not asked."""
     files = [Path(path).expanduser() for path in experiment.data.data_paths]
-    lists = type(experiment.data) in (DataConfig, CsvDataConfig) and draws_batches(experiment)
-    if files and lists and all(file.is_file() for file in files):
+    lists = type(experiment.data) in (DataConfig, CsvDataConfig, FolderDataConfig) and draws_batches(experiment)
+    if files and lists and all(file.exists() for file in files):
+        data = experiment.data if isinstance(experiment.data, FolderDataConfig) else FolderDataConfig(labels="folders")
         try:
-            rows = sum(_count_rows(file, file.stat().st_mtime_ns) for file in files)
+            rows = sum(_count_rows(file, file.stat().st_mtime_ns, data.glob, data.labels) for file in files)
         except UserError as error:
             yield str(error)
         else:
@@ -111,10 +112,10 @@ def _epoch_faults(experiment: ExperimentConfig) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1024)
-def _count_rows(file: Path, changed: int) -> int:  # noqa: ARG001  a file that has changed is counted again
+def _count_rows(file: Path, changed: int, glob: str, labels: str) -> int:  # noqa: ARG001  a changed one is counted again
     from vjepa_pipe.sources import read_rows  # planning needs it only for data on this machine
 
-    return len(read_rows(file))
+    return len(read_rows(file, glob=glob, labels=labels))
 
 
 def claim_sweep_folder(folder: Path, named_by_user: bool) -> Path:

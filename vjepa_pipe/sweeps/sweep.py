@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
 from vjepa_pipe.composition.composer import Composer
-from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.errors import ConfigError, UserError, counted
+from vjepa_pipe.config.program import program
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
 from vjepa_pipe.records.plan import PLAN, Point
@@ -69,7 +70,7 @@ class Sweep:
             write_plan(plan, sweep_dir)
         waiting = [point for point in plan.points if state_of(sweep_dir / point.folder) not in (DONE, RUNNING)]
         self._console.print(
-            f"{len(plan.points)} points, {len(waiting)} to run, in {sweep_dir}",
+            f"{counted(len(plan.points), 'point')}, {len(waiting)} to run, in {sweep_dir}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -160,7 +161,8 @@ def raise_if_unfinished(
         return
     because = f" (the launcher stopped: {stopped_by})" if stopped_by is not None else ""
     more = [f"  and {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
+    verb = "is" if len(left) == 1 else "are"
+    head = f"{len(left)} of {counted(len(points), 'point')} {verb} not done{because}:"
     raise UserError(
-        "\n".join([f"{len(left)} of {len(points)} points are not done{because}:", *left[:MAX_LISTED], *more])
-        + f"\nrun them again: python launch.py -m sweep.resume={sweep_dir}"
+        "\n".join([head, *left[:MAX_LISTED], *more]) + f"\nrun them again: {program()} -m sweep.resume={sweep_dir}"
     )

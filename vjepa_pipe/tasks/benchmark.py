@@ -15,14 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import BenchmarkTaskConfig
 from vjepa_pipe.datasets import VideoDataset
-from vjepa_pipe.datasets.still import is_image
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch, one_thread
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import generator
+from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.tasks.tune import tune
 
@@ -62,7 +63,9 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     rate, wait = loader_rate(manager, task.batches)
     workers = experiment.data.num_workers
     console.print(_table(times, max(workers, 1), wait))
-    console.print(f"loader, {workers} workers: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False)
+    console.print(
+        f"loader, {counted(workers, 'worker')}: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False
+    )
     advice = what_to_change(times, rate, max(workers, 1))
     console.print(f"change first: {advice}", markup=False, highlight=False, soft_wrap=True)
     found: dict[str, Any] = {"stages": [asdict(t) for t in times], "clips_per_sec": rate, "advice": advice}
@@ -97,7 +100,8 @@ def what_to_change(times: list[SourceTimes], rate: float, workers: int) -> str:
     share = getattr(worst, stage) / worst.total
     possible = 1e3 / float(np.mean([t.total for t in times])) * workers
     if rate < 0.6 * possible:
-        return f"the loader gives {rate:.1f} of {possible:.1f} clips/s that {workers} workers could: more cores or tune"
+        could = f"{possible:.1f} clips/s that {counted(workers, 'worker')} could"
+        return f"the loader gives {rate:.1f} of {could}: more cores or tune"
     hints = {
         "open": "many small files or slow storage: copy them nearer",
         "decode": f"{worst.frames_decoded_per_used:.1f} frames are decoded per frame used: task=prepare "
@@ -166,7 +170,7 @@ def _one_clip(dataset: VideoDataset, index: int, source: int, times: SourceTimes
 
 def _table(times: list[SourceTimes], workers: int, wait: float) -> Table:
     """Two lines for each source: its stages, and the clips/s of all workers if that stage were all there is."""
-    title = f"ms of one core per clip, and the clips/s of {workers} workers if that were all"
+    title = f"ms of one core per clip, and the clips/s of {counted(workers, 'worker')} if that were all"
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("source", *STAGES, "total", "wait", "decoded/used"):
         table.add_column(name, justify="left" if name == "source" else "right")

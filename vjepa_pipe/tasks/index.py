@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import IndexTaskConfig
 from vjepa_pipe.datasets import annotation_files
@@ -20,7 +21,7 @@ from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, fault, import_parquet, stamp
 from vjepa_pipe.tasks.index_log import Entry, append_entry, read_log
-from vjepa_pipe.tasks.index_parts import IndexParts, own_names
+from vjepa_pipe.tasks.index_parts import IndexParts, listable, own_names
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.video import probe
@@ -39,7 +40,7 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: If two sources have one name.
-        UserError: If a result would be written over the list that it is of.
+        UserError: If a result would be written over the list that it is of, or a path cannot stand in a list.
     """
     task = experiment.task
     assert isinstance(task, IndexTaskConfig)
@@ -55,7 +56,9 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         reasons = Counter(fault(path, file.error) for path, file in found.items() if file.error)
         hours = sum(file.seconds for file in found.values()) / 3600
         console.print(
-            f"{rows.name}: {len(found)} files, {hours:.2f} hours, {reasons.total()} bad", markup=False, highlight=False
+            f"{rows.name}: {counted(len(found), 'file')}, {hours:.2f} hours, {reasons.total()} bad",
+            markup=False,
+            highlight=False,
         )
         for reason, count in reasons.most_common(5):
             console.print(f"  {count} x {reason}", markup=False, highlight=False, soft_wrap=True)
@@ -70,6 +73,7 @@ def _sources(experiment: ExperimentConfig, folder: Path) -> list[Rows]:
     data = replace(experiment.data, index_dir=None)  # the index that is being made may not be there yet
     sources = plain_videos(DataManager(replace(experiment, data=data), rank=0, world_size=1)).sources
     own_names(sources, annotation_files(data), folder, "task.index_dir")
+    listable(sources)
     return sources
 
 

@@ -7,6 +7,7 @@ parts together, from the same logs, and leave equal files.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,10 +166,24 @@ def own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, setti
             raise UserError(f"{setting}={folder}: {written} is the list itself; name another folder")
 
 
+def listable(sources: Sequence[Rows]) -> None:
+    """Check that each path can stand on a line of a list.
+
+    Raises:
+        UserError: Naming the first that cannot.
+    """
+    for path in (rows.path(row) for rows in sources for row in range(len(rows))):
+        if "\n" in path or "\r" in path or printable(path) != path:
+            reason = "holds a line break" if printable(path) == path else "is not UTF-8 text"
+            raise UserError(f"{path!r}: its name {reason}, which no list can hold: rename it")
+
+
 def write_annotations(file: Path, lines: Iterable[tuple[str, int | str]]) -> None:
     """Write `path label` lines, or `path::label` where a path or label holds a space."""
     pairs = [(path, str(label)) for path, label in lines]
-    mark = "::" if any(" " in path or " " in label for path, label in pairs) else " "
-    text = "".join(f"{path}{mark}{label}\n" for path, label in pairs)
-    with replacing(file) as draft:
-        draft.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files need not be valid text
+    with replacing(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
+        if any("::" in path for path, _ in pairs):
+            csv.writer(stream, delimiter=" ", lineterminator="\n").writerows(pairs)
+        else:
+            mark = "::" if any(" " in path or " " in label for path, label in pairs) else " "
+            stream.writelines(f"{path}{mark}{label}\n" for path, label in pairs)

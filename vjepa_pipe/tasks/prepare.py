@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.datasets import annotation_files
@@ -44,13 +46,16 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: If two sources have one name.
-        UserError: If a result would be written over the list that it is of.
+        UserError: If a result would be written over the list that it is of, or into the folder that it is of.
     """
     task, console = experiment.task, Console(stderr=True)
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
     dataset = plain_videos(DataManager(experiment, rank=0, world_size=1))
-    own_names(dataset.sources, annotation_files(experiment.data), target, "task.target_dir")
+    lists = annotation_files(experiment.data)
+    own_names(dataset.sources, lists, target, "task.target_dir")
+    if within := [source for source in lists if target.is_relative_to(source)]:
+        raise UserError(f"task.target_dir={target} lies in {within[0]}, which would then hold the copies too")
     before = after = bad = files = 0
     pairs: list[tuple[str, str]] = []
     for rows in dataset.sources:
@@ -72,8 +77,8 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     times = np.array([[_seconds(path, draw) for path in pair] for pair in pairs[:COMPARED]])
     speed = float(times[:, 0].sum() / times[:, 1].sum()) if pairs else 1.0
     console.print(
-        f"{files} copies, {bad} bad; {after / max(before, 1):.2f} times the size, read {speed:.1f} times as fast; "
-        f"train with data.data_paths=[{target}/NAME.csv]",
+        f"{counted(files, 'copy', 'copies')}, {bad} bad; {after / max(before, 1):.2f} times the size, "
+        f"read {speed:.1f} times as fast; train with data.data_paths=[{target}/NAME.csv]",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -105,7 +110,7 @@ def encode(paths: tuple[str, str], task: PrepareTaskConfig) -> None:
             container.mux(stream.encode(None))
     with PyavDecoder().open(str(unfinished)) as copy:
         if copy.num_frames != frames:
-            raise VideoError(source, f"its copy has {copy.num_frames} frames instead of {frames}")
+            raise VideoError(source, f"its copy has {counted(copy.num_frames, 'frame')} instead of {frames}")
         for first in range(0, frames, CHUNK):
             copy.read(range(first, min(first + CHUNK, frames)))
     unfinished.rename(target)
@@ -122,7 +127,8 @@ def _encoder(task: PrepareTaskConfig) -> tuple[str, str, dict[str, str]]:
 def _name(path: str, task: PrepareTaskConfig) -> str:
     """A name that tells the original and the settings, so that other settings make other copies."""
     settings = f"mjpeg{task.qscale}" if task.codec == "mjpeg" else f"g{task.group_length}_crf{task.crf}"
-    return f"{Path(path).stem}_{sha256(path.encode()).hexdigest()[:8]}_{task.short_side}p_{settings}.mp4"
+    stem = "".join(sign if sign.isprintable() else "_" for sign in Path(path).stem)
+    return f"{stem}_{sha256(os.fsencode(path)).hexdigest()[:8]}_{task.short_side}p_{settings}.mp4"
 
 
 def _size(width: int, height: int, short_side: int) -> tuple[int, int]:

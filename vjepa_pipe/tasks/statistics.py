@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
-from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
+from vjepa_pipe.config.errors import ConfigError, SampleError, UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import StatisticsTaskConfig
 from vjepa_pipe.datasets import RobotDataset, annotation_files
@@ -76,7 +76,7 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
     faults = [found for found in read if isinstance(found, str)]
     motions = [found for found in read if not isinstance(found, str)]
     if not motions:
-        raise UserError(f"none of {len(keys)} clips could be read, the first: {faults[0]}")
+        raise UserError(f"none of {counted(len(keys), 'clip')} could be read, the first: {faults[0]}")
     content: dict[str, Any] = {
         part: Statistics.of(
             np.concatenate([motion[i].reshape(-1, motion[i].shape[-1]) for motion in motions])
@@ -88,7 +88,7 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
     for file in (output_dir / FILE, kept):
         _keep(content, file)
     console.print(
-        f"statistics of {len(motions)} clips, {len(faults)} faults, in {kept}",
+        f"statistics of {counted(len(motions), 'clip')}, {counted(len(faults), 'fault')}, in {kept}",
         markup=False,
         highlight=False,
         soft_wrap=True,

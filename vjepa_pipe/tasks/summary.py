@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.loader import Report
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.records.files import write_json
@@ -78,11 +79,11 @@ class Summary:
         """
         report, rate = self._report, self.metrics()["clips_per_sec"]
         place = report.first
-        counted = f", counted from epoch {place.epoch}, batch {place.batch}" if place and any(place) else ""
+        since = f", counted from epoch {place.epoch}, batch {place.batch}" if place and any(place) else ""
         rank = f"rank 0 of {self._ranks}: " if self._ranks > 1 else ""
         console.print(
-            f"{rank}{self.clips} clips in {self.seconds:.1f} s{counted}, {rate} clips/s, waited {self.wait_sec:.1f} s, "
-            f"{self.replaced} replaced",
+            f"{rank}{counted(self.clips, 'clip')} in {self.seconds:.1f} s{since}, {rate} clips/s, "
+            f"waited {self.wait_sec:.1f} s, {self.replaced} replaced",
             highlight=False,
         )
         if figures := report.figures:

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.loader import DataManager
 
 SECONDS_IN_ALL = 50.0
@@ -64,5 +65,8 @@ def _try(
     loader.close()
     seen = loader.report.clips - before
     rate = seen / (time.perf_counter() - started) if seen else 0.0
-    console.print(f"  {workers} workers, {ahead} batches ahead: {rate:.1f} clips/s", highlight=False)
+    console.print(
+        f"  {counted(workers, 'worker')}, {counted(ahead, 'batch', 'batches')} ahead: {rate:.1f} clips/s",
+        highlight=False,
+    )
     return (workers, ahead, rate) if rate > best[2] * ENOUGH_BETTER else best

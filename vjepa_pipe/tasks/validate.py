@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CLIP_MODES
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ValidateTaskConfig
 from vjepa_pipe.datasets import RobotDataset, VideoDataset
@@ -111,7 +112,9 @@ def clips(manager: DataManager, files: OpenedFiles) -> str:
                     read += 1
             first_row += len(rows)
     files.require_all()
-    return f"{read} clips in {len(CLIP_MODES)} clip modes are [C, T, H, W] with frame numbers inside their files"
+    return (
+        f"{counted(read, 'clip')} in {len(CLIP_MODES)} clip modes: [C, T, H, W], with frame numbers inside their files"
+    )
 
 
 def transforms(manager: DataManager, files: OpenedFiles) -> str:
@@ -167,7 +170,10 @@ def order(manager: DataManager, files: OpenedFiles) -> str:  # noqa: ARG001 (it 
         schedules = [BatchSchedule(samples, draws, 1, rank, world) for rank in range(world)]
         drawn = [[key for batch in schedule.batches(0) for key in batch] for schedule in schedules]
         keys = sorted((key for rank in drawn for key in rank), key=lambda key: key.position)
-        require([key.position for key in keys] == list(range(draws)), f"{world} ranks do not cover an epoch once")
+        require(
+            [key.position for key in keys] == list(range(draws)),
+            f"an epoch is not covered once by {counted(world, 'rank')}",
+        )
         reference = reference or keys
         require(keys == reference, f"{world} ranks draw other samples than 1 rank")
     counts = Counter(key.source for key in reference or [])
@@ -175,7 +181,7 @@ def order(manager: DataManager, files: OpenedFiles) -> str:  # noqa: ARG001 (it 
         expected = draws * weight / sum(weights)
         require(
             abs(counts[source] - expected) < 1,
-            f"source {source} was drawn {counts[source]} times, expected {expected:.1f}",
+            f"source {source} was drawn {counted(counts[source], 'time')}, expected {expected:.1f}",
         )
     shares = ", ".join(f"{counts[source]}/{draws}" for source in range(len(sizes)))
     worlds = ", ".join(map(str, WORLDS))

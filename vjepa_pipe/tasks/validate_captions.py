@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.task import ValidateTaskConfig
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.tasks.gates import OpenedFiles, require
@@ -33,6 +34,5 @@ def captions(manager: DataManager, files: OpenedFiles) -> str:
             require(trained or not sample["caption"], f"{path}: no token of its caption is trained on")
             count, real, empty = count + 1, real + int(mask.sum()), empty + (not sample["caption"])
     files.require_all()
-    return (
-        f"{count} samples hold {name} {list(shape)}, {real / count:.1f} real frames on average, {empty} without caption"
-    )
+    filled = f"{real / count:.1f} real frames on average"
+    return f"{counted(count, 'sample')} with {name} {list(shape)}, {filled}, {empty} without caption"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.datasets import RobotDataset
 from vjepa_pipe.tasks.gates import OpenedFiles, require
 
@@ -37,11 +38,12 @@ def robot_clips(dataset: RobotDataset, samples: int, size: int, files: OpenedFil
                     states, actions = sample["states"], sample["actions"]
                     require(
                         (states.shape[-2], actions.shape[-2]) == (kept, kept - 1),
-                        f"{where}: {states.shape[-2]} states and {actions.shape[-2]} actions for {kept} rows",
+                        f"{where}: {counted(states.shape[-2], 'state')} and {counted(actions.shape[-2], 'action')} "
+                        f"for {counted(kept, 'row')}",
                     )
                     finite = bool(torch.isfinite(states).all() and torch.isfinite(actions).all())
                     require(finite, f"{where}: states or actions are not finite")
                 read += 1
         first += len(rows)
     timing = f"temporal_sampling={dataset.robotics.temporal_sampling}, alignment={dataset.robotics.alignment}"
-    return f"{read} episodes give clips whose states and actions fit their frames ({timing})"
+    return f"{counted(read, 'episode')} read: the states and actions of clips fit their frames ({timing})"

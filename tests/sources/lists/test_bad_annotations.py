@@ -140,7 +140,7 @@ def test_missing_and_unknown_files(tmp_path: Path) -> None:
     (tmp_path / "list.json.gz").touch()
     with pytest.raises(SourceError) as caught:
         read_rows(tmp_path / "list.json.gz")
-    known = "(known: .csv, .txt, .npy, each also with .gz; or a folder of classes)"
+    known = "(known: .csv, .txt, .npy, each also with .gz; or a folder)"
     assert str(caught.value) == f"{tmp_path}/list.json.gz: unknown suffix '.json' {known}"
 
 

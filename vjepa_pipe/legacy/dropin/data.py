@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vjepa_pipe.config.errors import ConfigError, did_you_mean
+from vjepa_pipe.config.errors import ConfigError, counted, did_you_mean
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.legacy.dropin.loading import build_loader
@@ -98,7 +98,7 @@ def init_data(
     paths = [root_path] if isinstance(root_path, (str, Path)) else list(root_path or [])
     if datasets_weights is not None and len(datasets_weights) != len(paths):
         raise ConfigError(
-            [f"datasets_weights must have one value for each of {len(paths)} files (got {datasets_weights})"]
+            [f"datasets_weights must have {counted(len(paths), 'value')}, one for each file (got {datasets_weights})"]
         )
     if clip_len is None and not dataset_fpcs:
         raise ConfigError(["clip_len or dataset_fpcs must be given"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.datasets import KeyedDataset
 from vjepa_pipe.loader import ClipLoader
@@ -58,7 +58,8 @@ def build_loader(
     global_batch = batch_size * world_size
     epoch_size = len(dataset) // global_batch * global_batch if drop_last else len(dataset)
     if epoch_size == 0:
-        raise ConfigError([f"batch_size={batch_size} on {world_size} ranks is more than all {len(dataset)} samples"])
+        ranks, samples = counted(world_size, "rank"), counted(len(dataset), "sample")
+        raise ConfigError([f"batch_size={batch_size} on {ranks} is more than all {samples}"])
     loader = ClipLoader(
         dataset,
         BatchSchedule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import BadValue, Key, Settings, move
@@ -113,7 +114,10 @@ def one_per_dataset(section: str, names: tuple[str, ...]) -> Callable[[Mapping[s
         for name in names:
             given = find(values, f"{section}.{name}")
             if isinstance(datasets, list) and isinstance(given, list) and len(given) != len(datasets):
-                yield f"{section}.{name}", f"must have one value for each of the {len(datasets)} datasets (got {given})"
+                yield (
+                    f"{section}.{name}",
+                    f"must have {counted(len(datasets), 'value')}, one for each dataset (got {given})",
+                )
 
     return check
 
@@ -124,7 +128,7 @@ def warm_up_within_training(values: Mapping[str, Any]) -> Iterator[str]:
     scale = find(values, "optimization.ipe_scale") or 1.0
     if isinstance(warmup, (int, float)) and isinstance(epochs, int) and warmup > epochs * scale:
         yield (
-            f"optimization.warmup={warmup} epochs is longer than the training of {epochs}: "
+            f"optimization.warmup={warmup} (epochs) is longer than the training of {epochs}: "
             "the learning rate never leaves its warm-up"
         )
 

@@ -8,8 +8,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from vjepa_pipe.sources.errors import SourceError
-from vjepa_pipe.sources.lists.class_folders import list_folder
 from vjepa_pipe.sources.lists.delimited import collect, split_csv, split_lines
+from vjepa_pipe.sources.lists.folder import ALL, read_folder
 from vjepa_pipe.sources.lists.layouts import LABEL_COLUMNS, SPACES, header_columns, sniff
 from vjepa_pipe.sources.lists.npy import read_path_array
 from vjepa_pipe.sources.lists.space_separated import read_space_separated
@@ -25,39 +25,42 @@ _SNIFFED_LINES = 1000
 _ROWS_LOOKED_FOR = 16
 
 
-def read_rows(path: str | Path, name: str | None = None, cache_folder: Path | None = None) -> Rows:
+def read_rows(
+    path: str | Path,
+    name: str | None = None,
+    cache_folder: Path | None = None,
+    glob: str = ALL,
+    labels: str = "folders",
+) -> Rows:
     """Read which samples a source has; no sample is opened.
 
     =================  ==============================================================================
     `.csv`, `.txt`     `path label`, `path::label`, `path,label`, or CSV with a header. The first
                        1000 lines decide which; every line must then be written so.
     `.npy`             array of paths; every label is 0
-    a folder           `FOLDER/CLASS/FILE`, of images or videos; labels are places of sorted classes
+    a folder           images and videos at any depth, see `read_folder`
     =================  ==============================================================================
 
     Labels are integers, or text when all of them are. Blank lines and a byte order mark are ignored.
     Relative paths start at the annotation file's folder when the first one that exists is found there,
     else at the working folder; the first 16 rows are looked for, never all of them.
 
-    Tables above 1 MiB are kept in the cache, under the file's absolute path, size and time of change,
-    and mapped into memory from there.
+    Tables above 1 MiB are kept in the cache, under the file's absolute path, size and time of change (of a folder: the
+    times of change of all folders in it), and mapped into memory from there.
 
     Args:
         path: The annotation file or folder; a leading `~` is the home folder.
         name: What the source is called; None: the file's name without suffixes.
         cache_folder: Where big tables are kept; None: `cache_dir()`.
+        glob: Which files of a folder.
+        labels: Of a folder: `folders` or `none`.
 
     Raises:
         SourceError: The source cannot be used; names the file, the line and what was expected.
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        table = list_folder(path)
-        # A folder has no time of change that covers what is inside, so the table itself is the key.
-        name, folder = name or path.absolute().name, str(path.absolute())
-        entry = entry_of(cache_folder, folder, Rows(name, table).fingerprint())
-        table, kept = keep(table, entry, path)
-        return Rows(name, table, folder, kept)
+        return read_folder(path, name, cache_folder, glob, labels)
     table, kept = _read_file(path, cache_folder)
     return Rows(name or _stem(path), table, _start_folder(path, table), kept)
 
@@ -69,7 +72,7 @@ def _read_file(path: Path, cache_folder: Path | None) -> tuple[Table, Path | Non
         return load_table(entry), entry
     suffix = _suffix(path)
     if suffix not in SUFFIXES:
-        known = f"{', '.join(SUFFIXES)}, each also with .gz; or a folder of classes"
+        known = f"{', '.join(SUFFIXES)}, each also with .gz; or a folder"
         raise SourceError(path, f"unknown suffix {suffix!r} (known: {known})")
     table = read_path_array(path) if suffix == ".npy" else _read_text(path)
     if not len(table.paths):

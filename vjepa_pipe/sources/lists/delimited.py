@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.layouts import LABEL_COLUMNS, PATH_COLUMNS, TEXT_COLUMNS, Layout
 from vjepa_pipe.sources.tables.builder import Row, TableBuilder, spans_of
@@ -47,7 +48,7 @@ def split_csv(path: Path, chunks: Iterable[Chunk], columns: Sequence[str]) -> It
     at_label = _column(path, columns, LABEL_COLUMNS + TEXT_COLUMNS, "label")
     for line, cells in islice(csv_lines(path, chunks), 1, None):
         if len(cells) != len(columns):
-            wanted = f"{len(columns)} columns, as the header"
+            wanted = f"{counted(len(columns), 'column')}, as the header"
             raise SourceError(path, f"line {line} must have {wanted} (got {len(cells)})")
         row = Row(line, cells[at_path].strip(_BLANKS), cells[at_label].strip(_BLANKS))
         if not row.path or not row.label:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.delimited import csv_lines
 from vjepa_pipe.sources.rows import Rows
@@ -113,7 +114,7 @@ def _rows(files: list[Path], columns: tuple[str, ...]) -> Iterator[dict[str, str
                 continue
             if len(cells) != len(header):
                 raise SourceError(
-                    file, f"line {line} must have {len(header)} columns, as the header (got {len(cells)})"
+                    file, f"line {line} must have {counted(len(header), 'column')}, as the header (got {len(cells)})"
                 )
             row = dict(zip(header, cells, strict=True))
             video = row["videoid"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from vjepa_pipe.config.program import program
 from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.sources.errors import SourceError
 
 SUFFIX = ".parquet"
-HOW_MADE = "python launch.py task=index task.index_dir={folder}"
 
 
 class Column(StrEnum):
@@ -81,8 +82,13 @@ def index_files(path: Path) -> list[Path]:
         return [path]
     found = sorted(path.glob(f"[!.]*{SUFFIX}"))
     if not found:
-        raise SourceError(path, f"holds no index NAME{SUFFIX}; {HOW_MADE.format(folder=path)} makes one of each source")
+        raise SourceError(path, f"holds no index NAME{SUFFIX}; {how_made(path)} makes one of each source")
     return found
+
+
+def how_made(folder: Path) -> str:
+    """The command that leaves indexes in a folder."""
+    return f"{program()} task=index task.index_dir={shlex.quote(str(folder))}"
 
 
 def stamp(path: str) -> list[int]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.sources.errors import SourceError
-from vjepa_pipe.sources.probed.index_file import HOW_MADE, SUFFIX, Column, import_parquet, open_index, stamp
+from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, how_made, import_parquet, open_index, stamp
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep_arrays, load_arrays, unreadable
 from vjepa_pipe.sources.tables.columns import encode
@@ -117,10 +117,10 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
     folder, found, faults = Path(folder).expanduser().absolute(), [], []
     for rows, source in zip(sources, lists, strict=True):
         file = folder / f"{rows.name}{SUFFIX}"
-        command = HOW_MADE.format(folder=shlex.quote(str(folder)))
+        command = how_made(folder)
         if isinstance(source, (str, Path)):
             settings = (f"data.data_paths=[{source}]", f"data.source_names=[{rows.name}]")
-            command += f" data=csv {' '.join(map(shlex.quote, settings))}"
+            command += f" data={'folder' if Path(source).is_dir() else 'csv'} {' '.join(map(shlex.quote, settings))}"
         if not file.exists():
             faults.append(f"data.index_dir: {file} does not exist; make it: {command}")
             continue
@@ -131,7 +131,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
         columns, missing = _columns(file, rows)
         if len(missing):
             faults.append(
-                f"data.index_dir: {file} lacks {len(missing)} of the {len(rows)} rows of source {rows.name}, "
+                f"data.index_dir: {file} lacks {len(missing)} of {counted(len(rows), 'row')} of source {rows.name}, "
                 f"such as {rows.path(int(missing[0]))}; make it again: {command}"
             )
             continue

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import read_regular
@@ -121,7 +122,7 @@ class DroidEpisode:
         for column in columns:
             data = self._column(column)
             if len(data) != length:
-                raise EpisodeError(self.path, f"{column} has {len(data)} rows, the trajectory {length}")
+                raise EpisodeError(self.path, f"{column} has {counted(len(data), 'row')}, the trajectory {length}")
             if needed.size and needed[-1] >= length:
                 raise EpisodeError(self.path, f"row {needed[-1]} was asked for, the trajectory has 0 to {length - 1}")
             try:
@@ -159,7 +160,7 @@ class DroidEpisode:
         """The number of rows, on which these columns agree."""
         lengths = {column: len(self._column(column)) for column in columns}
         if len(set(lengths.values())) != 1:
-            said = ", ".join(f"{column} has {length} rows" for column, length in lengths.items())
+            said = ", ".join(f"{column} has {counted(length, 'row')}" for column, length in lengths.items())
             raise EpisodeError(self.path, f"columns differ in length: {said}")
         length = next(iter(lengths.values()))
         if length == 0:

@@ -17,8 +17,10 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.folders import cache_days, cache_dir
 from vjepa_pipe.files.json_text import parse_json
+from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.folders import new_folder
 from vjepa_pipe.sources.tables.columns import Table, table_from_arrays
@@ -155,6 +157,23 @@ def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: P
     return entry
 
 
+def latest(pointer: Path | None) -> Path | None:
+    """The entry that `set_latest` wrote down; None when there is none, or it was removed."""
+    try:
+        name = "" if pointer is None else pointer.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
+    entry = pointer.parent / name if pointer is not None and name.isalnum() else None
+    return entry if is_kept(entry) else None
+
+
+def set_latest(pointer: Path | None, entry: Path) -> None:
+    """Write down which entry counts now; processes that have an earlier one mapped keep it."""
+    if pointer is not None:
+        with contextlib.suppress(UserError):  # it is then made again
+            write_whole(pointer, entry.name)
+
+
 def _checksums(folder: Path) -> dict[str, int]:
     """CRC-32 of each file of arrays."""
     found = {}
@@ -171,4 +190,4 @@ def _prune(folder: Path, oldest: float) -> None:
     for entry in folder.iterdir():
         with contextlib.suppress(OSError):
             if entry.stat().st_mtime < oldest:
-                shutil.rmtree(entry, ignore_errors=True)
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()

@@ -7,8 +7,9 @@ offsets is two objects, and can be mapped from a file by all processes at once.
 
 from __future__ import annotations
 
+import hashlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,15 @@ def table_from_arrays(named: dict[str, NDArray[Any]]) -> Table:
         TextColumn(named["paths"], named["path_offsets"]),
         TextColumn(labels, named["label_offsets"]) if "label_offsets" in named else labels,
     )
+
+
+def digest_of(named: Mapping[str, NDArray[Any]]) -> str:
+    """A hash of arrays and their names."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part, values in sorted(named.items()):
+        digest.update(f"{part} {values.nbytes} ".encode())
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
 
 
 class TextBuilder:

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.registry import SamplingPolicy, frame_rule_of, get_sampling_policy, register_sampling_policy
 from vjepa_pipe.video.clips.frame_times import ROUNDING, SLACK, FrameTimes
 
@@ -140,7 +140,7 @@ def _check(duration_s: float, fps: float, min_frames: int, max_frames: int) -> N
 
 def _check_moments(policy: str, moments: Sequence[float], duration: float, max_frames: int) -> None:
     if not 1 <= len(moments) <= max_frames:
-        raise PolicyError(f"sampling policy {policy} must give 1 to {max_frames} times (got {len(moments)})")
+        raise PolicyError(f"sampling policy {policy} must give 1 to {counted(max_frames, 'time')} (got {len(moments)})")
     for moment in moments:
         if not 0 <= moment <= duration + SLACK:
             raise PolicyError(f"sampling policy {policy} must give times in [0, {duration:g}] (got {moment:g})")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.video.errors import ClipError, ClipTooShort
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def clips(sampler: ClipSampler, num_frames: int, fps: float, starts: Sequence[in
     """
     step, length = _step(sampler, fps), span(sampler, fps)
     if sampler.short_videos == "drop" and num_frames < length:
-        raise ClipTooShort(f"a clip spans {length} frames, the video has {num_frames}")
+        raise ClipTooShort(f"a clip spans {counted(length, 'frame')}, the video has {num_frames}")
     segment = num_frames // sampler.num_clips
     chosen = []
     for i, start in enumerate(starts):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.video.errors import ClipTooShort
 
 if TYPE_CHECKING:
@@ -88,4 +89,6 @@ def _fitted(sampler: ClipSampler, offsets: NDArray[np.int64], length: int, num_f
         case "circulant":
             return offsets % length
         case _:
-            raise ClipTooShort(f"a clip spans {needed} frames, its segment of this {num_frames}-frame video {length}")
+            raise ClipTooShort(
+                f"a clip spans {counted(needed, 'frame')}, its segment of this {num_frames}-frame video {length}"
+            )

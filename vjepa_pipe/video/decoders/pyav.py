@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.video.decoders.indexed_reader import IndexedReader
 from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.index.key_packets import stands_alone
@@ -101,7 +102,7 @@ class PyavReader(IndexedReader):
             self._open()
             self._index, self._predicted = index_packets(self.path, self._container, self._stream), False
             if self.num_frames != promised:
-                fault = f"its tables or index speak of {promised} frames, it holds {self.num_frames}"
+                fault = f"its tables or index speak of {counted(promised, 'frame')}, it holds {self.num_frames}"
                 raise VideoError(self.path, fault) from None
             return self._as_rgb(numbers)
 

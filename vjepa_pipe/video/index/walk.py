@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.video.errors import VideoError
 from vjepa_pipe.video.index.key_packets import stands_alone
 from vjepa_pipe.video.index.packets import Packet, PacketIndex, index_counted, index_of
@@ -47,11 +48,13 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
                 )
             )
     except av.FFmpegError as error:
-        raise VideoError(path, f"damaged after {len(packets)} packets ({error.strerror})") from error
+        raise VideoError(path, f"damaged after {counted(len(packets), 'packet')} ({error.strerror})") from error
     if not packets:
         raise VideoError(path, "holds no frames")
     if len(packets) < listed:
-        raise VideoError(path, f"damaged or cut off: its header lists {listed} packets, it holds {len(packets)}")
+        raise VideoError(
+            path, f"damaged or cut off: its header lists {counted(listed, 'packet')}, it holds {len(packets)}"
+        )
 
     if _has_times(packets, avi=container.format.name == "avi", reordered=stream.codec_context.reorder_depth > 0):
         index = index_of(packets, _average_rate(path, stream, packets), float(stream.time_base or 0))
