@@ -75,6 +75,7 @@ def clips(manager: DataManager) -> str:
     train = manager.build_train_dataset()
     if isinstance(train, RobotDataset):
         train.on_bad_sample = "raise"
+        Console(stderr=True).print(*train.description, sep="\n", markup=False, highlight=False, soft_wrap=True)
         fault, found = robot_clips(train, task.samples, manager.config.data.img_size)
         require(fault is None, str(fault))
         return found
