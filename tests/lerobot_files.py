@@ -1,4 +1,4 @@
-"""Small LeRobot datasets in the shape of common robots: the files that lerobot's own writer leaves, as far as they count.
+"""Small LeRobot datasets in the shape of common robots: the files that lerobot's own writer leaves.
 
 The picture of row i shows i: its left half is as bright as i says, its right half stays dark.
 """
@@ -72,7 +72,8 @@ def write_lerobot(root: Path, robot: str, version: str = "v3.0", **changes: Any)
     newest = version == "v3.0"
     info = {
         "codebase_version": version, "robot_type": robot, "fps": fps, "chunks_size": 1000, "features": features,
-        "data_path": V3_DATA if newest else V2_DATA, "video_path": (V3_VIDEO if newest else V2_VIDEO) * (not image) or None,
+        "data_path": V3_DATA if newest else V2_DATA,
+        "video_path": None if image else V3_VIDEO if newest else V2_VIDEO,
     }  # fmt: skip
     (root / "meta").mkdir(parents=True)
     (root / "meta" / "info.json").write_text(json.dumps(info))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from lerobot_files import ALOHA, ROBOTS, row_of, write_lerobot
 from vjepa_pipe import DataManager, RobotDataset, compose
 from vjepa_pipe.config import ConfigError, RobotDataConfig, RoboticsConfig
 from vjepa_pipe.config.errors import SampleError
+from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.state_forms import STATE_FORMS
 from vjepa_pipe.tasks import run_task
 
 ROBOTICS: dict[str, Any] = {"enabled": True, "fps": 5.0, "alignment": "timestamps"}
@@ -176,19 +179,49 @@ def test_images_that_cannot_be_read(tmp_path: Path) -> None:
 def test_presets_stream_and_draw(preset: str, robot: str, tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / robot, robot)
     small = ["data.batch_size=2", "data.num_workers=0", "data.img_size=64", "data.frames_per_clip=4", "mask=none"]
-    experiment = compose([f"data={preset}", "robotics=lerobot", "data_aug=robotics", f"data.data_paths=[{root}]", *small,
-                          "task.progress=false"])  # fmt: skip
+    robotics = ["robotics=lerobot", "data_aug=robotics", "task.progress=false"]
+    experiment = compose([f"data={preset}", f"data.data_paths=[{root}]", *robotics, *small])
     batch = next(iter(DataManager(experiment).build_train_loader()))
     assert batch["states"].shape == (2, 4, len(ROBOTS[robot]["names"]))
     assert run_task(experiment, tmp_path / "out")["replaced"] == 0
     assert (tmp_path / "out" / "preview.png").is_file()
 
 
+PAGE = (conf_dir().parent / "docs" / "robots.md").read_text()
+COMMANDS = re.findall(r"^ {4}python launch\.py (.*)$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_page(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lerobot(tmp_path / "my_so100", "so100")
+    write_lerobot(tmp_path / "my_pusht", "pusht", image=False)
+    small = [
+        "data.batch_size=1",
+        "data.num_workers=0",
+        "data.img_size=64",
+        "data.frames_per_clip=4",
+        "task.preview_clips=1",
+    ]
+    run_task(compose([*command.split(), *small, "task.progress=false"]), tmp_path / "out")
+
+
+def test_page_has_a_row_for_every_form() -> None:
+    assert re.findall(r"^\| `(\w+)` \| (?:any|\d)", PAGE, re.MULTILINE) == list(STATE_FORMS)
+
+
 def test_damaged_info(tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "mine", "so100")
     file = root / "meta" / "info.json"
     info = json.loads(file.read_text())
-    for change in ({"fps": "x"}, {"features": []}, {"features": {"a": 3}}, {"features": {"a": {"shape": [[]]}}}):
+    for change in (
+        {"fps": "x"},
+        {"fps": 0},
+        {"fps": float("nan")},
+        {"features": []},
+        {"features": {"a": 3}},
+        {"features": {"a": {"shape": [[]]}}},
+    ):
         file.write_text(json.dumps(info | change))
         with pytest.raises(ValueError, match=r"info\.json: is not written as LeRobot does"):
             open_robot(root)

@@ -13,6 +13,7 @@ from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.robots.episodes import Feature
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
+MOST_FPS = 100_000
 BOOKKEEPING = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
@@ -80,10 +81,13 @@ def read_info(root: Path) -> LeRobotInfo:
         known = f"{', '.join(VERSIONS[:-1])} or {VERSIONS[-1]}"
         raise SourceError(file, f"codebase_version must be {known} (got {info['codebase_version']!r})")
     try:
+        fps = float(info["fps"])
+        if not 0 < fps < MOST_FPS:
+            raise ValueError(f"fps must be > 0 and < {MOST_FPS}, got {fps:g}")
         return LeRobotInfo(
             root,
             info["codebase_version"],
-            float(info["fps"]),
+            fps,
             str(info.get("robot_type") or ""),
             {str(name): _feature(said) for name, said in info["features"].items()},
             str(info["data_path"]),
