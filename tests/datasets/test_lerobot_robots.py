@@ -145,6 +145,10 @@ def test_video_alone_needs_no_states(tmp_path: Path) -> None:
         ConfigError, match=r"has no column observation\.state or observation\.state\.\* .*robotics=none"
     ):
         open_robot(root)
+    with pytest.raises(
+        ConfigError, match=r"has 10 rows per second, 11 were asked for: set data\.target_fps=10 or less"
+    ):
+        open_robot(root, data={"target_fps": 11.0}, enabled=False)
 
 
 def test_sources_share_a_batch_only_if_their_states_are_alike(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_a_pose_without_a_gripper(robots: dict[str, Path]) -> None:
 def test_joints_of_raw_droid_are_told_by_the_name_of_their_column(robots: dict[str, Path]) -> None:
     joints = {"state_keys": ["observation/robot_state/joint_positions"]}
     assert dataset(robots, "droid", joints).robotics.state_form == "joints"
-    with pytest.raises(ConfigError, match=r"left open, observation/robot_state/motor: set robotics.state_form to one"):
+    with pytest.raises(ConfigError, match=r"do not say .* \(observation/robot_state/motor\): set robotics"):
         dataset(robots, "droid", {"state_keys": ["observation/robot_state/motor"]})
 
 

@@ -133,8 +133,8 @@ def _form_faults(source: OpenSource, path: str, robotics: RoboticsConfig) -> Ite
             if form.size in (None, source.size or form.size)
         ]
         yield (
-            f"robotics.state_form: {path}: what its states are is left open, {', '.join(source.data.state_keys)}"
-            f"{_listed(source)}: set robotics.state_form to one of {', '.join(fitting)}"
+            f"robotics.state_form: {path}: states do not say what they are ({', '.join(source.data.state_keys)}"
+            f"{_listed(source)}): set robotics.state_form to one of {', '.join(fitting)}"
         )
 
 

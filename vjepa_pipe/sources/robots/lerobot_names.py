@@ -52,6 +52,12 @@ def name_faults(data: RobotDataConfig, info: LeRobotInfo, robotics: RoboticsConf
             continue
         fault = f"is stored as {feature.kind}, and is not" if feature else "is not"
         yield f"data.cameras: {info.root}: camera {camera} {fault} one of its cameras: {known}: {mend}"
+    fps = robotics.fps if robotics.enabled else data.target_fps
+    if fps is not None and fps > info.fps and robotics.temporal_sampling == "physical":
+        yield (
+            f"data.target_fps: {info.root} has {info.fps:g} rows per second, {fps:g} were asked for: "
+            f"set data.target_fps={info.fps:g} or less"
+        )
     if not robotics.enabled:
         return
     yield from _column_faults("data.state_keys", data.state_keys, STATE, "robotics=none for video alone", info)
@@ -68,11 +74,6 @@ def name_faults(data: RobotDataConfig, info: LeRobotInfo, robotics: RoboticsConf
         yield (
             f"robotics.camera_frame: {info.root} does not say where its cameras are ({CAMERA_POSE}): "
             "set data.extrinsics_key=COLUMN, or robotics.camera_frame=false"
-        )
-    if robotics.fps is not None and robotics.fps > info.fps and robotics.temporal_sampling == "physical":
-        yield (
-            f"robotics.fps={robotics.fps:g}: {info.root} has {info.fps:g} rows per second: "
-            f"set data.target_fps={info.fps:g} or less"
         )
 
 
