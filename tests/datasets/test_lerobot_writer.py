@@ -1,4 +1,4 @@
-"""Against lerobot itself, where it is installed: LEROBOT_PYTHON names an interpreter with lerobot 0.4.
+"""Against lerobot itself, where it is installed: LEROBOT_PYTHON names an interpreter with lerobot 0.4, or 0.3 for v2.1.
 
 Its own writer makes the datasets, and its own reader says what is in them. It cannot share an environment with us,
 since it wants an older PyAV.
@@ -24,10 +24,11 @@ EPISODES = (40, 55)
 
 # Writes the datasets, then what its reader gives for every row, without decoding videos.
 RUN = """
-import json, sys
+import inspect, json, sys
 import numpy as np
 from pathlib import Path
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
+BEFORE_04 = "task" in inspect.signature(LeRobotDataset.add_frame).parameters
 root, robots, episodes = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 pictures = np.load(sys.argv[4])
 for name, said in robots.items():
@@ -42,9 +43,10 @@ for name, said in robots.items():
     for rows in episodes:
         for row in range(rows):
             drawn = {c: rng.normal(size=numbers["shape"]).astype(np.float32) for c in ("observation.state", "action")}
-            made.add_frame({**drawn, **{c: pictures[row] for c in said["cameras"]}, "task": "push"})
+            frame, task = {**drawn, **{c: pictures[row] for c in said["cameras"]}}, {"task": "push"}
+            made.add_frame(frame, **task) if BEFORE_04 else made.add_frame(frame | task)
         made.save_episode()
-    made.finalize()
+    BEFORE_04 or made.finalize()
     rows = LeRobotDataset(f"test/{name}", root=root / name).hf_dataset
     columns = ["observation.state", "action", "timestamp"] + said["cameras"] * (stored == "image")
     read = [rows[i] for i in range(len(rows))]
