@@ -9,12 +9,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from lerobot_files import write_lerobot
 from program import launch
 from published_files import write_file
 
 from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.config.folders import conf_dir
-from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
+from vjepa_pipe.synthetic import write_synthetic_droid
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
@@ -50,8 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path, cache: Pa
         (folder / name).mkdir()
         (folder / name / "train").symlink_to(videos_csv.parent)
     (folder / "droid").symlink_to(write_synthetic_droid(cache, 4))
-    (folder / "my_dataset").symlink_to(write_synthetic_lerobot(cache, 4))
     shutil.copy(ROOT / "examples" / "my_dataset.py", folder)
+    write_lerobot(folder / "my_so100", "so100")
     block = next(part for part in README.split("\n\n") if "# my_experiments/" in part)
     lines = [line.removeprefix("    ") for line in block.splitlines()]
     file = folder / lines[0].removeprefix("# ").strip()

@@ -247,14 +247,24 @@ def test_released_recipe_always_takes_the_same_centre(robots: dict[str, Path]) -
         assert torch.equal(a[key]["video"], b[key]["video"])
 
 
-def test_states_that_are_no_pose_can_be_passed_on(robots: dict[str, Path]) -> None:
+def test_a_pose_without_a_gripper(robots: dict[str, Path]) -> None:
     data = {"state_keys": ["observation.state.cartesian_position"]}
-    sample = dataset(robots, "v3.0", data, action="dataset")[0]
-    assert sample["states"].shape == (8, 6)
-    with pytest.raises(
-        ConfigError, match=r"data.state_keys give 6 numbers per row; robotics.action=difference needs 7"
-    ):
-        dataset(robots, "v3.0", data)[0]
+    found = dataset(robots, "v3.0", data)
+    sample, whole = found[0], dataset(robots, "v3.0")[0]
+    assert found.robotics.state_form == "pose"
+    assert torch.equal(sample["states"], whole["states"][:, :6])
+    assert torch.equal(sample["actions"], whole["actions"][:, :6])
+    assert dataset(robots, "v3.0", data, rotation="rot6d")[0]["actions"].shape == (7, 9)
+    assert dataset(robots, "v3.0", data, action="dataset")[0]["states"].shape == (8, 6)
+    with pytest.raises(ConfigError, match=r"state_form=pose_gripper is 7 numbers, .*; data.state_keys give 6"):
+        dataset(robots, "v3.0", data, state_form="pose_gripper")
+
+
+def test_joints_of_raw_droid_are_told_by_the_name_of_their_column(robots: dict[str, Path]) -> None:
+    joints = {"state_keys": ["observation/robot_state/joint_positions"]}
+    assert dataset(robots, "droid", joints).robotics.state_form == "joints"
+    with pytest.raises(ConfigError, match=r"do not say .* \(observation/robot_state/motor\): set robotics"):
+        dataset(robots, "droid", {"state_keys": ["observation/robot_state/motor"]})
 
 
 def test_list_of_trajectories_as_the_published_loader_reads_it(robots: dict[str, Path], tmp_path: Path) -> None:

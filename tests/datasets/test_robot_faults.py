@@ -265,24 +265,25 @@ def parquet_of(root: Path, episode: int) -> Path:
 
 def test_lerobot_faults_that_stop_before_work(lerobot: Path) -> None:
     info = json.loads((lerobot / "meta" / "info.json").read_text())
-    features = info["features"] | {CAMERA: {"dtype": "image", "shape": [1]}}
+    features = info["features"] | {CAMERA: {"dtype": "string", "shape": [1]}}
+    named = {"cameras": [CAMERA]}
     other = "data/chunk-{episode_chunk:03d}/x_{episode_index}.parquet"
     swapped = other if info["codebase_version"] == "v3.0" else "data/{chunk_index}/{file_index}.parquet"
     for changes, message in (
-        ({"codebase_version": "v1.6"}, r"codebase_version must be v2.1 or v3.0 \(got 'v1.6'\)"),
+        ({"codebase_version": "v1.6"}, r"codebase_version must be v2.0, v2.1 or v3.0 \(got 'v1.6'\)"),
         ({"fps": None}, "misses fps"),
-        ({"features": features}, rf"camera {CAMERA} is stored as image, not as video"),
+        ({"features": features}, rf"camera {CAMERA} is stored as string, and is not one of its cameras"),
         ({"data_path": swapped}, f"says version {info['codebase_version']}, but its file names are those of another"),
     ):
         edit_info(lerobot, **{name: info[name] for name in info} | changes)
-        with pytest.raises(SourceError, match=message):
-            open_lerobot(lerobot)
+        with pytest.raises((SourceError, ConfigError), match=message):
+            open_lerobot(lerobot, named)
     edit_info(lerobot, **info)
-    with pytest.raises(SourceError, match=r"camera observation.images.top is not one of its cameras: observation"):
+    with pytest.raises(ConfigError, match=r"camera observation.images.top is not one of its cameras: observation"):
         open_lerobot(lerobot, {"cameras": ["observation.images.top"]})
-    with pytest.raises(SourceError, match=r"has no column observation.state \(columns: observation.state.cartesian"):
+    with pytest.raises(ConfigError, match=r"has no column observation.state \(columns: observation.state.cartesian"):
         open_lerobot(lerobot, {"state_keys": ["observation.state"]})
-    with pytest.raises(SourceError, match=r"has no column camera_extrinsics.none"):
+    with pytest.raises(ConfigError, match=r"has no column camera_extrinsics.none"):
         open_lerobot(lerobot, {"extrinsics_key": "camera_extrinsics.none"})
     with pytest.raises(SourceError, match=r"is not a LeRobot dataset: it holds no meta/info\.json"):
         open_lerobot(lerobot / "data")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from captioned import partition
 from companions import companions
+from lerobot_files import ROBOTS, write_lerobot
 from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe import DataManager, compose
@@ -35,7 +36,7 @@ SMALL = [
 
 
 @pytest.mark.parametrize(("experiment", "choice"), CHOICES, ids=str)
-def test_option_builds(cache: Path, videos_csv: Path, experiment: list[str], choice: str) -> None:
+def test_option_builds(cache: Path, videos_csv: Path, tmp_path: Path, experiment: list[str], choice: str) -> None:
     composed = compose([*experiment, choice, *companions(choice), *SMALL, "data.data_paths=[unread]"])
     paths = [str(videos_csv)]
     if isinstance(composed.data, RobotDataConfig):  # four episodes, twice
@@ -43,6 +44,8 @@ def test_option_builds(cache: Path, videos_csv: Path, experiment: list[str], cho
         paths = [str(write(cache, 4)), str(write(cache, 4))]
     if isinstance(composed.data, FolderDataConfig):
         paths = [str(videos_csv.parent)]
+    if (robot := choice.removeprefix("data=lerobot_")) in ROBOTS:  # two episodes, four times
+        paths = [str(write_lerobot(tmp_path / str(i), robot)) for i in range(4)]
     composed.data.data_paths = paths
     assert callable(locate(composed.task._target_, "task._target_"))
     manager = DataManager(composed)

@@ -29,16 +29,24 @@ class RobotDataConfig(DataConfig):
     short_videos: str = setting("drop", "episodes shorter than a clip are treated as bad", choices=("drop",))
     layout: str = setting("droid", "how the data lies on disk", choices=LAYOUTS)
     cameras: list[str] = setting(
-        [], "cameras to choose from: keys of DROID's metadata or LeRobot features; empty: the layout's usual ones"
+        [],
+        "cameras to choose from: keys of DROID's metadata, or LeRobot features; empty: auto, which is left_mp4_path, "
+        "or every camera in meta/info.json",
     )
     state_keys: list[str] = setting(
-        [], "columns that make up a state, side by side: pose, then gripper; empty: the layout's usual ones"
+        [],
+        "columns that make up a state, side by side; empty: auto, which is DROID's pose and gripper, or "
+        "observation.state (else every observation.state.*); robotics.state_form says what they are",
     )
     action_keys: list[str] = setting(
-        [], "columns of the dataset's own action, for robotics.action=dataset; empty: the layout's usual ones"
+        [],
+        "columns of the dataset's own action, for robotics.action=dataset; empty: auto, which is DROID's velocities, "
+        "or action (else every action.*)",
     )
     extrinsics_key: Optional[str] = setting(
-        None, "column of a camera's pose, {camera} and {eye} filled in; unset: the layout's usual; empty text: none"
+        None,
+        "column of a camera's pose, {camera} and {eye} filled in; unset: auto, which is DROID's, or "
+        "camera_extrinsics.{camera} where every camera has one; empty text: none",
     )
     row_fps: float = setting(15, "rows per second of raw DROID; LeRobot datasets say it themselves", gt=0, le=100_000)
     focal_length: Optional[float] = setting(
@@ -58,31 +66,23 @@ class SyntheticRobotDataConfig(RobotDataConfig):
     )
 
 
-USUAL = {
-    "droid": RobotDataConfig(
-        cameras=["left_mp4_path"],
-        state_keys=["observation/robot_state/cartesian_position", "observation/robot_state/gripper_position"],
-        action_keys=["action/cartesian_velocity", "action/gripper_velocity"],
-        extrinsics_key="observation/camera_extrinsics/{camera}_{eye}",
-    ),
-    "lerobot": RobotDataConfig(
-        layout="lerobot",
-        cameras=["observation.images.exterior_1_left"],
-        state_keys=["observation.state.cartesian_position", "observation.state.gripper_position"],
-        action_keys=["action"],
-        extrinsics_key="camera_extrinsics.{camera}",
-    ),
-}
-"""The names that raw DROID and its LeRobot port (`lerobot/droid_1.0.1`) use."""
+DROID_NAMES = RobotDataConfig(
+    cameras=["left_mp4_path"],
+    state_keys=["observation/robot_state/cartesian_position", "observation/robot_state/gripper_position"],
+    action_keys=["action/cartesian_velocity", "action/gripper_velocity"],
+    extrinsics_key="observation/camera_extrinsics/{camera}_{eye}",
+)
+"""The names in raw DROID, which are the same in every trajectory."""
 
 
-def with_usual_names(data: RobotDataConfig) -> RobotDataConfig:
-    """The same config with the layout's usual names where none were given."""
-    usual = USUAL[data.layout]
+def with_droid_names(data: RobotDataConfig) -> RobotDataConfig:
+    """The same config, with the names in raw DROID where that is the layout and none were given."""
+    if data.layout != "droid":
+        return data
     return replace(
         data,
-        cameras=data.cameras or usual.cameras,
-        state_keys=data.state_keys or usual.state_keys,
-        action_keys=data.action_keys or usual.action_keys,
-        extrinsics_key=usual.extrinsics_key if data.extrinsics_key is None else data.extrinsics_key,
+        cameras=data.cameras or DROID_NAMES.cameras,
+        state_keys=data.state_keys or DROID_NAMES.state_keys,
+        action_keys=data.action_keys or DROID_NAMES.action_keys,
+        extrinsics_key=DROID_NAMES.extrinsics_key if data.extrinsics_key is None else data.extrinsics_key,
     )

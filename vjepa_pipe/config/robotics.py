@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.state_forms import STATE_FORMS
 
 CAMERA_VIEWS = ("random", "first", "all")
 TEMPORAL_SAMPLING = ("physical", "reference")
@@ -62,12 +63,20 @@ class RoboticsConfig:
         ge=0,
         le=10**9,
     )
+    state_form: str = setting(
+        "auto",
+        "what the numbers of data.state_keys are: pose_gripper (x, y, z in metres, angles about the fixed x, y, z axes "
+        "in radians, gripper from 0 to 1), pose (without the gripper), joints, position (coordinates), ee_delta "
+        "(changes of the end effector), other; auto: as their names say, and an error where those leave it open",
+        choices=("auto", *STATE_FORMS),
+    )
     action: str = setting(
         "difference",
-        "difference of a state and the next; absolute: the next state; dataset: data.action_keys at the row",
+        "difference of a state and the next, of poses as rigid transforms; absolute: the next state; dataset: "
+        "data.action_keys at the row",
         choices=ACTIONS,
     )
-    rotation: str = setting("euler_xyz", "how rotations of states and actions are written", choices=ROTATIONS)
+    rotation: str = setting("euler_xyz", "how rotations of states and actions are written, of poses", choices=ROTATIONS)
     gripper: str = setting(
         "continuous", "the last number of a state: kept, 0 or 1 (from 0.5 on), or left out", choices=GRIPPERS
     )

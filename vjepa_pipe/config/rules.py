@@ -12,6 +12,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
 from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
 from vjepa_pipe.config.robot_data import RobotDataConfig
+from vjepa_pipe.config.state_forms import form_faults
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
 
@@ -110,6 +111,8 @@ def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
         yield "robotics.camera_frame needs data.extrinsics_key: where the camera's pose is"
     if robotics.statistics is not None and robotics.normalization == "none":
         yield "robotics.statistics has no effect when robotics.normalization=none"
+    if robotics.enabled and robotics.state_form != "auto":
+        yield from form_faults(robotics.state_form, robotics)
 
 
 def one_crop(experiment: ExperimentConfig) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,17 +12,20 @@ import torch
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.robot_data import RobotDataConfig, with_usual_names
+from vjepa_pipe.config.robot_data import RobotDataConfig, with_droid_names
 from vjepa_pipe.config.robotics import RoboticsConfig
+from vjepa_pipe.config.state_forms import STATE_FORMS
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.datasets.robot_frames import OpenTrack, RobotFrames
+from vjepa_pipe.datasets.robot_sources import described, open_sources
 from vjepa_pipe.datasets.robot_statistics import load_statistics
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
+from vjepa_pipe.datasets.stored_images import StoredImages
 from vjepa_pipe.figures import clip_figures, mean_of
 from vjepa_pipe.robotics.encoding import encode
 from vjepa_pipe.sampling import SampleKey, generator
-from vjepa_pipe.sources import EYES, CameraTrack, DroidSource, Episode, EpisodeError, LeRobotSource, RobotSource
+from vjepa_pipe.sources import EYES, CameraTrack, Episode, EpisodeError, RobotSource, pose_column
 from vjepa_pipe.transforms import Box
 from vjepa_pipe.video import Decoder, PyavDecoder
 
@@ -51,7 +55,7 @@ class RobotClip(NamedTuple):
         rows: Rows of the episode; int64 `[T]`.
         indices: For each view, frame numbers in its video; int64 `[V, T]`.
         frames: For each view, uint8 RGB `[T, H, W, 3]`; empty when only the numbers were read.
-        states: Of every `frameskip`-th row; float64 `[S, D]`.
+        states: Of every `frameskip`-th row; float64 `[S, D]`, with D = 0 when states are not asked for.
         recorded: The dataset's own actions; float64 `[S - 1, K]`, or None when they are not asked for.
         extrinsics: For each view, the camera's pose; float64 `[V, S, 6]`, or None when the data has none.
         fps: What the first video's header says.
@@ -83,8 +87,8 @@ class RobotDataset(KeyedDataset):
     A sample is a dict; with several views V per sample, the entries marked * have V in front:
 
     - `video`*: float32 `[C, T, H, W]` after the transform (uint8 without one);
-    - `states`*: float64 `[S, 7]` and `actions`*: `[S - 1, 7]`, S = T for a frameskip of 1 (other widths for other forms
-      of rotation, see `vjepa_pipe.robotics.encoding`); with V in front only in the cameras' frames;
+    - `states`*: float64 `[S, D]` and `actions`*: `[S - 1, A]`, S = T for a frameskip of 1, D = A = 7 for a pose and a
+      gripper (see `vjepa_pipe.robotics.encoding`); with V in front only in the cameras' frames;
     - `extrinsics`*: float64 `[S, 6]`, where the data has them;
     - `indices`: int64 `[T]`, rows of the episode;
     - `clip_indices`*: int64 `[T]`, frame numbers in the video file;
@@ -94,7 +98,7 @@ class RobotDataset(KeyedDataset):
     Without `robotics.enabled` there are no states, actions and extrinsics.
 
     Args:
-        config: Which data.
+        config: Which data. Names that are left empty are those of the data.
         robotics: Which states and actions.
         data_paths: Path of each source; unset: those of `config`.
         source_names: Name of each source; unset: the path's.
@@ -106,8 +110,15 @@ class RobotDataset(KeyedDataset):
         random_clip_sampling: Draw where clips start; unset: as `config` says.
 
     Raises:
-        SourceError: If a source cannot be read, or lacks a camera or column.
-        ConfigError: If statistics are asked for that were never computed.
+        SourceError: If a source cannot be read.
+        ConfigError: If sources lack cameras or columns, or have states of which nobody knows what they are or that do
+            not have what is asked of them, all at once; if statistics are asked for that were never computed.
+
+    Attributes:
+        config: Which data, with the names of raw DROID if that is the layout.
+        names: The same for each source, with all its names.
+        robotics: Which states and actions, with the form of the states.
+        description: Lines that say what is read of each source, and what of that was not configured.
     """
 
     def __init__(
@@ -124,12 +135,16 @@ class RobotDataset(KeyedDataset):
         max_replacements: int = 10,
         random_clip_sampling: bool | None = None,
     ) -> None:
-        self.config = with_usual_names(config)
-        self.robotics = robotics if robotics is not None else RoboticsConfig()
+        self.config = with_droid_names(config)
+        asked = robotics if robotics is not None else RoboticsConfig()
         paths = list(config.data_paths if data_paths is None else data_paths)
         given = source_names or config.source_names
         names: Sequence[str | None] = given if given is not None else [None] * len(paths)
-        self.sources: list[RobotSource] = [self._source(*pair) for pair in zip(paths, names, strict=True)]
+        opened = open_sources(config, asked, paths, names)
+        self.sources: list[RobotSource] = [source.rows for source in opened]
+        self.names = [source.data for source in opened]
+        self.description = [line for source in opened for line in described(source, config, asked)]
+        self.robotics = replace(asked, state_form=opened[0].form) if opened and asked.enabled else asked
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.lists = paths
         self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
@@ -156,19 +171,21 @@ class RobotDataset(KeyedDataset):
         """
         laps = Stopwatch()
         with self.sources[key.source].open(key.row) as episode, ExitStack() as opened:
-            tracks = self._tracks(episode, generator(key, "camera"))
+            names = self.names[key.source]
+            tracks = self._tracks(episode, names.cameras, generator(key, "camera"))
             for track in tracks:
                 check_file(track.path, self.config.max_file_bytes)
-            videos = [opened.enter_context(self.decoder.open(track.path)) for track in tracks]
+            videos = [
+                opened.enter_context(StoredImages(episode, track) if track.images else self.decoder.open(track.path))
+                for track in tracks
+            ]
             both = [OpenTrack(*pair) for pair in zip(tracks, videos, strict=True)]
             rows, indices = self.frames.choose(generator(key, "clip"), episode, both, self.lengths[key.source])
             eyes = EYES if self.robotics.stereo else EYES[:1]
             views = [View(track, eye) for track in tracks for eye in eyes]
             kept = rows[:: self.robotics.frameskip]
-            own = self.config.action_keys if self.robotics.action == "dataset" else None
-            states = episode.read(self.config.state_keys, kept)
-            recorded = None if own is None else episode.read(own, kept[:-1])
-            extrinsics, open_sec = self._extrinsics(episode, views, kept), laps()
+            states, recorded, extrinsics = self._numbers(episode, names, views, kept)
+            open_sec = laps()
             frames = self._decode(tracks, videos, indices) if decode else []
             decoded: list[Any] = [getattr(video, "frames_decoded", None) for video in videos]
             return RobotClip(
@@ -209,6 +226,11 @@ class RobotDataset(KeyedDataset):
             actions = self.statistics["actions"].normalize(actions, self.robotics.normalization)
         return states, actions
 
+    @property
+    def has_poses(self) -> bool:
+        """Whether states begin with a position."""
+        return self.robotics.enabled and STATE_FORMS[self.robotics.state_form].rotates
+
     def crop_box(self, key: SampleKey, clip: RobotClip, view: int) -> Box:
         """Where the transform crops the first frame of a view; the whole frame for transforms that do not say."""
         shape = clip.frames[view].shape
@@ -245,17 +267,7 @@ class RobotDataset(KeyedDataset):
         """Views that share a crop draw from one generator."""
         return 0 if self.robotics.shared_crop else view
 
-    def _source(self, path: str, name: str | None) -> RobotSource:
-        data, robotics = self.config, self.robotics
-        if data.layout == "droid":
-            return DroidSource(path, name, columns=data.state_keys)
-        columns = [*data.state_keys, *(data.action_keys if robotics.action == "dataset" else [])]
-        if data.extrinsics_key:
-            columns += [data.extrinsics_key.format(camera=c.rpartition(".")[2], eye="left") for c in data.cameras]
-        return LeRobotSource(path, name, data.cameras, columns)
-
-    def _tracks(self, episode: Episode, rng: np.random.Generator) -> list[CameraTrack]:
-        names = self.config.cameras
+    def _tracks(self, episode: Episode, names: list[str], rng: np.random.Generator) -> list[CameraTrack]:
         if self.robotics.camera_views == "first":
             names = names[:1]
         elif self.robotics.camera_views == "random":
@@ -275,14 +287,24 @@ class RobotDataset(KeyedDataset):
             frames += np.split(pictures, 2, axis=2)
         return frames
 
-    def _extrinsics(self, episode: Episode, views: list[View], rows: NDArray[np.int64]) -> Array | None:
-        key = self.config.extrinsics_key
-        if not key or not self.robotics.enabled:
-            return None
-        poses = [episode.read([key.format(camera=view.track.id, eye=view.eye)], rows) for view in views]
-        if poses[0].shape[1] != POSE:
-            raise ConfigError([f"data.extrinsics_key={key} must hold {POSE} numbers per row (got {poses[0].shape[1]})"])
-        return np.stack(poses)
+    def _numbers(
+        self, episode: Episode, names: RobotDataConfig, views: list[View], rows: NDArray[np.int64]
+    ) -> tuple[Array, Array | None, Array | None]:
+        """States, recorded actions and cameras' poses of some rows; see `RobotClip`."""
+        if not self.robotics.enabled:
+            return np.empty((len(rows), 0)), None, None
+        own = names.action_keys if self.robotics.action == "dataset" else None
+        recorded = None if own is None else episode.read(own, rows[:-1])
+        return episode.read(names.state_keys, rows), recorded, _extrinsics(episode, names.extrinsics_key, views, rows)
+
+
+def _extrinsics(episode: Episode, key: str | None, views: list[View], rows: NDArray[np.int64]) -> Array | None:
+    if not key:
+        return None
+    poses = [episode.read([pose_column(key, view.track.id, view.eye)], rows) for view in views]
+    if poses[0].shape[1] != POSE:
+        raise ConfigError([f"data.extrinsics_key={key} must hold {POSE} numbers per row (got {poses[0].shape[1]})"])
+    return np.stack(poses)
 
 
 def _one_or_stacked(parts: Sequence[torch.Tensor]) -> torch.Tensor:

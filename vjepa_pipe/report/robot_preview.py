@@ -3,7 +3,8 @@
 For each view of each clip, a row of frames after augmentation: the path of the gripper over the whole clip (where
 `data.focal_length` and the camera's pose say where it is), a ring where it is now, an arrow to where it goes next. In
 the strip below: a bar for the gripper (full is closed), and the action seen from above: x up and y to the left, as from
-behind the robot, with a bar to its right for z.
+behind the robot, with a bar to its right for z. States that are no poses have a bar for each number instead, from its
+least to its most in the clip. The lines at the top say what is read of each source.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from vjepa_pipe.datasets import RobotClip, RobotDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.report.preview import BACKGROUND, CAPTION, FRAMES, GAP, INK, MARGIN, SOFT_INK, displayable, font
-from vjepa_pipe.robotics import differences, project
+from vjepa_pipe.robotics import project
 from vjepa_pipe.sampling import SampleKey
 
 Points = npt.NDArray[np.float64]
@@ -25,8 +26,9 @@ TILE = 160
 STRIP = 46
 LABEL_WIDTH = 84
 PATH, NOW, ACTION, GRIPPER = (255, 196, 61), (255, 255, 255), (64, 224, 208), (92, 118, 168)
-POINT_FROM = 5
-"""Numbers of a state from which its position and gripper can be drawn."""
+POSE = 6
+LINE = 16
+"""Height of a line of small text."""
 
 
 def draw_robot_preview(manager: DataManager, dataset: RobotDataset, batch: Batch, clips: int) -> Image.Image:
@@ -45,16 +47,19 @@ def draw_robot_preview(manager: DataManager, dataset: RobotDataset, batch: Batch
     keys = batch["key"][:clips]
     columns = min(FRAMES, batch["video"].shape[-3])
     views = len(batch["camera"][0])
+    head = 2 * MARGIN + CAPTION + LINE * len(dataset.description)
     block = CAPTION + views * (TILE + STRIP + GAP) + MARGIN
-    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(keys) * block)
+    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), head + len(keys) * block)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     timing = f"{dataset.robotics.temporal_sampling} time, {dataset.robotics.action} actions"
     title = f"{experiment.name}: {experiment.data.frames_per_clip} frames, {experiment.data.img_size} px, {timing}"
     pen.text((MARGIN, MARGIN - 6), title, INK, font(16))
+    for number, line in enumerate(dataset.description):
+        pen.text((MARGIN, MARGIN + CAPTION + LINE * number - 4), line, SOFT_INK, font(12))
     for number, key in enumerate(keys):
         clip = dataset.read(key)
-        top = MARGIN + CAPTION + number * block
+        top = head - MARGIN + number * block
         pen.text((MARGIN, top + 4), _caption(clip, batch["source"][number]), INK, font(14))
         videos = batch["video"][number]
         for view, video in enumerate(videos if videos.ndim == 5 else videos[None]):
@@ -70,8 +75,9 @@ def draw_robot_preview(manager: DataManager, dataset: RobotDataset, batch: Batch
                 if path is not None:
                     _draw_path(ImageDraw.Draw(tile), path, state if rest == 0 else None)
                 picture.paste(tile, (x, y))
-                if rest == 0 and clip.states.shape[1] >= POINT_FROM and dataset.robotics.enabled:
-                    _draw_strip(pen, (x, y + TILE), clip, state)
+                if rest == 0 and dataset.robotics.enabled:
+                    draw = _draw_strip if dataset.has_poses else _draw_bars
+                    draw(pen, (x, y + TILE + 4), clip, state)
     return picture
 
 
@@ -84,7 +90,7 @@ def _caption(clip: RobotClip, source: str) -> str:
 def _path(dataset: RobotDataset, clip: RobotClip, key: SampleKey, view: int) -> Points | None:
     """Where the gripper is on the tiles of a view, `[S, 2]`; None where the data does not tell."""
     focal = dataset.config.focal_length
-    if focal is None or clip.extrinsics is None:
+    if focal is None or clip.extrinsics is None or not dataset.has_poses:
         return None
     height, width = clip.frames[view].shape[1:3]
     points = project(clip.states[:, :3], clip.extrinsics[view], focal, width, height)
@@ -107,20 +113,35 @@ def _draw_path(pen: ImageDraw.ImageDraw, path: Points, now: int | None) -> None:
 
 
 def _draw_strip(pen: ImageDraw.ImageDraw, corner: tuple[int, int], clip: RobotClip, state: int) -> None:
-    x, y = corner[0], corner[1] + 4
-    bottom, gripper = y + STRIP - 10, float(np.clip(clip.states[state, -1], 0, 1))
-    pen.rectangle((x + 4, y, x + 14, bottom), outline=GRIPPER)
-    pen.rectangle((x + 4, bottom - gripper * (bottom - y), x + 14, bottom), fill=GRIPPER)
-    if state + 1 >= len(clip.states) or clip.states.shape[1] != 7:
+    """The gripper, if there is one, and the action seen from above."""
+    x, y = corner
+    bottom = y + STRIP - 10
+    if clip.states.shape[1] > POSE:
+        gripper = float(np.clip(clip.states[state, -1], 0, 1))
+        pen.rectangle((x + 4, y, x + 14, bottom), outline=GRIPPER)
+        pen.rectangle((x + 4, bottom - gripper * (bottom - y), x + 14, bottom), fill=GRIPPER)
+    if state + 1 >= len(clip.states):
         return
-    steps = differences(clip.states)
-    longest = max(float(np.abs(steps[:, :3]).max()), 1e-6)
+    steps = np.diff(clip.states[:, :3], axis=0)
+    longest = max(float(np.abs(steps).max()), 1e-6)
     reach, middle = (bottom - y) / 2, np.array([x + 60.0, (y + bottom) / 2])
-    forward, left, up = steps[state, :3] / longest * reach
+    forward, left, up = steps[state] / longest * reach
     pen.ellipse((middle[0] - 1, middle[1] - 1, middle[0] + 1, middle[1] + 1), SOFT_INK)
     _arrow(pen, middle, middle - np.array([left, forward]), INK)
     pen.line((x + 100, middle[1], x + 112, middle[1]), SOFT_INK)
     pen.line((x + 106, middle[1], x + 106, middle[1] - up), INK, 3)
+
+
+def _draw_bars(pen: ImageDraw.ImageDraw, corner: tuple[int, int], clip: RobotClip, state: int) -> None:
+    """A bar for each number, as far as there is room for."""
+    x, y = corner
+    bottom = y + STRIP - 10
+    low, high = clip.states.min(0), clip.states.max(0)
+    filled = (clip.states[state] - low) / np.maximum(high - low, 1e-9)
+    width = max(2, TILE // max(len(filled), 8) - 2)
+    for number, share in enumerate(filled[: TILE // (width + 2)]):
+        left = x + number * (width + 2)
+        pen.rectangle((left, bottom - float(share) * (bottom - y), left + width - 1, bottom), fill=GRIPPER)
 
 
 def _arrow(pen: ImageDraw.ImageDraw, start: Points, end: Points, colour: tuple[int, int, int]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.robotics import RoboticsConfig
-from vjepa_pipe.robotics.actions import STATE, differences
+from vjepa_pipe.config.state_forms import STATE_FORMS, form_faults
+from vjepa_pipe.robotics.actions import differences
 from vjepa_pipe.robotics.forms import in_form
 from vjepa_pipe.robotics.gripper import gripper_values
 from vjepa_pipe.robotics.poses import Array, in_camera_frame
@@ -18,19 +21,21 @@ def encode(
     """States and actions in the frame, form and kind that a config asks for.
 
     Args:
-        states: `[T, 7]` as recorded, or `[T, D]` where nothing asks for a pose.
+        states: `[T, D]` as recorded.
         extrinsics: `[T, 6]`, the camera's pose; needed for `camera_frame`.
         recorded: `[T - 1, K]`, the dataset's own actions; needed for `action=dataset`.
-        config: What is asked for.
+        config: What is asked for, and of what form the states are.
 
     Returns:
-        States `[T, S]` and actions `[T - 1, A]`, float64. S is 7 for Euler angles, 8 for quaternions, 10 for rot6d, and
+        States `[T, S]` and actions `[T - 1, A]`, float64. S is D, one more for quaternions, three more for rot6d, and
         one less without the gripper; A likewise, or K.
 
     Raises:
-        ConfigError: The states are no poses, or a camera's pose is missing.
+        ConfigError: The states are not of that form, or a camera's pose is missing.
     """
-    _needs_pose(states.shape[1], config)
+    _check_form(states.shape[1], config)
+    if config.state_form == "pose":  # a pose and a gripper that is left out
+        states, config = np.pad(states, ((0, 0), (0, 1))), replace(config, state_form="pose_gripper", gripper="none")
     if config.camera_frame:
         if extrinsics is None:
             raise ConfigError(["robotics.camera_frame needs data.extrinsics_key: where the camera's pose is"])
@@ -45,6 +50,8 @@ def encode(
         return written, recorded
     if config.action == "absolute":
         return written, written[1:]
+    if config.state_form != "pose_gripper":
+        return written, np.diff(written, axis=0)
     return written, _written(differences(states), config)
 
 
@@ -53,20 +60,9 @@ def _written(values: Array, config: RoboticsConfig) -> Array:
     return values[:, :-1] if config.gripper == "none" else np.asarray(values, np.float64)
 
 
-def _needs_pose(size: int, config: RoboticsConfig) -> None:
-    """States that are not seven numbers can only be passed on as they are."""
-    if size == STATE:
-        return
-    asked = [
-        f"robotics.{name}={value}"
-        for name, value, plain in (
-            ("action", config.action, config.action != "difference"),
-            ("rotation", config.rotation, config.rotation == "euler_xyz"),
-            ("camera_frame", config.camera_frame, not config.camera_frame),
-        )
-        if not plain
-    ]
-    if asked:
-        raise ConfigError(
-            [f"data.state_keys give {size} numbers per row; {', '.join(asked)} needs {STATE}: a pose and the gripper"]
-        )
+def _check_form(size: int, config: RoboticsConfig) -> None:
+    form = config.state_form
+    if form == "auto":
+        raise ConfigError([f"robotics.state_form must be one of {', '.join(STATE_FORMS)} (got auto)"])
+    if faults := list(form_faults(form, config, size)):
+        raise ConfigError(faults)

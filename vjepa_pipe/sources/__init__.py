@@ -12,8 +12,9 @@ from vjepa_pipe.sources.lists.webvid import read_webvid, read_webvid_original
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from vjepa_pipe.sources.probed.video_index import VideoIndex, read_indexes
 from vjepa_pipe.sources.robots.droid import DroidSource
-from vjepa_pipe.sources.robots.episodes import EYES, CameraTrack, Episode, RobotSource
+from vjepa_pipe.sources.robots.episodes import EYES, CameraTrack, Episode, Feature, RobotSource, pose_column
 from vjepa_pipe.sources.robots.lerobot import LeRobotSource
+from vjepa_pipe.sources.robots.lerobot_names import name_faults, with_lerobot_names
 from vjepa_pipe.sources.rows import Rows
 
 __all__ = [
@@ -24,14 +25,18 @@ __all__ = [
     "DroidSource",
     "Episode",
     "EpisodeError",
+    "Feature",
     "LeRobotSource",
     "RobotSource",
     "Rows",
     "SourceError",
     "VideoIndex",
     "cache_dir",
+    "name_faults",
+    "pose_column",
     "read_indexes",
     "read_rows",
     "read_webvid",
     "read_webvid_original",
+    "with_lerobot_names",
 ]

@@ -14,6 +14,13 @@ from vjepa_pipe.synthetic.droid import VERSION, motions, write_video
 from vjepa_pipe.synthetic.robot_world import CAMERA_PLACES, HEIGHT, ROW_FPS, WIDTH, Motion, camera_pose, draw_frames
 
 CAMERAS = ("observation.images.exterior_1_left", "observation.images.exterior_2_left")
+LAYOUT = 2
+"""Part of the folder's name: raise it when the same episodes would be written otherwise."""
+AXES = ["x", "y", "z", "roll", "pitch", "yaw"]
+NAMES = {
+    "observation.state.cartesian_position": AXES, "observation.state.gripper_position": ["gripper"],
+    "action": [*AXES, "gripper"],
+}  # fmt: skip
 FILES = 2
 """Files that the episodes of a dataset of version 3.0 are spread over."""
 V2_DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
@@ -40,7 +47,7 @@ def write_synthetic_lerobot(folder: str | Path, num_episodes: int, version: str 
     """
     if version not in ("v2.1", "v3.0"):
         raise ValueError(f"version must be v2.1 or v3.0 (got {version!r})")
-    target = Path(folder) / f"robot-lerobot-{version}-{num_episodes}-seed{seed}-v{VERSION}"
+    target = Path(folder) / f"robot-lerobot{LAYOUT}-{version}-{num_episodes}-seed{seed}-v{VERSION}"
     if not target.is_dir():
         episodes = list(motions(num_episodes, seed))
         with new_folder(target) as draft:
@@ -123,6 +130,7 @@ def _write_info(root: Path, episodes: list[Motion], version: str) -> None:
         name: {
             "dtype": "int64" if name in whole else "float32" if name == "timestamp" else "float64",
             "shape": list(shape),
+            "names": {"axes": NAMES[name]} if name in NAMES else None,
         }
         for name, shape in shapes.items()
     }

@@ -69,6 +69,7 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
         for clip in range(task.clips_per_episode)
     ]
     console = Console(stderr=True)
+    console.print(*dataset.description, sep="\n", markup=False, highlight=False, soft_wrap=True)
     loader = DataLoader(
         Motions(dataset, keys), batch_size=None, num_workers=experiment.data.num_workers, collate_fn=_as_it_is
     )
@@ -84,7 +85,7 @@ def statistics(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]
         for i, part in enumerate(PARTS)
     }
     content |= {"clips": len(motions), "faults": len(faults), "first_faults": faults[:10]}
-    kept = statistics_file(dataset.config, experiment.robotics, paths)
+    kept = statistics_file(dataset.config, dataset.robotics, paths)
     for file in (output_dir / FILE, kept):
         _keep(content, file)
     console.print(

@@ -52,6 +52,8 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     if task.resume is not None:
         loader.load_state_dict(read_state(task.resume))
     console = Console(stderr=True)
+    if isinstance(loader.dataset, RobotDataset) and manager.rank == 0:
+        console.print(*loader.dataset.description, sep="\n", markup=False, highlight=False, soft_wrap=True)
     summary = Summary(loader.report, _asked_fps(experiment), manager.world_size)
     first, stopped = None, False
     try:

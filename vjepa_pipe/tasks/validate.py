@@ -87,6 +87,7 @@ def clips(manager: DataManager, files: OpenedFiles) -> str:
     train = manager.build_train_dataset()
     if isinstance(train, RobotDataset):
         train.on_bad_sample = "raise"
+        Console(stderr=True).print(*train.description, sep="\n", markup=False, highlight=False, soft_wrap=True)
         found = robot_clips(train, task.samples, manager.config.data.img_size, files)
         files.require_all()
         return found

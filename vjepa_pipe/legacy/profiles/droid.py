@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.robot_data import USUAL, RobotDataConfig, with_usual_names
+from vjepa_pipe.config.robot_data import DROID_NAMES, RobotDataConfig, with_droid_names
 from vjepa_pipe.config.training import DroidTraining
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings, handed_on, move
@@ -40,7 +40,7 @@ def _read_cameras(value: Any) -> Settings:
 
 def _write_cameras(experiment: ExperimentConfig) -> list[str]:
     data = experiment.data
-    return with_usual_names(data).cameras if isinstance(data, RobotDataConfig) else USUAL["droid"].cameras
+    return with_droid_names(data).cameras if isinstance(data, RobotDataConfig) else DROID_NAMES.cameras
 
 
 def _check(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

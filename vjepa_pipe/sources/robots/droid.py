@@ -19,7 +19,7 @@ from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.sources.errors import EpisodeError, SourceError
-from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, finite
+from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, Feature, finite
 from vjepa_pipe.sources.rows import Rows
 
 TRAJECTORY = "trajectory.h5"
@@ -29,6 +29,12 @@ SIDECAR = "{id}_timestamps.json"
 ROW_CLOCK = "observation/timestamp/cameras/{id}_left_frame_received"
 POSE = "observation/robot_state/cartesian_position"
 MILLISECONDS = 1e-3
+NUMBERS = {
+    "cartesian_position": ("x", "y", "z", "roll", "pitch", "yaw"),
+    "gripper_position": ("gripper",),
+    "joint_positions": tuple(f"joint_{i}" for i in range(7)),
+}
+"""What the numbers of columns of these names are."""
 
 
 class DroidSource:
@@ -43,6 +49,8 @@ class DroidSource:
     Raises:
         SourceError: The file or folder names no trajectory.
     """
+
+    title = "raw DROID"
 
     def __init__(self, path: str | Path, name: str | None = None, columns: Sequence[str] = (POSE,)) -> None:
         path = Path(path).expanduser().absolute()
@@ -59,6 +67,11 @@ class DroidSource:
     def path(self, i: int) -> str:
         """The folder of trajectory `i`."""
         return self._rows.path(i)
+
+    def feature(self, name: str) -> Feature | None:
+        """What the numbers of a column are, by its name: the files do not say so themselves."""
+        numbers = NUMBERS.get(name.rpartition("/")[2])
+        return None if numbers is None else Feature("float64", (len(numbers),), numbers)
 
     def open(self, i: int) -> DroidEpisode:
         """Open trajectory `i`; see `RobotSource.open`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -15,6 +16,37 @@ Array = NDArray[np.float64]
 EYES = ("left", "right")
 
 
+class Feature(NamedTuple):
+    """What is known of a column, or of a camera, before an episode is opened.
+
+    Attributes:
+        kind: `video`, `image`, `string` or a type of numbers such as `float32`.
+        shape: Of one row; of a camera as its data set writes it, mostly `(height, width, channels)`.
+        names: What each number of a row is called; None: unknown.
+        is_depth: A camera whose pictures are distances.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    names: tuple[str, ...] | None
+    is_depth: bool = False
+
+    @property
+    def size(self) -> int:
+        """Numbers in a row."""
+        return math.prod(self.shape)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether it is a camera."""
+        return self.kind in ("video", "image")
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether its rows can be part of a state."""
+        return not self.has_pictures and self.kind != "string"
+
+
 class CameraTrack(NamedTuple):
     """The video of one camera during one episode.
 
@@ -24,6 +56,8 @@ class CameraTrack(NamedTuple):
         id: What stands for `{camera}` in the names of columns.
         start: Where in the file the episode begins, in seconds.
         shared: The file holds other episodes too.
+        images: For a camera stored as images in the rows of the file: reads the encoded images of some rows, rising.
+            None: the file is a video.
     """
 
     name: str
@@ -31,6 +65,7 @@ class CameraTrack(NamedTuple):
     id: str
     start: float = 0.0
     shared: bool = False
+    images: Callable[[NDArray[np.int64]], list[bytes]] | None = None
 
 
 class Episode(Protocol):
@@ -94,10 +129,17 @@ class RobotSource(Protocol):
     def name(self) -> str:
         """What the source is called in samples and reports."""
 
+    @property
+    def title(self) -> str:
+        """What kind of data it is, for a person."""
+
     def __len__(self) -> int: ...
 
     def path(self, i: int) -> str:
         """Where episode `i` is, for reports."""
+
+    def feature(self, name: str) -> Feature | None:
+        """What is known of a column or a camera of every episode."""
 
     def open(self, i: int) -> Episode:
         """Open episode `i`.
@@ -105,6 +147,11 @@ class RobotSource(Protocol):
         Raises:
             EpisodeError: It cannot be read.
         """
+
+
+def pose_column(pattern: str, camera: str, eye: str) -> str:
+    """The column of a camera's pose: a pattern with `{camera}` and `{eye}` filled in."""
+    return pattern.replace("{camera}", camera).replace("{eye}", eye)
 
 
 def finite(path: str, column: str, values: Array, rows: NDArray[np.int64]) -> Array:

@@ -1,13 +1,14 @@
-"""LeRobot datasets, versions 2.1 and 3.0: `meta/`, parquet files of rows, mp4 files of frames.
+"""LeRobot datasets, versions 2.0 to 3.0: `meta/`, parquet files of rows, mp4 files of frames.
 
-Version 2.1 has a parquet and an mp4 file for each episode. In 3.0 a file holds many episodes, and `meta/episodes` says
-where each begins. The `lerobot` package is not needed.
+Before 3.0 each episode has a parquet file and an mp4 file for each camera. In 3.0 a file holds many episodes, and
+`meta/episodes` says where each begins. A camera may also be stored as images in the rows. The `lerobot` package is not
+needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.files.regular_file import regular_file
-from vjepa_pipe.sources.errors import EpisodeError, SourceError
-from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, finite
-from vjepa_pipe.sources.robots.lerobot_meta import EpisodePlace, LeRobotMeta, read_meta
+from vjepa_pipe.sources.errors import EpisodeError
+from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, Feature, finite
+from vjepa_pipe.sources.robots.lerobot_info import LeRobotInfo, read_info
+from vjepa_pipe.sources.robots.lerobot_meta import EpisodePlace, read_meta
 
 EPISODE, CLOCK = "episode_index", "timestamp"
+IMAGES_AT_A_TIME = 16
 
 
 class LeRobotSource:
@@ -29,44 +32,49 @@ class LeRobotSource:
     Args:
         path: The dataset's folder, which holds `meta/info.json`.
         name: What the source is called; None: the folder's name.
-        cameras: Cameras that will be asked for.
-        columns: Columns that will be asked for.
 
     Raises:
-        SourceError: It is not a dataset of a version that is known, or has no such camera or column.
+        SourceError: It is not a dataset of a version that is known, or has no episodes.
+
+    Attributes:
+        info: What `meta/info.json` says.
     """
 
-    def __init__(
-        self, path: str | Path, name: str | None = None, cameras: Sequence[str] = (), columns: Sequence[str] = ()
-    ) -> None:
-        root = Path(path).expanduser().absolute()
-        self.name = name or root.name
-        self._meta: LeRobotMeta = read_meta(root, cameras)
-        for column in columns:
-            if column not in self._meta.features:
-                known = ", ".join(name for name, kind in self._meta.features.items() if kind != "video")
-                raise SourceError(root, f"has no column {column} (columns: {known})")
+    def __init__(self, path: str | Path, name: str | None = None) -> None:
+        self.info = read_info(Path(path).expanduser().absolute())
+        self.name = name or self.info.root.name
+        self._meta = read_meta(self.info)
+
+    @property
+    def title(self) -> str:
+        """Version, robot and rate."""
+        robot = f", {self.info.robot}" if self.info.robot else ""
+        return f"LeRobot {self.info.version}{robot}, {self.info.fps:g} rows per second"
 
     def __len__(self) -> int:
         return len(self._meta)
 
     def path(self, i: int) -> str:
         """The dataset's folder and the number of the episode."""
-        return f"{self._meta.root} episode {self._meta.number(i)}"
+        return f"{self.info.root} episode {self._meta.number(i)}"
+
+    def feature(self, name: str) -> Feature | None:
+        """What `meta/info.json` says of a column or a camera."""
+        return self.info.features.get(name)
 
     def open(self, i: int) -> LeRobotEpisode:
         """Open episode `i`; see `RobotSource.open`."""
-        return LeRobotEpisode(self.path(i), self._meta, self._meta.place(i))
+        return LeRobotEpisode(self.path(i), self.info, self._meta.place(i))
 
 
 class LeRobotEpisode:
     """An open episode; see `Episode`. Column names are those of the dataset's features."""
 
-    def __init__(self, path: str, meta: LeRobotMeta, place: EpisodePlace) -> None:
+    def __init__(self, path: str, info: LeRobotInfo, place: EpisodePlace) -> None:
         if place.length < 1:
             raise EpisodeError(path, "holds no rows")
         self.path = path
-        self._meta = meta
+        self._info = info
         self._place = place
 
     @property
@@ -77,7 +85,7 @@ class LeRobotEpisode:
     @property
     def row_rate(self) -> float:
         """Rows per second."""
-        return self._meta.fps
+        return self._info.fps
 
     @property
     def task(self) -> str:
@@ -85,17 +93,24 @@ class LeRobotEpisode:
         return self._place.task
 
     def camera(self, name: str, stereo: bool = False) -> CameraTrack:
-        """The video of a camera, from the place where this episode begins."""
+        """The video of a camera, from the place where this episode begins, or its images in the rows."""
         if stereo:
             raise EpisodeError(self.path, "LeRobot datasets hold no stereo videos: set robotics.stereo=false")
-        file, start = self._place.videos[name]
-        return CameraTrack(name, str(file), name.rpartition(".")[2], start, shared=self._meta.version != "v2.1")
+        id = name.rpartition(".")[2]
+        if name in self._place.videos:
+            file, start = self._place.videos[name]
+            return CameraTrack(name, str(file), id, start, shared=self._info.many_per_file)
+        return CameraTrack(name, str(self._place.data), id, images=partial(self._images, name))
 
     def read(self, columns: Sequence[str], rows: NDArray[np.int64]) -> Array:
         """Columns side by side; see `Episode.read`."""
         if rows.size and not 0 <= rows.min() <= rows.max() < self.num_rows:
             raise EpisodeError(self.path, f"row {rows.max()} was asked for, the episode has 0 to {self.num_rows - 1}")
         parts = [finite(self.path, name, self._column(name)[rows], rows) for name in columns]
+        for name, part in zip(columns, parts, strict=True):
+            if name in self._info.features and part.shape[1] != self._info.features[name].size:
+                said = self._info.features[name].size
+                raise EpisodeError(self.path, f"{name} has {part.shape[1]} numbers per row, meta/info.json says {said}")
         return np.concatenate(parts, axis=1)
 
     def row_times(self, camera: CameraTrack) -> Array:
@@ -129,6 +144,28 @@ class LeRobotEpisode:
             file = self._place.data.name
             raise EpisodeError(self.path, f"column {name} of {file} cannot be read ({error})") from error
 
+    def _images(self, name: str, rows: NDArray[np.int64]) -> list[bytes]:
+        """The encoded images of a camera in some rows, rising; only as many rows as needed are held at a time."""
+        import pyarrow
+
+        groups, offset = self._groups
+        found: list[Any] = []
+        first = 0
+        try:
+            for batch in self._file.iter_batches(IMAGES_AT_A_TIME, groups, columns=[name], use_threads=False):
+                here = rows[(rows + offset >= first) & (rows + offset < first + len(batch))] + offset - first
+                found += [image["bytes"] for image in batch.column(name).take(pyarrow.array(here)).to_pylist()]
+                first += len(batch)
+                if len(found) == len(rows):
+                    break
+        except (KeyError, TypeError) as error:
+            raise EpisodeError(self.path, f"{self._place.data.name} has no images in a column {name}") from error
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
+            raise EpisodeError(self.path, f"{name} of {self._place.data.name} cannot be read ({error})") from error
+        if not all(isinstance(image, bytes) for image in found):
+            raise EpisodeError(self.path, f"{self._place.data.name} has rows without an image of {name}")
+        return found
+
     @cached_property
     def _file(self) -> Any:
         import pyarrow
@@ -147,7 +184,7 @@ class LeRobotEpisode:
         ends = np.cumsum([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)])
         first, last = self._place.first_row, self._place.first_row + self.num_rows
         total = int(ends[-1]) if len(ends) else 0
-        if last > total or (self._meta.version == "v2.1" and last != total):
+        if last > total or (not self._info.many_per_file and last != total):
             raise EpisodeError(
                 self.path, f"rows {first} to {last - 1} of {self._place.data} are its own, the file has {total} rows"
             )

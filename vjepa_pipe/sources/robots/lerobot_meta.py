@@ -1,4 +1,4 @@
-"""What the `meta/` folder of a LeRobot dataset says: its version, its columns, and where each episode is."""
+"""Where each episode of a LeRobot dataset is, as its `meta/` folder says."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import read_regular, regular_file
 from vjepa_pipe.sources.errors import SourceError
-
-VERSIONS = ("v2.1", "v3.0")
+from vjepa_pipe.sources.robots.lerobot_info import LeRobotInfo
 
 
 class EpisodePlace(NamedTuple):
@@ -42,26 +41,15 @@ class LeRobotMeta:
     """The list of episodes, as arrays with an entry for each.
 
     Attributes:
-        root: The dataset's folder.
-        version: One of `VERSIONS`.
-        fps: Rows per second.
-        features: Kind of each column (`video`, `float32`, ...), by name.
-        data_path: Pattern of the parquet files' names.
-        video_path: Pattern of the mp4 files' names.
-        chunk_size: Episodes in a folder, in version 2.1.
+        info: What `meta/info.json` says.
+        videos: Cameras that are stored as videos.
         columns: `number`, `length`, and in 3.0 `chunk`, `file`, `first_row` and for each camera `CAMERA/chunk`,
             `CAMERA/file`, `CAMERA/start`.
         tasks: What the robot was told to do in each episode.
     """
 
-    root: Path
-    version: str
-    fps: float
-    features: dict[str, str]
-    data_path: str
-    video_path: str
-    chunk_size: int
-    cameras: tuple[str, ...]
+    info: LeRobotInfo
+    videos: tuple[str, ...]
     columns: dict[str, NDArray[Any]]
     tasks: tuple[str, ...]
 
@@ -74,76 +62,48 @@ class LeRobotMeta:
 
     def place(self, i: int) -> EpisodePlace:
         """Where episode `i` is."""
+        info, root = self.info, self.info.root
         at = {name: values[i].item() for name, values in self.columns.items()}
         number = at["number"]
-        if self.version == "v2.1":
-            where = {"episode_chunk": number // self.chunk_size, "episode_index": number}
-            videos = {
-                camera: (self.root / self.video_path.format(video_key=camera, **where), 0.0) for camera in self.cameras
-            }
-        else:
+        if info.many_per_file:
             where = {"chunk_index": at["chunk"], "file_index": at["file"]}
             videos = {}
-            for camera in self.cameras:
+            for camera in self.videos:
                 chunk, file = at[f"{camera}/chunk"], at[f"{camera}/file"]
-                name = self.video_path.format(video_key=camera, chunk_index=chunk, file_index=file)
-                videos[camera] = self.root / name, at[f"{camera}/start"]
-        data = self.root / self.data_path.format(**where)
+                name = info.video_path.format(video_key=camera, chunk_index=chunk, file_index=file)
+                videos[camera] = root / name, at[f"{camera}/start"]
+        else:
+            where = {"episode_chunk": number // info.chunk_size, "episode_index": number}
+            videos = {camera: (root / info.video_path.format(video_key=camera, **where), 0.0) for camera in self.videos}
+        data = root / info.data_path.format(**where)
         return EpisodePlace(number, at["length"], data, at.get("first_row", 0), self.tasks[i], videos)
 
 
-def read_meta(root: Path, cameras: Sequence[str]) -> LeRobotMeta:
-    """Read the `meta/` folder.
+def read_meta(info: LeRobotInfo) -> LeRobotMeta:
+    """Read the list of episodes.
 
     Args:
-        root: The dataset's folder.
-        cameras: Cameras to find the videos of.
+        info: What `meta/info.json` says.
 
     Raises:
-        SourceError: The folder is no dataset of a known version, has no episodes, or lacks a camera.
+        SourceError: There are no episodes, or they are not listed as this version does.
     """
-    info = _info(root)
-    features = {name: str(feature.get("dtype")) for name, feature in info["features"].items()}
-    videos = [name for name, kind in features.items() if kind == "video"]
-    for camera in cameras:
-        if camera not in videos:
-            kind = f"is stored as {features[camera]}, not as video" if camera in features else "is not one of its"
-            raise SourceError(root, f"camera {camera} {kind} cameras: {', '.join(videos) or 'none'}")
+    root, videos = info.root, tuple(name for name, found in info.features.items() if found.kind == "video")
     try:
-        columns, tasks = _episodes_v2(root) if info["codebase_version"] == "v2.1" else _episodes_v3(root, cameras)
+        columns, tasks = _episodes_v3(root, videos) if info.many_per_file else _episodes_v2(root)
     except KeyError as error:
         raise SourceError(root, f"its list of episodes has no {error.args[0]}") from error
     if not len(tasks):
         raise SourceError(root, "holds no episodes")
-    meta = LeRobotMeta(
-        root, info["codebase_version"], float(info["fps"]), features, info["data_path"], str(info["video_path"]),
-        int(info.get("chunks_size", 1000)), tuple(cameras), columns, tasks,
-    )  # fmt: skip
+    meta = LeRobotMeta(info, videos, columns, tasks)
     try:
         meta.place(0)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise SourceError(
             root / "meta" / "info.json",
-            f"says version {meta.version}, but its file names are those of another ({meta.data_path})",
+            f"says version {info.version}, but its file names are those of another ({info.data_path})",
         ) from error
     return meta
-
-
-def _info(root: Path) -> dict[str, Any]:
-    file = root / "meta" / "info.json"
-    try:
-        info: dict[str, Any] = parse_json(read_regular(file))
-    except FileNotFoundError as error:
-        raise SourceError(root, "is not a LeRobot dataset: it holds no meta/info.json") from error
-    except (OSError, ValueError) as error:
-        raise SourceError(file, f"cannot be read as JSON ({error})") from error
-    needed = ("codebase_version", "fps", "features", "data_path", "video_path")
-    missing = [name for name in needed if name not in info] if isinstance(info, dict) else list(needed)
-    if missing:
-        raise SourceError(file, f"misses {', '.join(missing)}")
-    if info["codebase_version"] not in VERSIONS:
-        raise SourceError(file, f"codebase_version must be {' or '.join(VERSIONS)} (got {info['codebase_version']!r})")
-    return info
 
 
 def _episodes_v2(root: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
@@ -162,7 +122,7 @@ def _episodes_v2(root: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
         raise SourceError(file, "must hold an object with episode_index and length, int64, on each line") from error
 
 
-def _episodes_v3(root: Path, cameras: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+def _episodes_v3(root: Path, videos: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
     if not files:
         raise SourceError(root / "meta" / "episodes", "holds no parquet file, which a dataset of version v3.0 has")
@@ -173,7 +133,7 @@ def _episodes_v3(root: Path, cameras: Sequence[str]) -> tuple[dict[str, NDArray[
         "number": "episode_index", "length": "length",
         "chunk": "data/chunk_index", "file": "data/file_index", "first_row": "dataset_from_index",
     }  # fmt: skip
-    for camera in cameras:
+    for camera in videos:
         wanted |= {
             f"{camera}/chunk": f"videos/{camera}/chunk_index",
             f"{camera}/file": f"videos/{camera}/file_index",
