@@ -15,6 +15,7 @@ class SampleStats(NamedTuple):
         open_sec: Opening the file and indexing its packets.
         decode_sec: Seeking and decoding.
         transform_sec: Augmentation.
+        repeats: Why frames repeat, where the file has fewer frames per second than the clip; else empty.
     """
 
     frames_used: int
@@ -22,6 +23,7 @@ class SampleStats(NamedTuple):
     open_sec: float
     decode_sec: float
     transform_sec: float
+    repeats: str = ""
 
 
 class Stopwatch:

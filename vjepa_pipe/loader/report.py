@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.datasets.bad import KNOWN_BAD
 from vjepa_pipe.loader.fetch import Delivery
+
+logger = logging.getLogger(__name__)
 
 JUDGED_FROM = 200
 """Rows of a source opened before its failure rate counts."""
@@ -30,6 +33,7 @@ class SourceReport:
         replaced: Bad rows in whose place another was read, as often as they came up.
         skipped: Samples left out of their batch.
         quarantined: Different bad rows.
+        repeating: Clips in which frames repeat, as the file has fewer frames per second than were asked for.
         frames_used: Frames that samples hold, each counted once per sample.
         frames_decoded: Frames decoded for them; None where a decoder does not tell.
         open_sec: Opening files and indexing their packets.
@@ -41,6 +45,7 @@ class SourceReport:
     replaced: int = 0
     skipped: int = 0
     quarantined: int = 0
+    repeating: int = 0
     frames_used: int = 0
     frames_decoded: int | None = 0
     open_sec: float = 0.0
@@ -106,6 +111,10 @@ class Report:
             source = self.sources[name]
             source.clips += 1
             source.frames_used += stats.frames_used
+            if stats.repeats:
+                source.repeating += 1
+                if source.repeating == 1:
+                    logger.warning("source %s: %s: frames repeat (counted as `repeating`)", name, stats.repeats)
             if source.frames_decoded is not None:
                 decoded = stats.frames_decoded
                 source.frames_decoded = None if decoded is None else source.frames_decoded + decoded

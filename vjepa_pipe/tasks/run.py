@@ -44,7 +44,7 @@ def run_task(
     """
     from vjepa_pipe.sampling import rank_and_world
 
-    if faults := [*untyped_faults(experiment, typed), *run_faults(experiment)]:
+    if faults := [*untyped_faults(experiment, typed), *run_faults(experiment, typed)]:
         raise ConfigError(faults)
 
     with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0], command) as record:
