@@ -60,7 +60,7 @@ def test_a_run_leaves_a_summary_and_a_picture(layout: str, root: Path, tmp_path:
 def test_validate(root: Path, tmp_path: Path) -> None:
     result = launch("task=validate", f"data.data_root={root}", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "pass clips: 4 samples hold pixel_values [4, 3, 32, 32], 3.8 real frames on average, 1 without caption" in (
+    assert "pass clips: 4 samples with pixel_values [4, 3, 32, 32], 3.8 real frames on average, 1 without caption" in (
         result.stderr
     )
 
