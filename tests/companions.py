@@ -10,4 +10,6 @@ def companions(choice: str) -> list[str]:
     group, _, option = choice.partition("=")
     if group == "robotics" and option != "none":
         return STATES
+    if choice == "mask=blocks":
+        return ["+mask.masks.few.num_blocks=4"]
     return ["robotics=none"] if group in ("data", "data_aug") else []

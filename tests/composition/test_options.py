@@ -119,7 +119,13 @@ def test_a_record_names_it(store: Store, tmp_path: Path) -> None:
 
 def test_records_name_our_schemas_as_ever(tmp_path: Path) -> None:
     file = tmp_path / "frozen.yaml"
-    file.write_text(freeze(compose(["mask=blocks", "data=csv", "data.data_paths=[a.csv]", "task=index"])))
+    file.write_text(
+        freeze(
+            compose(
+                ["mask=blocks", "+mask.masks.few.num_blocks=4", "data=csv", "data.data_paths=[a.csv]", "task=index"]
+            )
+        )
+    )
     assert "schemas: {data: csv, mask: multiblock3d, task: index}" in file.read_text()
     assert set(OPTIONS["task"]) < set(SCHEMAS)
     file.write_text("schemas: {data: multiblock3d}\nexperiment: {data: {}}")

@@ -9,6 +9,8 @@ import pytest
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.cli import main
 from vjepa_pipe.config.before_run import run_faults
+from vjepa_pipe.config.idle import idle_faults
+from vjepa_pipe.tasks import run_task
 
 TUBE = ["mask=tube", "mask.tubelet_size=3", "data.frames_per_clip=15"]
 
@@ -72,3 +74,61 @@ def test_every_way_to_start_finds_them(
         said = capsys.readouterr()
         assert "mask.masks.short.spatial_scale or mask" in said.out + said.err and "Traceback" not in said.err
     assert not list(tmp_path.rglob("run.json"))
+
+
+@pytest.mark.parametrize(("overrides", "fault"), [
+    (["data.clip_mode=duration", "data.target_fps=4"], "data.target_fps has no effect when data.clip_mode=duration"),
+    (["data.allow_clip_overlap=true"], "data.allow_clip_overlap has no effect when data.num_clips=1"),
+    (["data_aug.rand_augment_n=3"], "data_aug.rand_augment_n has no effect when data_aug.auto_augment=false"),
+    (["data_aug=eval", "data_aug.rand_augment_m=3"], "data_aug.rand_augment_m has no effect when data_aug.rand_aug"),
+    (["data_aug.center_crop_ratio=1", "data_aug.crop_scale=[0.5,1]"], "data_aug.crop_scale has no effect when data_a"),
+    (["robotics.rotation=rot6d"], "robotics.rotation has no effect when the data is no robot's"),
+    (["loader.on_bad_sample=raise", "loader.max_replacements=3"], "loader.max_replacements has no effect when loader"),
+    (["loader.monitor.interval_sec=1"], "loader.monitor.interval_sec has no effect when loader.monitor.enabled=false"),
+    (["loader.iterations_per_epoch=2", "loader.drop_last=false"], "loader.drop_last has no effect when loader.iter"),
+])  # fmt: skip
+def test_what_is_typed_in_vain_is_refused(overrides: list[str], fault: str, tmp_path: Path) -> None:
+    experiment = compose(overrides)  # files may say it: only who types it means it to change something
+    with pytest.raises(ConfigError) as error:
+        run_task(experiment, tmp_path, typed=overrides)
+    assert str(error.value).startswith(f"config error: {fault}") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("overrides", [
+    ["data=kinetics", "data.clip_mode=duration", "robotics=none", "data_aug=none"],
+    ["data_aug=randaugment", "data_aug.rand_augment_n=3", "loader.drop_last=false"],
+    ["data=synthetic_robot", "data_aug=robotics", "robotics.rotation=rot6d"],
+])  # fmt: skip
+def test_what_is_not_typed_or_read_is_no_fault(overrides: list[str]) -> None:
+    assert list(idle_faults(compose(overrides), overrides)) == []
+
+
+ROTATION = "{_target_:torchvision.transforms.v2.RandomRotation,degrees:5}"
+BLUR = "{_target_:torchvision.transforms.v2.GaussianBlur,kernel_size:5}"
+
+
+@pytest.mark.parametrize(("node", "fault"), [
+    (BLUR, ""),
+    (ROTATION, "data_aug.extra_transforms[0]: torchvision.transforms.v2.RandomRotation must not"),
+    (f"{{_target_:torchvision.transforms.v2.RandomApply,transforms:[{BLUR},{ROTATION}]}}",
+     "data_aug.extra_transforms[0].transforms[1]: torchvision.transforms.v2.RandomRotation must not"),
+])  # fmt: skip
+def test_transforms_that_move_pixels_are_refused_for_robots(node: str, fault: str) -> None:
+    words = ["data_aug=robotics", f"data_aug.extra_transforms=[{node}]"]
+    try:
+        compose(words)
+        found = ""
+    except ConfigError as error:
+        (found,) = error.faults
+    assert found.startswith(fault) and bool(found) == bool(fault)
+
+
+@pytest.mark.parametrize(("override", "fault"), [
+    ("data_aug.normalize_mean=[123,116,103]", "data_aug.normalize_mean[0] must be <= 1 (got 123.0)"),
+    ("data_aug.normalize_std=[58,57,57]", "data_aug.normalize_std[0] must be <= 1 (got 58.0)"),
+    ("mask=blocks", "mask.masks must not be empty: the masks, by name; mask=none draws none"),
+])  # fmt: skip
+def test_values_in_another_unit_and_masks_without_blocks_are_refused(override: str, fault: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        compose([override])
+    assert error.value.faults[0] == fault

@@ -107,7 +107,7 @@ def test_dead_keys_typos_and_warnings(tmp_path: Path) -> None:
     assert "num_workers" in done.warnings[0]
     done = translate(read_legacy(write_file(tmp_path, "vjepa", meta__eval_freq=100, optimization__warmup=40)))
     assert next(row for row in done.rows if row.key == "meta.eval_freq").status == "dead"
-    assert "warmup=40 (epochs) is longer" in done.warnings[0]
+    assert "warmup=40 epochs is longer" in done.warnings[0]
     done = translate(
         read_legacy(write_file(tmp_path, "vjepa", optimization__is_anneal=True, optimization__anneal_ckpt="/x/e0.pt"))
     )

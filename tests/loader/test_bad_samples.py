@@ -9,6 +9,7 @@ import pytest
 from loading import digests, loader_of, rows_csv, tiny
 
 from vjepa_pipe.config import UserError
+from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.datasets.bad import replacements
 from vjepa_pipe.loader import TooManyFailures
 from vjepa_pipe.sampling import SampleKey
@@ -148,3 +149,16 @@ def test_times_and_frames_are_counted(videos_csv: Path, tmp_path: Path):
     decord = loader_of(tiny(videos_csv, "decoder=decord"), tmp_path)
     next(iter(decord))
     assert decord.report.sources["videos"].frames_decoded is None
+
+
+def test_clips_that_repeat_frames_are_counted_and_named_once(
+    videos_csv: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = VideoDataset(videos_csv, on_bad_sample="raise")
+    rates = [dataset.read(dataset.key_of(row)).fps for row in range(8)]
+    for asked, repeating in ((1.005 * min(rates), 0), (2 * max(rates), 8)):
+        loader = loader_of(tiny(videos_csv, f"data.target_fps={asked}"), tmp_path)
+        list(loader)
+        assert loader.report.sources["videos"].repeating == repeating
+        assert len([record for record in caplog.records if "frames repeat" in record.message]) == bool(repeating)
+    assert f"frames per second, fewer than the {2 * max(rates):g} of its clip" in caplog.text

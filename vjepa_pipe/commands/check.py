@@ -70,7 +70,7 @@ def _faults(words: list[str], config_dir: Path | None, data: bool) -> list[str]:
         experiment = read_experiment(words, config_dir)
     except ConfigError as error:
         return list(error.faults)
-    faults = [*run_faults(experiment), *signature_faults(experiment)]
+    faults = [*run_faults(experiment, words), *signature_faults(experiment)]
     return faults or (_data_faults(experiment) if data else [])
 
 

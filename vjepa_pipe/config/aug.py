@@ -30,10 +30,10 @@ class AugConfig:
     motion_shift: bool = setting(True, "let the crop move from one drawn box to another during the clip")
     random_erasing: float = setting(0.0, "probability that a box of the clip is replaced by noise", ge=0, le=1)
     normalize_mean: tuple[float, float, float] = setting(
-        IMAGENET_MEAN, "mean of each colour (red, green, blue), for pixels from 0 to 1", ge=-1000, le=1000
+        IMAGENET_MEAN, "mean of each colour (red, green, blue), for pixels from 0 to 1", ge=0, le=1
     )
     normalize_std: tuple[float, float, float] = setting(
-        IMAGENET_STD, "standard deviation of each colour, for pixels from 0 to 1", gt=0, le=1000
+        IMAGENET_STD, "standard deviation of each colour, for pixels from 0 to 1", ge=0.001, gt=0, le=1
     )
     center_crop_ratio: Optional[float] = setting(
         None, "train on the largest centre crop of this width / height, instead of a random crop", ge=0.01, le=100

@@ -5,10 +5,11 @@ An experiment may be read, compared and translated all the same, so composing it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vjepa_pipe.config.epoch import epoch_faults, known_rows
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.idle import idle_faults
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
 from vjepa_pipe.config.task import BenchmarkTaskConfig, StreamTaskConfig
 
@@ -18,8 +19,14 @@ def draws_batches(experiment: ExperimentConfig) -> bool:
     return isinstance(experiment.task, (StreamTaskConfig, BenchmarkTaskConfig))
 
 
-def run_faults(experiment: ExperimentConfig) -> Iterator[str]:
-    """A line for each mask that no clip can have, and if no epoch holds a batch of one rank."""
+def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Iterator[str]:
+    """A line for each setting typed in vain, for each mask that no clip can have, and if no epoch holds a batch.
+
+    Args:
+        experiment: A checked experiment.
+        typed: Overrides of the command line.
+    """
+    yield from idle_faults(experiment, typed)
     if draws_batches(experiment):
         yield from masks_can_be_drawn(experiment)
         yield from epoch_faults(experiment, known_rows(experiment.data))

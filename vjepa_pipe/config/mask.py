@@ -74,11 +74,11 @@ class MultiBlock3DMaskConfig(MaskConfig):
     python launch.py mask=blocks '+mask.masks={few:{num_blocks:4}}'
     """
 
-    masks: dict[str, MultiBlockConfig] = setting({}, "the masks, by name")
+    masks: dict[str, MultiBlockConfig] = setting({}, "the masks, by name; mask=none draws none", not_empty=True)
 
 
 @dataclass
 class TubeMaskConfig(MaskConfig):
     """Tube masks, by name."""
 
-    masks: dict[str, TubeConfig] = setting({}, "the masks, by name")
+    masks: dict[str, TubeConfig] = setting({}, "the masks, by name; mask=none draws none", not_empty=True)

@@ -27,6 +27,14 @@ UNSET = {
 }
 """Lists with an entry per source, and what holds without them."""
 
+TORCHVISION = "torchvision.transforms.v2."
+KEEP_GEOMETRY = frozenset({
+    "ColorJitter", "Compose", "GaussianBlur", "GaussianNoise", "Grayscale", "Identity", "JPEG", "RandomAdjustSharpness",
+    "RandomApply", "RandomAutocontrast", "RandomChannelPermutation", "RandomChoice", "RandomEqualize", "RandomErasing",
+    "RandomGrayscale", "RandomInvert", "RandomOrder", "RandomPhotometricDistort", "RandomPosterize", "RandomSolarize",
+})  # fmt: skip
+"""Classes of torchvision that change what pixels hold, never where they are; for others their authors answer."""
+
 Rule = Callable[[ExperimentConfig], Iterator[str]]
 
 
@@ -90,8 +98,24 @@ def augmentation_keeps_geometry(experiment: ExperimentConfig) -> Iterator[str]:
         yield "data_aug.horizontal_flip must be false for robot data: it mirrors the pixels but not the actions"
     if aug.motion_shift:
         yield "data_aug.motion_shift must be false for robot data: a moving crop looks like a moving camera"
+    for where, name in _nodes(aug.extra_transforms, "data_aug.extra_transforms"):
+        kind = name.removeprefix(TORCHVISION)
+        if kind != name and kind not in KEEP_GEOMETRY:
+            yield f"{where}: {name} must not be used on robot data: it is not known to leave pixels where they are"
     if aug.auto_augment:
         yield "data_aug.auto_augment must be false for robot data: RandAugment rotates, shears and shifts the pixels"
+
+
+def _nodes(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Each `_target_` in nested values, with its place."""
+    if isinstance(value, dict):
+        if isinstance(value.get(TARGET), str):
+            yield where, value[TARGET]
+        for key, item in value.items():
+            yield from _nodes(item, f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _nodes(item, f"{where}[{index}]")
 
 
 def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:

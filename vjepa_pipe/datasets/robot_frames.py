@@ -136,7 +136,8 @@ def _frame_clock(episode: Episode, track: CameraTrack, video: VideoReader) -> Ti
         return video.frame_times - track.start
     if len(recorded) != video.num_frames:
         raise AlignmentError(
-            f"{track.name} has {counted(video.num_frames, 'frame')} and {counted(len(recorded), 'time')} beside the video"
+            f"{track.name} has {counted(video.num_frames, 'frame')} and {counted(len(recorded), 'time')} beside "
+            "the video"
         )
     return recorded
 

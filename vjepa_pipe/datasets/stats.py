@@ -18,6 +18,7 @@ class SampleStats(NamedTuple):
         decode_sec: Seeking and decoding.
         transform_sec: Augmentation.
         figures: What its clips were like; see `vjepa_pipe.figures.FIGURES`.
+        repeats: Why frames repeat, where the file has fewer frames per second than the clip; else empty.
     """
 
     frames_used: int
@@ -26,6 +27,7 @@ class SampleStats(NamedTuple):
     decode_sec: float
     transform_sec: float
     figures: Figures = {}
+    repeats: str = ""
 
 
 class Stopwatch:

@@ -25,6 +25,7 @@ from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader
 
 STILL_FPS = 1.0
+RATE_TOLERANCE = 0.99
 
 
 class Clip(NamedTuple):
@@ -216,8 +217,23 @@ class VideoDataset(KeyedDataset):
             "clip_indices": indices[0] if len(indices) == 1 else torch.stack(indices),
             "source": rows.name,
             "row": key.row,
-            "stats": SampleStats(used, clip.frames_decoded, clip.open_sec, clip.decode_sec, spent, figures),
+            "stats": SampleStats(
+                used,
+                clip.frames_decoded,
+                clip.open_sec,
+                clip.decode_sec,
+                spent,
+                figures,
+                self._repeats(key.source, clip),
+            ),
         }
+
+    def _repeats(self, source: int, clip: Clip) -> str:
+        """Why frames repeat, if the file has fewer frames per second than the clip; 30 of 29.97 are well."""
+        asked = self.clip_samplers[source].fps
+        if asked is None or clip.fps > RATE_TOLERANCE * asked or is_image(clip.path):
+            return ""
+        return f"{clip.path} has {clip.fps:g} frames per second, fewer than the {asked:g} of its clip"
 
     def _open(self, key: SampleKey, path: str, facts: os.stat_result) -> VideoReader:
         if self.indexes is not None and isinstance(self.decoder, PyavDecoder):

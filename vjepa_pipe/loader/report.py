@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from vjepa_pipe.datasets.bad import BAD_IN_INDEX, KNOWN_BAD
 from vjepa_pipe.figures import Spread, merge, token_figures
 from vjepa_pipe.loader.fetch import Delivery
 from vjepa_pipe.loader.sampler import Place
+
+logger = logging.getLogger(__name__)
 
 JUDGED_FROM = 200
 """Rows of a source opened before its failure rate counts."""
@@ -38,6 +41,7 @@ class SourceReport:
         replaced: Bad rows in whose place another was read, as often as they came up.
         skipped: Samples left out of their batch.
         quarantined: Different bad rows.
+        repeating: Clips in which frames repeat, as the file has fewer frames per second than were asked for.
         frames_used: Frames that samples hold, each counted once per sample.
         frames_decoded: Frames decoded for them; None where a decoder does not tell.
         open_sec: Opening files and indexing their packets.
@@ -51,6 +55,7 @@ class SourceReport:
     replaced: int = 0
     skipped: int = 0
     quarantined: int = 0
+    repeating: int = 0
     frames_used: int = 0
     frames_decoded: int | None = 0
     open_sec: float = 0.0
@@ -135,6 +140,10 @@ class Report:
             source = self.sources[name]
             source.clips += 1
             source.frames_used += stats.frames_used
+            if stats.repeats:
+                source.repeating += 1
+                if source.repeating == 1:
+                    logger.warning("source %s: %s: frames repeat (counted as `repeating`)", name, stats.repeats)
             if source.frames_decoded is not None:
                 decoded = stats.frames_decoded
                 source.frames_decoded = None if decoded is None else source.frames_decoded + decoded

@@ -92,7 +92,7 @@ def _faults_or_point(overrides: Sequence[str], composer: Composer) -> list[str] 
         composed = composer.compose(overrides).checked()
     except ConfigError as error:
         return list(error.faults)
-    faults = [*run_faults(composed.experiment), *_epoch_faults(composed.experiment)]
+    faults = [*run_faults(composed.experiment, overrides), *_epoch_faults(composed.experiment)]
     origin = origin_of(overrides, composer.folders, composed.choices, composed.provenance)
     return faults or (composed.experiment, origin)
 

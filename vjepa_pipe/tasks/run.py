@@ -45,7 +45,7 @@ def run_task(
     """
     from vjepa_pipe.sampling import rank_and_world
 
-    if faults := [*untyped_faults(experiment, typed), *run_faults(experiment)]:
+    if faults := [*untyped_faults(experiment, typed), *run_faults(experiment, typed)]:
         raise ConfigError(faults)
     task = locate(experiment.task._target_, "task._target_")
     if fault := task_fault(task, experiment.task._target_):

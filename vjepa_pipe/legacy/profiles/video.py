@@ -128,7 +128,7 @@ def warm_up_within_training(values: Mapping[str, Any]) -> Iterator[str]:
     scale = find(values, "optimization.ipe_scale") or 1.0
     if isinstance(warmup, (int, float)) and isinstance(epochs, int) and warmup > epochs * scale:
         yield (
-            f"optimization.warmup={warmup} (epochs) is longer than the training of {epochs}: "
+            f"optimization.warmup={warmup} epochs is longer than the training of {epochs}: "
             "the learning rate never leaves its warm-up"
         )
 

@@ -90,6 +90,13 @@ class ClipSampler:
         if self.convention == "reference" and self.short_videos == "circulant":
             raise ValueError("short_videos=circulant needs convention=strict: the published loader has no such policy")
 
+    @property
+    def fps(self) -> float | None:
+        """Frames per second of a clip; None with `frame_step`, which has those of its video."""
+        if self.clip_mode == "duration":
+            return self.frames_per_clip / self.clip_duration_sec
+        return self.target_fps if self.clip_mode == "fps" else None
+
     def draw(self, rng: np.random.Generator, num_frames: int, fps: float) -> list[NDArray[np.int64]]:
         """Draw the clips of one video.
 
