@@ -12,6 +12,7 @@ from vjepa_pipe.commands.source import Source, read_source
 from vjepa_pipe.composition.compose import with_search_path
 from vjepa_pipe.composition.composer import change
 from vjepa_pipe.composition.run_names import folder_name
+from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.experiments import compose_with_provenance
@@ -19,7 +20,7 @@ from vjepa_pipe.records import claim_folder
 from vjepa_pipe.records.environment import code, data_fingerprint, versions
 from vjepa_pipe.records.files import read_record
 from vjepa_pipe.records.origin import existing
-from vjepa_pipe.records.record import RESOLVED_CONFIG, RUN, data_files
+from vjepa_pipe.records.record import RESOLVED_CONFIG, RUN
 from vjepa_pipe.records.run_file import RunFile
 from vjepa_pipe.report import wide_console
 
@@ -97,7 +98,7 @@ def _surroundings_since(run: Path, now: Source) -> Iterator[str]:
         old, new = recorded.versions.get(package), versions().get(package)
         if old != new:
             yield f"versions differ: {package} is {new}, was {old}"
-    for path, state in data_fingerprint(data_files(now.experiment)).items():
+    for path, state in data_fingerprint(named_files(now.experiment.data)).items():
         old_state = recorded.data.get(path)
         if old_state is not None and old_state.get("sha256") != state.get("sha256"):
             yield f"data has changed: {path}"

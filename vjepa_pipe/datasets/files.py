@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data_files import named_files, unset_variables
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
@@ -54,9 +55,9 @@ def annotation_files(data: DataConfig) -> list[str]:
         if data.layout == "droid":
             return [str(write_synthetic_droid(folder, data.num_episodes))]
         return [str(write_synthetic_lerobot(folder, data.num_episodes, data.lerobot_version))]
-    suffix = "" if isinstance(data, RobotDataConfig) else ".csv"
-    named = data.data_paths or _from_environment(data.path_variables, file_format(data), suffix)
-    return existing_files(named, "data.data_paths", data)
+    if faults := list(_not_named(data)):
+        raise ConfigError(faults)
+    return existing_files(named_files(data), "data.data_paths", data)
 
 
 def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:
@@ -88,7 +89,7 @@ def _reads_files(data: DataConfig) -> bool:
 
 def _captioned_root(data: CaptionedDataConfig) -> str:
     """The folder of a captioned data set, from `data.data_root` or else the environment."""
-    root = data.data_root or next((os.environ[name] for name in data.path_variables if os.environ.get(name)), "")
+    root = next(iter(named_files(data)), "")
     names = " or ".join(f"the environment variable {name}" for name in data.path_variables)
     if not root:
         raise ConfigError([f"data.data_root is empty: set it{f', or {names},' * bool(names)} to the data set's folder"])
@@ -97,16 +98,15 @@ def _captioned_root(data: CaptionedDataConfig) -> str:
     return str(Path(root).expanduser().resolve())
 
 
-def _from_environment(variables: list[str], content: str, suffix: str) -> list[str]:
-    if not variables:
-        raise ConfigError([f"data.data_paths is empty: name one file for each source; it must be {content}"])
-    names = ", ".join(f"{name}{suffix}" for name in variables)
-    faults = [
-        f"data.data_paths is empty and the environment variable {name} is not set: "
-        f"set {name}=PATH, or data.data_paths=[{names}]; it must be {content}"
-        for name in variables
-        if not os.environ.get(name)
-    ]
-    if faults:
-        raise ConfigError(faults)
-    return [os.environ[name] for name in variables]
+def _not_named(data: DataConfig) -> Iterator[str]:
+    """A line for each source without a path."""
+    content = file_format(data)
+    if not data.data_paths and not data.path_variables:
+        yield f"data.data_paths is empty: name one file for each source; it must be {content}"
+    suffix = "" if isinstance(data, RobotDataConfig) else ".csv"
+    names = ", ".join(f"{name}{suffix}" for name in data.path_variables)
+    for name in unset_variables(data):
+        yield (
+            f"data.data_paths is empty and the environment variable {name} is not set: "
+            f"set {name}=PATH, or data.data_paths=[{names}]; it must be {content}"
+        )

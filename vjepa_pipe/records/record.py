@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 import sys
 import time
 import traceback
@@ -16,6 +15,7 @@ from typing import Any
 
 from vjepa_pipe.composition.identity import full_identity, identity
 from vjepa_pipe.composition.snapshot import freeze
+from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.files.whole_file import write_whole
@@ -108,7 +108,7 @@ class RunRecord:
             decoder=experiment.decoder._target_,
             versions=versions(),
             host=host(),
-            data=data_fingerprint(data_files(experiment)),
+            data=data_fingerprint(named_files(experiment.data)),
             git={name: Repository(**state) for name, state in repositories.items()},
         )
         write_whole(self._folder / RESOLVED_CONFIG, freeze(experiment))
@@ -136,12 +136,6 @@ class RunRecord:
                 self._heartbeat.end(FAILED, error=f"{type(error).__name__}: {error}", traceback=lines)
             else:  # Ctrl-C, or sys.exit from a signal handler
                 self._heartbeat.end(KILLED, error=type(error).__name__)
-
-
-def data_files(experiment: ExperimentConfig) -> list[str]:
-    """The annotation files that an experiment names, whether they exist or not."""
-    data = experiment.data
-    return data.data_paths or [os.environ[name] for name in data.path_variables if os.environ.get(name)]
 
 
 def claim_folder(folder: Path) -> Path:

@@ -22,6 +22,7 @@ from vjepa_pipe.composition.identity import SHORT, full_identity
 from vjepa_pipe.composition.snapshot import freeze, plain
 from vjepa_pipe.config.before_run import draws_batches, run_faults
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig
+from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.epoch import epoch_faults
 from vjepa_pipe.config.errors import ConfigError, UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -99,7 +100,7 @@ def _faults_or_point(overrides: Sequence[str], composer: Composer) -> list[str] 
 
 def _epoch_faults(experiment: ExperimentConfig) -> Iterator[str]:
     """A line if an epoch of the listed rows holds no batch; files that are not on this machine are not asked."""
-    files = [Path(path).expanduser() for path in experiment.data.data_paths]
+    files = [Path(path).expanduser() for path in named_files(experiment.data)]
     lists = type(experiment.data) in (DataConfig, CsvDataConfig, FolderDataConfig) and draws_batches(experiment)
     if files and lists and all(file.exists() for file in files):
         data = experiment.data if isinstance(experiment.data, FolderDataConfig) else FolderDataConfig(labels="folders")
