@@ -13,14 +13,14 @@ from vjepa_pipe.config.data_files import named_files, unset_variables
     (["data=kinetics"], {}, [], ["KINETICS_CSV"]),
     (["data=kinetics"], {"KINETICS_CSV": "/k.csv"}, ["/k.csv"], []),
     (["data=kinetics", "data.data_paths=[a.csv]"], {"KINETICS_CSV": "/k.csv"}, ["a.csv"], []),
-    (["data=vjepa2_mix"], {"SSV2_CSV": "/s.csv"}, ["/s.csv"], ["KINETICS_CSV", "HOWTO100M_CSV"]),
+    (["data=vjepa2_mix"], {"SSV2_CSV": "/s.csv"}, ["/s.csv"], ["K710_CSV", "HOWTO100M_CSV"]),
     (["data=webvid", "data.data_root=/w", "mask=none"], {}, ["/w"], []),
     (["data=synthetic"], {}, [], []),
 ])  # fmt: skip
 def test_named_files(
     overrides: list[str], variables: dict[str, str], named: list[str], unset: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("KINETICS_CSV", "SSV2_CSV", "HOWTO100M_CSV"):
+    for name in ("KINETICS_CSV", "K710_CSV", "SSV2_CSV", "HOWTO100M_CSV"):
         monkeypatch.delenv(name, raising=False)
     for name, path in variables.items():
         monkeypatch.setenv(name, path)

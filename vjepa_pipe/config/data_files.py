@@ -14,15 +14,17 @@ def named_files(data: DataConfig) -> list[str]:
     It stands in `data.data_paths` (captioned video: `data.data_root`), else in the environment variables of
     `data.path_variables`, of which those that are not set are left out.
     """
-    if isinstance(data, CaptionedDataConfig):
-        return [data.data_root] if data.data_root else _set(data.path_variables)[:1]
-    return list(data.data_paths) or _set(data.path_variables)
+    written = _written(data)
+    found = written or [os.environ[name] for name in data.path_variables if os.environ.get(name)]
+    return found[:1] if isinstance(data, CaptionedDataConfig) else found
 
 
 def unset_variables(data: DataConfig) -> list[str]:
     """The environment variables that a path is missing from."""
-    return [] if data.data_paths else [name for name in data.path_variables if not os.environ.get(name)]
+    return [] if _written(data) else [name for name in data.path_variables if not os.environ.get(name)]
 
 
-def _set(variables: list[str]) -> list[str]:
-    return [os.environ[name] for name in variables if os.environ.get(name)]
+def _written(data: DataConfig) -> list[str]:
+    if isinstance(data, CaptionedDataConfig):
+        return [data.data_root] if data.data_root else []
+    return list(data.data_paths)
