@@ -30,7 +30,7 @@ Examples:
   {program} -m data_aug.motion_shift=true,false data_aug.random_erasing=0,0.25
   {program} --cfg job --resolve        # what would run
 
-Flags of ours: --allow NAME lets configs name a class of yours, --plugin MODULE adds options of yours. All of Hydra's,
+Flags of ours: --allow NAME lets configs name a class of yours, --plugin FILE.py adds parts of yours. All of Hydra's,
 such as --config-dir FOLDER: {program} --hydra-help
 
 The composed experiment:
