@@ -31,6 +31,8 @@ STILL_FPS = 1.0
 class Clip(NamedTuple):
     """Decoded frames of one row, before any transform.
 
+    Of clips from one opening the first has the cost of all.
+
     Attributes:
         path: The file.
         frames: uint8 RGB `[num_clips * T, H, W, 3]`.
@@ -187,15 +189,14 @@ class VideoDataset(KeyedDataset):
         self._ahead = dict(zip(keys, self._read_row(keys), strict=True))
 
     def _read_row(self, keys: Sequence[SampleKey]) -> list[Clip]:
-        """The frames of keys of one row, each decoded once; what that costs is said of the first clip."""
+        """The frames of keys of one row, each decoded once, from one opening of its file."""
         key, laps = keys[0], Stopwatch()
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
         facts = check_file(path, self.max_file_bytes)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
             same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
-            first = Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())
-            return [first] + [first._replace(frames_decoded=0, decode_sec=0.0)] * (len(keys) - 1)
+            return _first_costs([Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())] * len(keys))
         length = None if self.indexes is None else self.indexes[key.source].length(key.row, facts)
         drawn = [] if length is None else self._draw(keys, path, *length)
         with self._open(key, path, facts) as video:
@@ -204,13 +205,10 @@ class VideoDataset(KeyedDataset):
                 drawn = self._draw(keys, path, *found)
             opened = laps()
             frames = video.read(np.concatenate([part for indices in drawn for part in indices]))
-            decoded: int | None = getattr(video, "frames_decoded", None)
-        clips = [
-            Clip(path, part, indices, found[1], found[0], None if decoded is None else 0, 0.0, 0.0)
-            for part, indices in zip(np.split(frames, len(keys)), drawn, strict=True)
-        ]
-        clips[0] = clips[0]._replace(frames_decoded=decoded, open_sec=opened, decode_sec=laps())
-        return clips
+            decoded = getattr(video, "frames_decoded", None)
+            whole = Clip(path, frames, [], video.fps, video.num_frames, decoded, opened, laps())
+        parts = zip(np.split(frames, len(keys)), drawn, strict=True)
+        return _first_costs([whole._replace(frames=part, indices=indices) for part, indices in parts])
 
     def check_known(self, source: int, row: int) -> None:
         """See `KeyedDataset.check_known`; images are not asked of the index, since it did not read them as images."""
@@ -264,6 +262,13 @@ class VideoDataset(KeyedDataset):
         named = keys if self.repeated_window == "own" else [self.first_of(key) for key in keys]
         sampler = self.clip_samplers[keys[0].source]
         return [sampler.draw(generator(key, "clip"), num_frames, fps) for key in named]
+
+
+def _first_costs(clips: list[Clip]) -> list[Clip]:
+    """Clips of one opening; the first of them is said to have cost all that it cost."""
+    decoded = None if clips[0].frames_decoded is None else 0
+    further = (clip._replace(frames_decoded=decoded, open_sec=0.0, decode_sec=0.0) for clip in clips[1:])
+    return [clips[0], *further]
 
 
 def _stack_views(videos: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -172,10 +172,11 @@ class DataManager:
         dataset = built if isinstance(built, KeyedDataset) else MapStyleDataset(built, name, **shared)
         if not hasattr(dataset, "sources"):
             raise ConfigError([f"data._target_: {data._target_} must call KeyedDataset.__init__ ({PAGE})"])
-        if data.index_dir is not None and not isinstance(dataset, VideoDataset):
-            raise ConfigError(
-                [f"data.index_dir is read for lists of videos; data._target_={data._target_} gives others"]
-            )
+        for name, unset in (("index_dir", None), ("repeated_window", "own")):
+            if getattr(data, name) != unset and not isinstance(dataset, VideoDataset):
+                raise ConfigError(
+                    [f"data.{name} is read for lists of videos; data._target_={data._target_} gives others"]
+                )
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
