@@ -30,6 +30,18 @@ CONTENDERS = {
     "ours, fast, uint8": ("ours", BYTES),
     "bare sparse decode": ("decode", []),
 }
+CLIPS = {
+    "1 clip": [],
+    "2 clips": ["data.repeated_sampling=2"],
+    "4 clips": ["data.repeated_sampling=4"],
+    "4 clips, one window": ["data.repeated_sampling=4", "data.repeated_window=same"],
+}
+REPEATED = {
+    f"{name}{precision}": ("ours", [*clips, *overrides])
+    for precision, overrides in (("", []), (", fast, uint8", BYTES))
+    for name, clips in CLIPS.items()
+}
+"""Clips from one opening of a video. Run with `--contenders`."""
 
 
 def run(loader: str, csv: Path, args: argparse.Namespace, overrides: list[str], extra: list[str]) -> dict[str, float]:
@@ -50,7 +62,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--rows", nargs="*", help="names of the csv files; all when left out")
-    parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS))
+    parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS), choices=[*CONTENDERS, *REPEATED])
     parser.add_argument("--rand-augment", nargs="*", default=[], metavar="ROW")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     args = parser.parse_args()
@@ -62,7 +74,7 @@ def main() -> None:
     for _ in range(args.rounds):
         for row, (csv, extra) in rows.items():
             for name in names:
-                loader, overrides = CONTENDERS[name]
+                loader, overrides = (CONTENDERS | REPEATED)[name]
                 seen[row][name].append(run(loader, csv, args, overrides, extra))
                 print(row, name, seen[row][name][-1], flush=True)
             args.out.write_text(json.dumps(report(seen, args), indent=2) + "\n")

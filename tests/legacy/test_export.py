@@ -26,10 +26,12 @@ def test_in_out_in_is_the_identity(tmp_path: Path, kind: str) -> None:
 
 def test_what_published_yaml_cannot_say_is_named(tmp_path: Path) -> None:
     file = write_file(tmp_path, "vjepa")
-    changed = compose([f"legacy={file}", "data.convention=strict", "data.num_clips=2", "data.target_fps=5"])
+    ours = ["data.convention=strict", "data.num_clips=2", "data.repeated_sampling=2"]
+    changed = compose([f"legacy={file}", *ours, "data.target_fps=5"])
     said = not_said(changed, published_values(changed))
     assert said == [
         "data.num_clips=2 (the published code does 1)",
+        "data.repeated_sampling=2 (the published code does 1)",
         "data.convention=strict (the published code does reference)",
     ]
     assert published_values(changed)["data"]["fps"] == 5

@@ -11,6 +11,7 @@ CLIP_MODES = ("fps", "duration", "frame_step")
 SHORT_VIDEO_POLICIES = ("repeat_last", "circulant", "drop")
 CONVENTIONS = ("strict", "reference")
 FOLDER_LABELS = ("none", "folders")
+REPEATED_WINDOWS = ("own", "same")
 
 
 @dataclass
@@ -48,6 +49,18 @@ class DataConfig:
     num_clips: int = setting(1, "clips taken from each video", ge=1, le=1000)
     random_clip_sampling: bool = setting(True, "draw where a clip starts; false: at the start of its segment")
     allow_clip_overlap: bool = setting(False, "clips of one video may overlap when it is short")
+    repeated_sampling: int = setting(
+        1,
+        "clips that a batch takes from one opening of a video, each with its own augmentation and mask; a divisor of "
+        "batch_size",
+        ge=1,
+        le=65_536,
+    )
+    repeated_window: str = setting(
+        "own",
+        "frames of these clips: own draws a window for each, same one for all of them",
+        choices=REPEATED_WINDOWS,
+    )
     short_videos: str = setting(
         "repeat_last",
         "what fills a clip longer than its video; drop treats the video as bad",

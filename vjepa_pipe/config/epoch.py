@@ -11,7 +11,7 @@ from vjepa_pipe.config.robot_data import SyntheticRobotDataConfig
 
 
 def epoch_size(experiment: ExperimentConfig, rows: int, ranks: int) -> int:
-    """Clips in an epoch over all ranks: whole batches only, unless the last is kept.
+    """Clips in an epoch over all ranks: whole batches only, unless the last is kept, then whole repetitions only.
 
     Args:
         experiment: Says what an epoch is.
@@ -22,7 +22,8 @@ def epoch_size(experiment: ExperimentConfig, rows: int, ranks: int) -> int:
     if loader.iterations_per_epoch is not None:
         return loader.iterations_per_epoch * batch
     clips = loader.samples_per_epoch or rows
-    return clips // batch * batch if loader.drop_last else clips
+    whole = batch if loader.drop_last else experiment.data.repeated_sampling
+    return clips // whole * whole
 
 
 def epoch_faults(experiment: ExperimentConfig, rows: int | None, ranks: int = 1) -> Iterator[str]:
@@ -35,7 +36,8 @@ def epoch_faults(experiment: ExperimentConfig, rows: int | None, ranks: int = 1)
     """
     clips = experiment.loader.samples_per_epoch or rows
     if clips is not None and epoch_size(experiment, clips, ranks) == 0:
-        size, fits = experiment.data.batch_size, clips // ranks
+        size, repeats = experiment.data.batch_size, experiment.data.repeated_sampling
+        fits = clips // ranks // repeats * repeats
         on_ranks = "" if ranks == 1 else f" on {ranks} ranks ({counted(size * ranks, 'clip')})"
         ways = (f"data.batch_size={fits}", "loader.drop_last=false for a smaller batch") if fits else ()
         ways = (*ways, "loader.iterations_per_epoch=1 for rows that come more than once")

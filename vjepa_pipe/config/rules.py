@@ -17,7 +17,8 @@ from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
 
 ROBOT_CLIPS = {
-    "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "max_duration_sec": None, "index_dir": None,
+    "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "repeated_sampling": 1, "repeated_window": "own",
+    "max_duration_sec": None, "index_dir": None,
 }  # fmt: skip
 
 UNSET = {
@@ -153,6 +154,20 @@ def one_epoch_length(experiment: ExperimentConfig) -> Iterator[str]:
         yield "loader.samples_per_epoch and loader.iterations_per_epoch both give the length of an epoch: set one"
 
 
+def clips_of_a_video_share_a_batch(experiment: ExperimentConfig) -> Iterator[str]:
+    """Batches and epochs hold all clips that are taken from one opening of a video."""
+    clips = experiment.data.repeated_sampling
+    lengths = {
+        "data.batch_size": experiment.data.batch_size,
+        "loader.samples_per_epoch": experiment.loader.samples_per_epoch,
+    }
+    for name, length in lengths.items():
+        if length is not None and length % clips:
+            below, above = length // clips * clips, -(-length // clips) * clips
+            near = f"{below} or {above}" if below else above
+            yield f"{name} must be a multiple of data.repeated_sampling={clips}, such as {near} (got {length})"
+
+
 def bytes_are_not_erased(experiment: ExperimentConfig) -> Iterator[str]:
     """Erasing puts noise of normalised clips in place of pixels, and 8-bit values cannot hold it."""
     if experiment.loader.output == "uint8" and experiment.data_aug.random_erasing:
@@ -197,6 +212,7 @@ RULES: tuple[Rule, ...] = (
     robot_clips,
     one_crop,
     one_epoch_length,
+    clips_of_a_video_share_a_batch,
     *CAPTION_RULES,
     bytes_are_not_erased,
     index_fits_the_decoder,

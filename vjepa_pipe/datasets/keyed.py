@@ -17,7 +17,7 @@ from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
 from vjepa_pipe.datasets.bad import BadSample, Quarantined, SampleSkipped, none_readable, replacements
 from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import ConcatIndices, KeyedIndex, SampleKey, generator
-from vjepa_pipe.transforms import TrainTransform
+from vjepa_pipe.transforms import TrainTransform, next_clip_at
 
 Transform = Callable[..., torch.Tensor]
 
@@ -56,6 +56,8 @@ class KeyedDataset(Dataset[dict[str, Any]]):
 
     Attributes:
         quarantine: Rows that count as bad without being opened: pairs of source and row.
+        repeats: Samples of one row that follow each other in the run, the first at a multiple of their number. They are
+            read together, and if the row is bad, another is read in place of all. A plain row number is read alone.
         lists: The file or folder that lists each source's rows, for reports; empty where nobody has said.
         on_read: Called with the key of each row before it is opened; lets a loader know what a worker that
             never comes back was reading.
@@ -79,6 +81,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         self.seed = seed
         self.on_bad_sample = on_bad_sample
         self.max_replacements = max_replacements
+        self.repeats = 1
         self.quarantine: set[tuple[int, int]] = set()
         self.on_read: Callable[[SampleKey], None] = _ignore
         self.lists: Sequence[str] = ()
@@ -89,22 +92,46 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         return len(self.index)
 
     def __getitem__(self, index: int | SampleKey) -> dict[str, Any]:
-        asked = self.key_of(index) if not isinstance(index, SampleKey) else index
+        if not isinstance(index, SampleKey):
+            return self.read_together([self.key_of(index)])[0]
+        first = self.first_of(index)
+        keys = [first._replace(position=first.position + repeat) for repeat in range(self.repeats)]
+        return self.read_together(keys)[index.position - first.position]
+
+    def read_together(
+        self, keys: Sequence[SampleKey], places: Sequence[torch.Tensor | None] | None = None
+    ) -> list[dict[str, Any]]:
+        """The samples of keys of one row, which another row stands in for if it cannot be read.
+
+        Args:
+            keys: All that have the same `first_of`.
+            places: Where the clip of each may be written; unset: in memory of their own.
+
+        Raises:
+            SampleError: The row cannot be read, and `on_bad_sample` is `raise`.
+            SampleSkipped: The same, and it is `skip`.
+            TooManyBadSamples: No row tried in its place can be read either.
+        """
         bad: list[BadSample] = []
-        for key in self._candidates(asked):
+        for row in self._candidates(keys[0]):
+            tried = [key._replace(row=row) for key in keys]
             try:
-                self.check_known(key.source, key.row)
-                self.on_read(key)
-                return {**self.sample(key), "key": key, "replaced": bad}
+                self.check_known(tried[0].source, row)
+                self.on_read(tried[0])
+                return [sample | {"replaced": bad} for sample in self._samples(tried, places or [None] * len(keys))]
             except SampleError as error:
                 if self.on_bad_sample == "raise":
                     raise
-                bad.append(self.describe_bad(key.source, key.row, type(error).__name__, str(error)))
+                bad.append(self.describe_bad(tried[0].source, row, type(error).__name__, str(error)))
                 if self.on_bad_sample == "skip":
                     raise SampleSkipped(bad[0]) from error
                 if self.on_bad_sample == "zero_masked":
-                    return {**self.blank_sample(asked), "key": asked, "replaced": bad}
-        raise none_readable(self.sources[asked.source].name, bad)
+                    return [{**self.blank_sample(key), "key": key, "replaced": bad} for key in keys]
+        raise none_readable(self.sources[keys[0].source].name, bad)
+
+    def first_of(self, key: SampleKey) -> SampleKey:
+        """The first of the keys that are read together with a key."""
+        return key._replace(position=key.position - key.position % self.repeats)
 
     @abstractmethod
     def sample(self, key: SampleKey) -> dict[str, Any]:
@@ -121,6 +148,13 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             SampleError: If the row cannot be read.
         """
         return self.sample(key)
+
+    def read_ahead(self, keys: Sequence[SampleKey]) -> None:
+        """Called before the samples of several keys of one row are asked for, so that it can be opened once.
+
+        Raises:
+            SampleError: If the row cannot be read.
+        """
 
     def check_known(self, source: int, row: int) -> None:
         """Refuse a row that is known to be bad, without opening it.
@@ -156,9 +190,19 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         """Name of the library that reads a file, for reports."""
         return ""
 
-    def _candidates(self, key: SampleKey) -> Iterator[SampleKey]:
-        yield key
-        yield from replacements(key, len(self.sources[key.source]), self.max_replacements)
+    def _candidates(self, key: SampleKey) -> Iterator[int]:
+        yield key.row
+        for other in replacements(key, len(self.sources[key.source]), self.max_replacements):
+            yield other.row
+
+    def _samples(self, keys: Sequence[SampleKey], places: Sequence[torch.Tensor | None]) -> list[dict[str, Any]]:
+        if len(keys) > 1:
+            self.read_ahead(keys)
+        samples = []
+        for key, place in zip(keys, places, strict=True):
+            with next_clip_at(place):
+                samples.append({**self.sample(key), "key": key})
+        return samples
 
     def _transformed(self, frames: npt.NDArray[np.uint8], key: SampleKey, clip: int) -> tuple[torch.Tensor, Figures]:
         """A clip after the transform, and figures of what was drawn for it where the transform is ours."""

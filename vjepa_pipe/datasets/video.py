@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vjepa_pipe.config.data import REPEATED_WINDOWS
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
@@ -30,6 +31,8 @@ RATE_TOLERANCE = 0.99
 
 class Clip(NamedTuple):
     """Decoded frames of one row, before any transform.
+
+    Of clips from one opening the first has the cost of all.
 
     Attributes:
         path: The file.
@@ -83,6 +86,7 @@ class VideoDataset(KeyedDataset):
         num_clips: Clips per video.
         random_clip_sampling: Draw where clips start.
         allow_clip_overlap: Let clips of a short video overlap.
+        repeated_window: Where `repeats` keys of a run are of one row, each has its `own` window, or all the `same`.
         short_videos: `repeat_last`, `circulant` or `drop`.
         max_file_bytes: Larger files count as bad.
         max_duration_sec: Longer videos count as bad.
@@ -118,6 +122,7 @@ class VideoDataset(KeyedDataset):
         num_clips: int = 1,
         random_clip_sampling: bool = True,
         allow_clip_overlap: bool = False,
+        repeated_window: str = "own",
         short_videos: str = "repeat_last",
         max_file_bytes: int | None = None,
         max_duration_sec: float | None = None,
@@ -131,6 +136,9 @@ class VideoDataset(KeyedDataset):
         on_bad_sample: str = "replace",
         max_replacements: int = 10,
     ) -> None:
+        if repeated_window not in REPEATED_WINDOWS:
+            known = ", ".join(REPEATED_WINDOWS)
+            raise ValueError(f"repeated_window must be one of {known} (got {repeated_window!r})")
         paths = [data_paths] if isinstance(data_paths, (str, Path)) else list(data_paths)
         names = source_names if source_names is not None else [None] * len(paths)
         lengths = frames_per_clip_by_source if frames_per_clip_by_source is not None else [frames_per_clip] * len(paths)
@@ -164,6 +172,8 @@ class VideoDataset(KeyedDataset):
         self.max_file_bytes = max_file_bytes
         self.max_duration_sec = max_duration_sec
         self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
+        self.repeated_window = repeated_window
+        self._ahead: dict[SampleKey, Clip] = {}
 
     def read(self, key: SampleKey) -> Clip:
         """The decoded frames of a key, before any transform.
@@ -172,23 +182,34 @@ class VideoDataset(KeyedDataset):
             VideoError: If the file cannot be read, or is larger or longer than allowed.
             ClipError: If no clip fits into it.
         """
+        ahead = self._ahead.pop(key, None)
+        return self._read_row([key])[0] if ahead is None else ahead
+
+    def read_ahead(self, keys: Sequence[SampleKey]) -> None:
+        """See `KeyedDataset.read_ahead`; the frames are kept until `read` is asked for them. Errors as for `read`."""
+        self._ahead = dict(zip(keys, self._read_row(keys), strict=True))
+
+    def _read_row(self, keys: Sequence[SampleKey]) -> list[Clip]:
+        """The frames of keys of one row, each decoded once, from one opening of its file."""
+        key, laps = keys[0], Stopwatch()
         path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
-        laps = Stopwatch()
         facts = check_file(path, self.max_file_bytes)
         if is_image(path):
             still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
             same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
-            return Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())
+            return _first_costs([Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())] * len(keys))
         length = None if self.indexes is None else self.indexes[key.source].length(key.row, facts)
-        indices = [] if length is None else self._draw(key, path, *length)
+        drawn = [] if length is None else self._draw(keys, path, *length)
         with self._open(key, path, facts) as video:
             found = video.num_frames, video.fps
             if length != found:
-                indices = self._draw(key, path, *found)
+                drawn = self._draw(keys, path, *found)
             opened = laps()
-            frames = video.read(np.concatenate(indices))
+            frames = video.read(np.concatenate([part for indices in drawn for part in indices]))
             decoded = getattr(video, "frames_decoded", None)
-            return Clip(path, frames, indices, video.fps, video.num_frames, decoded, opened, laps())
+            whole = Clip(path, frames, [], video.fps, video.num_frames, decoded, opened, laps())
+        parts = zip(np.split(frames, len(keys)), drawn, strict=True)
+        return _first_costs([whole._replace(frames=part, indices=indices) for part, indices in parts])
 
     def check_known(self, source: int, row: int) -> None:
         """See `KeyedDataset.check_known`; images are not asked of the index, since it did not read them as images."""
@@ -248,11 +269,22 @@ class VideoDataset(KeyedDataset):
         chosen = mean_of([clip_figures(part.tolist(), clip.fps, len(part)) for part in clip.indices])
         return chosen | {"short_clips": float(sampler.too_short(clip.num_frames, clip.fps))}
 
-    def _draw(self, key: SampleKey, path: str, num_frames: int, fps: float) -> list[npt.NDArray[np.int64]]:
-        """The frame numbers of a key's clips, in a video of this length and rate."""
+    def _draw(
+        self, keys: Sequence[SampleKey], path: str, num_frames: int, fps: float
+    ) -> list[list[npt.NDArray[np.int64]]]:
+        """The frame numbers of the clips of each key, in a video of this length and rate."""
         if self.max_duration_sec is not None and num_frames > self.max_duration_sec * fps:
             raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
-        return self.clip_samplers[key.source].draw(generator(key, "clip"), num_frames, fps)
+        named = keys if self.repeated_window == "own" else [self.first_of(key) for key in keys]
+        sampler = self.clip_samplers[keys[0].source]
+        return [sampler.draw(generator(key, "clip"), num_frames, fps) for key in named]
+
+
+def _first_costs(clips: list[Clip]) -> list[Clip]:
+    """Clips of one opening; the first of them is said to have cost all that it cost."""
+    decoded = None if clips[0].frames_decoded is None else 0
+    further = (clip._replace(frames_decoded=decoded, open_sec=0.0, decode_sec=0.0) for clip in clips[1:])
+    return [clips[0], *further]
 
 
 def _stack_views(videos: Sequence[torch.Tensor]) -> torch.Tensor:

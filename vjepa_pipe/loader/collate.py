@@ -113,8 +113,7 @@ class MaskCollator:
     def _places_of_length(self, whole: GlobalBatch, length: int) -> IntArray:
         """Which places of a batch hold clips of this length; replacements keep to the source."""
         assert self.schedule is not None
-        order = self.schedule.order
-        sources = (order.at(whole.first + place).source for place in range(whole.size))
+        sources = (self.schedule.at(whole.first + place).source for place in range(whole.size))
         return np.flatnonzero([self.lengths[source] == length for source in sources])
 
     def _collate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,6 @@ from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.loader.pulse import Phase, Pulse
 from vjepa_pipe.loader.worker import Failure
 from vjepa_pipe.sampling import SampleKey, seed_worker
-from vjepa_pipe.transforms import next_clip_at
 
 Collate = Callable[[Sequence[Any]], Any]
 
@@ -94,27 +94,27 @@ class FetchBatch:
 
     def read_all(self, keys: Sequence[SampleKey], places: Places, delivery: Delivery) -> list[Any]:
         """The samples of one batch, their clips written where they are told to; `delivery` is added to."""
-        samples = []
-        for key, place in zip(keys, places, strict=True):
-            with next_clip_at(place):
-                sample = self._read(key, delivery)
-            if sample is not None:
-                samples.append(sample)
+        samples, free = [], iter(places)
+        for _, same_row in groupby(keys, self.dataset.first_of):
+            together = list(same_row)
+            samples += self._read(together, list(islice(free, len(together))), delivery)
         self.memory.learn(samples)
         return samples
 
-    def _read(self, key: SampleKey, delivery: Delivery) -> Any:
+    def _read(self, keys: Sequence[SampleKey], places: Places, delivery: Delivery) -> list[Any]:
+        """The samples of keys that are read together; none if they are left out."""
+        name = self.dataset.sources[keys[0].source].name
         try:
-            sample = self.dataset[key]
+            samples = self.dataset.read_together(keys, places)
         except SampleSkipped as skipped:
             delivery.bad.append(skipped.bad)
-            delivery.skipped.append(skipped.bad.source)
-            return None
+            delivery.skipped.extend([name] * len(keys))
+            return []
         if self.pulse is not None:
             self.pulse.end()
-        delivery.read.append((self.dataset.sources[key.source].name, sample.pop("stats", UNKNOWN)))
-        delivery.bad.extend(sample["replaced"])
-        return sample
+        delivery.read.extend((name, sample.pop("stats", UNKNOWN)) for sample in samples)
+        delivery.bad.extend(samples[0]["replaced"])
+        return samples
 
 
 @contextmanager

@@ -118,7 +118,7 @@ class ClipLoader(DataLoader[Any]):
         self.seconds_waited = 0.0
         names = [rows.name for rows in dataset.sources]
         lists = dict.fromkeys(names, "") | dict(zip(names, dataset.lists, strict=False))
-        self.report = Report(lists, config.max_failure_rate, mask)
+        self.report = Report(lists, config.max_failure_rate, mask, schedule.repeats)
         self._config = config
         self._seed = seed
         self._worker_start = worker_start

@@ -72,15 +72,17 @@ class DataManager:
         if faults := list(epoch_faults(self.config, sum(sizes), self.world_size)):
             raise ConfigError(faults)
         epoch_clips = epoch_size(self.config, sum(sizes), self.world_size)
-        schedule = self._schedule(self._order(sizes, epoch_clips), epoch_clips)
+        repeats = self.config.data.repeated_sampling
+        schedule = self._schedule(self._order(sizes, epoch_clips // repeats), epoch_clips, repeats)
         collate = mask_collator or self._collator(dataset, schedule)
         return self._loader(dataset, schedule, collate, self.config.loader.drop_last)
 
     def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
 
-        It reads `data.eval_data_paths`, else the training files. A sample that cannot be read is an
-        error here: a replacement would change the test set.
+        It reads `data.eval_data_paths`, else the training files, and one clip of each row, whatever
+        `data.repeated_sampling` is. A sample that cannot be read is an error here: a replacement would change
+        the test set.
 
         Args:
             mask_collator: Collates samples; unset: without masks.
@@ -97,11 +99,13 @@ class DataManager:
 
     def build_train_dataset(self) -> KeyedDataset:
         """The dataset behind the train loader."""
-        return self._dataset(
+        dataset = self._dataset(
             annotation_files(self.config.data),
             self.build_transforms().get_train_transform(),
             self.config.loader.on_bad_sample,
         )
+        dataset.repeats = self.config.data.repeated_sampling
+        return dataset
 
     def build_eval_dataset(self) -> KeyedDataset:
         """The dataset behind the eval loader: clips start at fixed places."""
@@ -168,10 +172,11 @@ class DataManager:
         dataset = built if isinstance(built, KeyedDataset) else MapStyleDataset(built, name, **shared)
         if not hasattr(dataset, "sources"):
             raise ConfigError([f"data._target_: {data._target_} must call KeyedDataset.__init__ ({PAGE})"])
-        if data.index_dir is not None and not isinstance(dataset, VideoDataset):
-            raise ConfigError(
-                [f"data.index_dir is read for lists of videos; data._target_={data._target_} gives others"]
-            )
+        for name, unset in (("index_dir", None), ("repeated_window", "own")):
+            if getattr(data, name) != unset and not isinstance(dataset, VideoDataset):
+                raise ConfigError(
+                    [f"data.{name} is read for lists of videos; data._target_={data._target_} gives others"]
+                )
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
@@ -181,7 +186,7 @@ class DataManager:
         ours = isinstance(built, (PyavDecoder, DecordDecoder, TorchcodecDecoder))
         return built if ours else OwnDecoder(built)
 
-    def _order(self, sizes: Sequence[int], epoch_clips: int) -> Order:
+    def _order(self, sizes: Sequence[int], epoch_size: int) -> Order:
         seed, weights = self.config.seed, self.config.data.data_weights or sizes
         if len(weights) != len(sizes):
             raise ConfigError(
@@ -195,13 +200,13 @@ class DataManager:
             "loader.sampler",
             weights=weights,
             sizes=sizes,
-            epoch_size=epoch_clips,
+            epoch_size=epoch_size,
             seed=seed,
         )
-        return built if isinstance(built, SampleOrder) else OwnOrder(built, sizes, epoch_clips, seed)
+        return built if isinstance(built, SampleOrder) else OwnOrder(built, sizes, epoch_size, seed)
 
-    def _schedule(self, order: Order, epoch_size: int) -> BatchSchedule:
-        return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size)
+    def _schedule(self, order: Order, epoch_size: int, repeats: int = 1) -> BatchSchedule:
+        return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size, repeats)
 
     def _collator(self, dataset: KeyedDataset, masked_by: BatchSchedule | None = None) -> Collate:
         if isinstance(dataset, CaptionedDataset) and is_vlm(self.config.data):

@@ -76,9 +76,9 @@ class SourceReport:
         self._bad_rows.setdefault(bad.row, bad)
         self.quarantined = len(self._bad_rows)
 
-    def check(self, name: str, max_failure_rate: float) -> None:
+    def check(self, name: str, max_failure_rate: float, repeats: int) -> None:
         """Raises TooManyFailures if the share of rows opened that could not be read is too large."""
-        opened = self.clips + self._failed
+        opened = self.clips // repeats + self._failed
         if opened >= JUDGED_FROM and self._failed > max_failure_rate * opened:
             raise TooManyFailures(
                 f"source {name}: {self._failed} of {counted(opened, 'opened row')} could not be read, more than "
@@ -100,6 +100,7 @@ class Report:
         sources: Names of all sources, so that one that is never drawn shows as 0, and where their rows are listed.
         max_failure_rate: Largest share of a source's opened rows that may be bad.
         mask: The masks of the batches, if they have any.
+        repeats: Samples that are taken from each row that is opened.
 
     Attributes:
         sources: By name.
@@ -110,7 +111,11 @@ class Report:
     """
 
     def __init__(
-        self, sources: Mapping[str, str], max_failure_rate: float = 1.0, mask: MaskConfig | None = None
+        self,
+        sources: Mapping[str, str],
+        max_failure_rate: float = 1.0,
+        mask: MaskConfig | None = None,
+        repeats: int = 1,
     ) -> None:
         self.sources = {name: SourceReport(listed) for name, listed in sources.items()}
         self.restarts = 0
@@ -119,6 +124,7 @@ class Report:
         self.bad_rows_told = False
         self._max_failure_rate = max_failure_rate
         self._mask = mask or MaskConfig()
+        self._repeats = repeats
 
     @property
     def figures(self) -> dict[str, Spread]:
@@ -156,12 +162,11 @@ class Report:
             self._add_tokens(batch)
         for bad in delivery.bad:
             self.sources[bad.source].add_bad(bad)
-            self.sources[bad.source].replaced += 1
+            self.sources[bad.source].replaced += not delivery.skipped  # where samples are left out, none is replaced
         for name in delivery.skipped:
             self.sources[name].skipped += 1
-            self.sources[name].replaced -= 1
         for name, source in self.sources.items():
-            source.check(name, self._max_failure_rate)
+            source.check(name, self._max_failure_rate, self._repeats)
 
     def bad_rows(self, quarantine: Path) -> str:
         """A line on the bad rows of each list, their errors and where they are named; empty if there are none.

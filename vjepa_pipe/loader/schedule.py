@@ -38,12 +38,17 @@ class BatchSchedule:
     run of them, so the global batch is the same whatever the number of ranks. The last batch of an
     epoch may be smaller; then ranks differ by one sample at most.
 
+    With repeated sampling the order is one of rows: the row at its place n gives the samples at the k positions from
+    k * n on, which are in one batch of one rank. Batch size and epoch size are multiples of k, and ranks differ
+    by k samples at most.
+
     Attributes:
-        order: Position to key.
+        order: Position to key; with repeated sampling, place of a row to key.
         epoch_size: Samples in an epoch over all ranks.
         batch_size: Samples in a batch of one rank.
         rank: This rank.
         world_size: Number of ranks.
+        repeats: Samples that each row in the order gives, k.
     """
 
     order: Order
@@ -51,6 +56,7 @@ class BatchSchedule:
     batch_size: int
     rank: int
     world_size: int
+    repeats: int = 1
 
     @property
     def global_batch_size(self) -> int:
@@ -61,12 +67,15 @@ class BatchSchedule:
     def samples_here(self) -> int:
         """Samples of this rank in an epoch."""
         batches, rest = divmod(self.epoch_size, self.global_batch_size)
-        return (
-            batches * self.batch_size + rest * (self.rank + 1) // self.world_size - rest * self.rank // self.world_size
-        )
+        return batches * self.batch_size + len(self._share(rest))
 
     def __len__(self) -> int:
         return -(-self.epoch_size // self.global_batch_size)
+
+    def at(self, position: int) -> SampleKey:
+        """The key at a position of the run."""
+        key = self.order.at(position // self.repeats)
+        return key if self.repeats == 1 else key._replace(position=position)
 
     def global_batch(self, epoch: int, batch: int) -> GlobalBatch:
         """The batch that all ranks share."""
@@ -92,5 +101,9 @@ class BatchSchedule:
     def keys(self, epoch: int, batch: int) -> list[SampleKey]:
         """The keys of one batch on this rank."""
         whole = self.global_batch(epoch, batch)
-        first, last = (whole.size * rank // self.world_size for rank in (self.rank, self.rank + 1))
-        return [self.order.at(whole.first + i) for i in range(first, last)]
+        return [self.at(whole.first + place) for place in self._share(whole.size)]
+
+    def _share(self, size: int) -> range:
+        """This rank's places in a batch of all ranks of this size."""
+        rows = size // self.repeats
+        return range(*(rows * rank // self.world_size * self.repeats for rank in (self.rank, self.rank + 1)))

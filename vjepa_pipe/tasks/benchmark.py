@@ -105,7 +105,7 @@ def what_to_change(times: list[SourceTimes], rate: float, workers: int) -> str:
     hints = {
         "open": "many small files or slow storage: copy them nearer",
         "decode": f"{worst.frames_decoded_per_used:.1f} frames are decoded per frame used: task=prepare "
-        "makes copies with more key frames and fewer pixels",
+        "makes copies with more key frames and fewer pixels; data.repeated_sampling takes several clips per opening",
         "seek": "slow storage, or a format that cannot seek: task=prepare makes mp4 copies",
         "convert": "frames are large: task=prepare task.short_side=320",
         "transform": "data_aug.precision=fast, fewer RandAugment operations",
