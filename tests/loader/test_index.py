@@ -160,7 +160,7 @@ def test_an_index_that_lacks_rows_says_how_many(rows: Path, index_dir: Path, tmp
     (tmp_path / "other").mkdir()
     other = rows_csv(tmp_path / "other" / "rows.csv", videos_csv, {}, rows=8)
     other.write_text(other.read_text() + "/new/a.mp4 1\n/new/b.mp4 1\n")
-    with pytest.raises(ConfigError, match=r"rows.parquet lacks 3 of the 10 rows of source rows, such as /.*; make it"):
+    with pytest.raises(ConfigError, match=r"rows.parquet lacks 3 of 10 rows of source rows, such as /.*; make it"):
         loader_of(tiny(other, f"data.index_dir={index_dir}"), tmp_path)
 
 
