@@ -58,12 +58,21 @@ def test_a_package_or_the_environment_names_it(tmp_path: Path, path: str) -> Non
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--plugin", "no_such_lab", "mask=none"], "the plugin no_such_lab cannot be imported: ModuleNotFoundError"),
     (["--plugin=broken", "ls"], "the plugin broken cannot be imported: ZeroDivisionError"),
+    (["--plugin", "leaving.py", "ls"], "leaving cannot be imported: SystemExit: no licence ({folder}/leaving.py:2)"),
+    (["--plugin", "broken.py", "--plugin", "other/broken.py", "ls"], "broken is {folder}/broken.py; give the"),
     (["--plugin"], "--plugin needs a name, such as --plugin 'mylab.parts'"),
 ])  # fmt: skip
 def test_a_plugin_that_cannot_be_imported_is_one_message(
     tmp_path: Path, path: str, arguments: list[str], words: str
 ) -> None:
-    (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "other").mkdir()
+    for file in ("broken.py", "other/broken.py"):
+        (tmp_path / file).write_text("1 / 0\n")
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit('no licence')\n")
     result = launch(*arguments, cwd=tmp_path, PYTHONPATH=path)
-    assert result.returncode in (1, 2) and words in result.stderr and "Traceback" not in result.stderr
+    assert (
+        result.returncode in (1, 2)
+        and words.format(folder=tmp_path) in result.stderr
+        and "Traceback" not in result.stderr
+    )
     assert not (tmp_path / "outputs").exists()

@@ -189,9 +189,9 @@ class MaskCollator:
             kind: Any = OwnMask if name is OWN else Tube if isinstance(config, TubeConfig) else MultiBlock3D
             try:
                 self._generators[name, grid] = kind(config, grid, self.config.convention)
-            except ConfigError:
-                raise
             except ValueError as error:
+                if name is OWN or isinstance(error, ConfigError):
+                    raise
                 raise ConfigError([f"mask.masks.{name}: {error}"]) from error
         return self._generators[name, grid]
 
