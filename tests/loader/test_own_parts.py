@@ -224,6 +224,23 @@ def test_clips_of_two_sizes_in_a_batch(tmp_path: Path, monkeypatch: pytest.Monke
         one_batch(experiment("data", NAME("Items")), tmp_path)
 
 
+def test_a_name_that_only_some_items_of_a_batch_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = [{}, {"label": 1}] * 16
+    monkeypatch.setattr(Items, "__getitem__", lambda _, index: {"video": CLIP, **labels[index]})
+    with (
+        pytest.raises(UserError, match="'label' is in some samples of a batch and not in others"),
+        loader_of(experiment("data", NAME("Items")), tmp_path) as loader,
+    ):
+        for batch in loader:
+            assert ("label" in batch) == bool(batch["row"][0] % 2)
+
+
+def test_whole_numbers_of_numpy_are_a_tensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Items, "item", (CLIP, np.int32(3)))
+    label = one_batch(experiment("data", NAME("Items")), tmp_path)["label"]
+    assert label.tolist() == [3, 3] and label.dtype == torch.int64
+
+
 def test_torchs_own_datasets_and_its_base_class(tmp_path: Path) -> None:
     batch = one_batch(experiment("data", NAME("tensors")), tmp_path)
     assert batch["source"] == ["TensorDataset"] * 2 and batch["label"].tolist() == [
