@@ -76,3 +76,14 @@ def test_a_plugin_that_cannot_be_imported_is_one_message(
         and "Traceback" not in result.stderr
     )
     assert not (tmp_path / "outputs").exists()
+
+
+def test_commands_read_records_that_name_what_it_defines(tmp_path: Path) -> None:
+    (tmp_path / "brief.py").write_text("def task(experiment, output_dir):\n    return {'a': 1}\n")
+    plugin, report = ["--plugin", "brief.py"], ["report", "run", "--where", "data.batch_size > 0 and a == 1"]
+    assert launch(*plugin, "task._target_=brief.task", "hydra.run.dir=run", cwd=tmp_path).returncode == 0
+    result = launch(*plugin, *report, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    result = launch(*report, cwd=tmp_path)
+    last = result.stderr.splitlines()[-1]
+    assert result.returncode == 2 and "task._target_: brief.task is not an allowed target" in last
