@@ -79,8 +79,11 @@ def test_a_plugin_that_cannot_be_imported_is_one_message(
 
 
 def test_commands_read_records_that_name_what_it_defines(tmp_path: Path) -> None:
-    (tmp_path / "brief.py").write_text("def task(experiment, output_dir):\n    return {'a': 1}\n")
-    plugin, report = ["--plugin", "brief.py"], ["report", "run", "--where", "data.batch_size > 0 and a == 1"]
+    (tmp_path / "brief.py").write_text(
+        "import numpy, torch\n\n"
+        "def task(experiment, output_dir):\n    return {'a': numpy.float32(1), 'b': torch.tensor(True)}\n"
+    )
+    plugin, report = ["--plugin", "brief.py"], ["report", "run", "--where", "data.batch_size > 0 and a == 1 and b"]
     assert launch(*plugin, "task._target_=brief.task", "hydra.run.dir=run", cwd=tmp_path).returncode == 0
     result = launch(*plugin, *report, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
