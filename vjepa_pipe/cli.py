@@ -31,7 +31,7 @@ from vjepa_pipe.composition.composer import own_choices
 from vjepa_pipe.composition.hydra_errors import plain_text, quiet_job_errors
 from vjepa_pipe.composition.hydra_loader import PRIMARY, version_base
 from vjepa_pipe.composition.options import source_folders
-from vjepa_pipe.composition.plugins import add_plugin
+from vjepa_pipe.composition.plugins import add_plugin, import_plugins
 from vjepa_pipe.composition.provenance import provenance, with_overrides, written_by_files
 from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.composition.run_names import register_resolvers, several_ranks
@@ -114,7 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
         if sys.argv[1:] == ["--version"]:
             print(f"vjepa-pipe {__version__}")
             return 0
-        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        if _is_command():
+            import_plugins()  # records of runs name what is in them
             return _command(sys.argv[1])(sys.argv[2:])
         _refuse_unknown_command(sys.argv[1:])
         register()
@@ -141,6 +142,10 @@ def main(arguments: list[str] | None = None) -> int:
         if not full_error:
             os.environ.pop(FULL_ERROR, None)
     return 0
+
+
+def _is_command() -> bool:
+    return sys.argv[1:2] != [] and sys.argv[1] in COMMANDS
 
 
 def _refuse_unknown_command(words: Sequence[str]) -> None:
@@ -212,6 +217,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _every_config_fault(error: Exception) -> ConfigError:
     """Hydra stops at the first fault of a value; our own composition names all of them, and their files' lines."""
+    if _is_command() and isinstance(error, ConfigError):
+        return error  # its arguments are no overrides, or it has composed them itself
     overrides = [text for text in sys.argv[1:] if "=" in text and not text.startswith("-")]
     if {"-m", "--multirun"} & set(sys.argv):
         from vjepa_pipe.sweeps.axes import first_point  # only who asks for it waits for it

@@ -58,12 +58,35 @@ def test_a_package_or_the_environment_names_it(tmp_path: Path, path: str) -> Non
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--plugin", "no_such_lab", "mask=none"], "the plugin no_such_lab cannot be imported: ModuleNotFoundError"),
     (["--plugin=broken", "ls"], "the plugin broken cannot be imported: ZeroDivisionError"),
+    (["--plugin", "leaving.py", "ls"], "leaving cannot be imported: SystemExit: no licence ({folder}/leaving.py:2)"),
+    (["--plugin", "broken.py", "--plugin", "other/broken.py", "ls"], "broken is {folder}/broken.py; give the"),
     (["--plugin"], "--plugin needs a name, such as --plugin 'mylab.parts'"),
 ])  # fmt: skip
 def test_a_plugin_that_cannot_be_imported_is_one_message(
     tmp_path: Path, path: str, arguments: list[str], words: str
 ) -> None:
-    (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "other").mkdir()
+    for file in ("broken.py", "other/broken.py"):
+        (tmp_path / file).write_text("1 / 0\n")
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit('no licence')\n")
     result = launch(*arguments, cwd=tmp_path, PYTHONPATH=path)
-    assert result.returncode in (1, 2) and words in result.stderr and "Traceback" not in result.stderr
+    assert (
+        result.returncode in (1, 2)
+        and words.format(folder=tmp_path) in result.stderr
+        and "Traceback" not in result.stderr
+    )
     assert not (tmp_path / "outputs").exists()
+
+
+def test_commands_read_records_that_name_what_it_defines(tmp_path: Path) -> None:
+    (tmp_path / "brief.py").write_text(
+        "import numpy, torch\n\n"
+        "def task(experiment, output_dir):\n    return {'a': numpy.float32(1), 'b': torch.tensor(True)}\n"
+    )
+    plugin, report = ["--plugin", "brief.py"], ["report", "run", "--where", "data.batch_size > 0 and a == 1 and b"]
+    assert launch(*plugin, "task._target_=brief.task", "hydra.run.dir=run", cwd=tmp_path).returncode == 0
+    result = launch(*plugin, *report, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    result = launch(*report, cwd=tmp_path)
+    last = result.stderr.splitlines()[-1]
+    assert result.returncode == 2 and "task._target_: brief.task is not an allowed target" in last

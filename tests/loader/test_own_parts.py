@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +20,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.instantiate import signature_faults
 from vjepa_pipe.datasets import KeyedDataset
 from vjepa_pipe.sampling import SampleKey, generator
+from vjepa_pipe.tasks.validate import validate
 
 PLACES = {
     "data": "data",
@@ -202,10 +205,16 @@ def test_items_that_hold_a_clip(item: Any, tmp_path: Path, monkeypatch: pytest.M
     ({"frames": CLIP}, r"has as 'frames' float32 \[3, 4, 32, 32\]"),
     ({"frames": FRAMES[..., :2]}, r"has as 'frames' uint8 \[4, 40, 40, 2\]"),
     ({"video": CLIP, "key": 1}, "has 'key', a name that the loader uses itself"),
+    ({"video": CLIP, "masks_enc": 1}, "has 'masks_enc', a name that the loader uses itself"),
+    ({"video": CLIP.long()}, r"has as 'video' int64 \[3, 4, 32, 32\]"),
+    ({"video": CLIP.to_sparse()}, r"has as 'video' sparse_coo float32 \[3"),
+    ({"video": CLIP.numpy().astype(object)}, r"has as 'video' object \[3, 4, 32, 32\]"),
 ])  # fmt: skip
 def test_items_that_hold_none(item: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Items, "item", item)
-    with pytest.raises(UserError, match=rf"{NAME('Items')}: item \d+ {found}.*\[C, T, H, W\] \(docs/extending\.md\)"):
+    with pytest.raises(
+        UserError, match=rf"{NAME('Items')}: item \d+ {found}.*\[C, T, H, W\], .* \(docs/extending\.md\)"
+    ):
         one_batch(experiment("data", NAME("Items")), tmp_path)
 
 
@@ -213,6 +222,23 @@ def test_clips_of_two_sizes_in_a_batch(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Items, "__getitem__", lambda _, index: {"video": torch.zeros(3, 4, 32, 32 + index)})
     with pytest.raises(UserError, match=r"'video' differs within a batch: \[3, 4, 32, \d+\] and \[3, 4, 32, \d+\]"):
         one_batch(experiment("data", NAME("Items")), tmp_path)
+
+
+def test_a_name_that_only_some_items_of_a_batch_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = [{}, {"label": 1}] * 16
+    monkeypatch.setattr(Items, "__getitem__", lambda _, index: {"video": CLIP, **labels[index]})
+    with (
+        pytest.raises(UserError, match="'label' is in some samples of a batch and not in others"),
+        loader_of(experiment("data", NAME("Items")), tmp_path) as loader,
+    ):
+        for batch in loader:
+            assert ("label" in batch) == bool(batch["row"][0] % 2)
+
+
+def test_whole_numbers_of_numpy_are_a_tensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Items, "item", (CLIP, np.int32(3)))
+    label = one_batch(experiment("data", NAME("Items")), tmp_path)["label"]
+    assert label.tolist() == [3, 3] and label.dtype == torch.int64
 
 
 def test_torchs_own_datasets_and_its_base_class(tmp_path: Path) -> None:
@@ -337,3 +363,132 @@ def test_an_error_of_the_program_is_not_taken_for_one_of_the_file(
         one_batch(experiment("decoder", NAME("Opening")), tmp_path)
     monkeypatch.setattr(Opening, "reader", Frames(FRAMES.numpy()))
     assert one_batch(experiment("decoder", NAME("Opening")), tmp_path)["video"].shape == (2, 3, 4, 32, 32)
+
+
+class Empty(Items):
+    def __len__(self) -> int:
+        return 0
+
+
+class HalfLength(Items):
+    def __len__(self) -> Any:
+        return 2.5
+
+
+@pytest.mark.parametrize(("name", "fault"), [
+    ("Empty", "gives a dataset without items"),
+    ("HalfLength", "the dataset HalfLength cannot be counted: 'float' object cannot be"),
+])  # fmt: skip
+def test_datasets_that_cannot_be_counted(name: str, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"data\._target_: .*{fault}"):
+        one_batch(experiment("data", NAME(name), "loader.iterations_per_epoch=1"), tmp_path)
+
+
+class Both(Items):
+    """`sample` is a method of its own, as of a pool of items."""
+
+    def __getitem__(self, index: int) -> Any:
+        return CLIP
+
+    def sample(self, number: int) -> Any:
+        raise AssertionError(number)
+
+
+def test_sample_is_asked_only_in_place_of_getitem(tmp_path: Path) -> None:
+    assert one_batch(experiment("data", NAME("Both")), tmp_path)["video"].shape == (2, 3, 4, 32, 32)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((3, 4, 32, 32), np.float32)[::-1], np.broadcast_to(np.float32(1), (3, 4, 32, 32))]
+)
+def test_arrays_that_torch_cannot_view(array: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Items, "item", {"video": array})
+    assert one_batch(experiment("data", NAME("Items")), tmp_path)["video"].shape == (2, 3, 4, 32, 32)
+
+
+class Pipeline:
+    """Gives `transform` for training."""
+
+    transform: Any = None
+
+    def get_train_transform(self) -> Any:
+        return self.transform
+
+    def get_eval_transform(self) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(("transform", "found"), [
+    (3, "must be callable (got a value of type int"),
+    (lambda _: "clip", "must give a dense tensor [C, T, H, W], floating point or uint8 (got a value of type str"),
+    (lambda _: np.zeros((3, 4, 32, 32), np.float32), "(got float32 [3, 4, 32, 32]"),
+    (lambda _: CLIP[0], "(got float32 [4, 32, 32]"),
+    (lambda _: CLIP.long(), "(got int64 [3, 4, 32, 32]"),
+])  # fmt: skip
+def test_pipelines_that_give_no_clip(
+    transform: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pipeline, "transform", staticmethod(transform) if callable(transform) else transform)
+    with pytest.raises(UserError, match=r"data_aug\._target_: a transform.*" + re.escape(found)):
+        one_batch(experiment("data_aug", NAME("Pipeline")), tmp_path)
+
+
+class DrawsNothing:
+    def draw(self) -> Any:
+        pass
+
+
+class Outer:
+    class Inner(Drawing):
+        drawn = [[1], [2, 3]]
+
+
+INSTANCE = Items()
+
+
+@pytest.mark.parametrize(("place", "name", "fault"), [
+    ("mask", "DrawsNothing", r"has no draw\(rng, grid\) or __call__\(samples\)"),
+    ("mask", "Outer.Inner", r"Outer\.Inner\.draw\(rng, grid\) must give bool \[2, 2, 2\] \(got object \[\]\)"),
+    ("mask", "Outer.Other", r"test_own_parts\.Outer has no Other"),
+    ("data", "INSTANCE", "INSTANCE is neither a class nor a function, but of type Items"),
+])  # fmt: skip
+def test_names_and_methods_that_do_not_fit(place: str, name: str, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"{place}\._target_: .*{fault}"):
+        one_batch(experiment(place, NAME(name)), tmp_path)
+
+
+class OfNumbers(Frames):
+    def __init__(self, num_frames: Any, fps: Any) -> None:
+        super().__init__(FRAMES.numpy())
+        self.num_frames, self.fps = num_frames, fps
+
+
+@pytest.mark.parametrize(("num_frames", "fps", "found"), [
+    (4, None, r"Opening\.open\('.*\.mp4'\) gave num_frames=4 and fps=None: they must be"),
+    (len, 25.0, r"gave num_frames=<built-in function len> and"),
+    (0, 25.0, r"\.mp4: num_frames=0 and fps=25\.0 are those of no video"),
+    (10**30, 25.0, "are those of no video"),
+    (4, float("nan"), "fps=nan are those of no video"),
+])  # fmt: skip
+def test_readers_whose_numbers_are_none(
+    num_frames: Any, fps: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Opening, "reader", OfNumbers(num_frames, fps))
+    with pytest.raises(UserError, match=found):
+        one_batch(experiment("decoder", NAME("Opening")), tmp_path)
+
+
+class Locked(Items):
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+def test_what_a_spawned_worker_cannot_be_given_is_named(tmp_path: Path) -> None:
+    config = experiment("data", NAME("Locked"), "loader.start_method=spawn", "data.num_workers=1")
+    with pytest.raises(UserError, match=r"a worker cannot be given Locked\.lock: cannot pickle .*start_method=fork"):
+        one_batch(config, tmp_path)
+
+
+def test_validate_says_that_it_reads_lists_of_videos(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"this task reads lists of videos; data\._target_=.*Items gives others"):
+        validate(experiment("data", NAME("Items"), "task=validate"), tmp_path)

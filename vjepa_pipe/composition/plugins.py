@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -34,7 +35,7 @@ def add_plugin(name: str) -> None:
         UserError: If there is no such file, or another module has its name.
     """
     if name.endswith(".py"):
-        name = _module_of(Path(name))
+        name = _module_of(Path(name).expanduser())
     named = [*_named(), name]
     os.environ[VARIABLE] = ",".join(dict.fromkeys(named))
 
@@ -81,11 +82,14 @@ def _module_of(file: Path) -> str:
     if not file.is_file():
         raise UserError(f"--plugin {file}: there is no such file")
     folder = str(file.resolve().parent)
-    sys.path.insert(0, folder)
+    is_new = file.stem not in _named()
+    if is_new:  # else the file that has the name already must be found
+        sys.path.insert(0, folder)
     importlib.invalidate_caches()
     found = importlib.util.find_spec(file.stem) if file.stem.isidentifier() else None
     if found is None or found.origin is None or not file.samefile(found.origin):
-        sys.path.remove(folder)
+        if is_new:
+            sys.path.remove(folder)
         other = f"{file.stem} is {found.origin or 'built in'}" if found else "its name is no module's"
         raise UserError(f"--plugin {file}: {other}; give the file another name")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
@@ -97,8 +101,10 @@ def _import(name: str, origin: str) -> None:
         importlib.import_module(name)
     except UserError:
         raise
-    except Exception as error:  # whatever its own code raises
-        raise UserError(f"the plugin {name} cannot be imported: {type(error).__name__}: {error} ({origin})") from error
+    except (Exception, SystemExit) as error:  # whatever its own code raises
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == "<module>"]
+        place = f"{lines[-1].filename}:{lines[-1].lineno}" if lines else origin
+        raise UserError(f"the plugin {name} cannot be imported: {type(error).__name__}: {error} ({place})") from error
     trust_module(name)
 
 

@@ -43,8 +43,7 @@ def protocol_fault(built: Any, where: str, target: str) -> str | None:
     if protocol is None:
         return None
     lacking = [
-        [signature for signature in signatures if not _has(built, signature.partition("(")[0])]
-        for signatures in protocol.alternatives
+        [signature for signature in signatures if not _offers(built, signature)] for signatures in protocol.alternatives
     ]
     if not all(lacking):
         return None
@@ -64,7 +63,21 @@ def task_fault(function: Any, target: str) -> str | None:
     return None
 
 
-def _has(built: Any, method: str) -> bool:
-    if isinstance(built, type):  # every class can be called, and that says nothing about its instances
-        return any(method in vars(base) for base in built.__mro__)
-    return callable(getattr(built, method, None))
+def _offers(built: Any, signature: str) -> bool:
+    """Whether an object, or those of a class, have a method that can be called as the signature says."""
+    name, _, parameters = signature.rstrip(")").partition("(")
+    if isinstance(built, type) and not any(name in vars(base) for base in built.__mro__):
+        return False  # every class can be called, and that says nothing about its instances
+    method = getattr(built, name, None)
+    if not callable(method):
+        return False
+    given = [part for part in parameters.split(", ") if part]
+    if isinstance(built, type) and inspect.isfunction(inspect.getattr_static(built, name)):
+        given = ["self", *given]
+    try:
+        inspect.signature(method).bind(*given)
+    except TypeError:
+        return False
+    except ValueError:  # a method of a C extension says nothing about its parameters
+        return True
+    return True

@@ -124,17 +124,30 @@ def locate(name: str, where: str) -> Any:
         raise ConfigError(refused)
     module_name, _, attribute = name.rpartition(".")
     try:
-        module = importlib.import_module(module_name)
+        holder = _holder(module_name)
     except ImportError as error:
         raise ConfigError([f"{where}: {name} cannot be imported: {error}"]) from error
-    if not hasattr(module, attribute):
-        hint = did_you_mean(attribute, [n for n in dir(module) if not n.startswith("_")])
+    if not hasattr(holder, attribute):
+        hint = did_you_mean(attribute, [n for n in dir(holder) if not n.startswith("_")])
         raise ConfigError([f"{where}: {module_name} has no {attribute}{hint}"])
-    found = getattr(module, attribute)
+    found = getattr(holder, attribute)
     if not _is_what_its_name_says(name, found):
         defined = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
         raise ConfigError([f"{where}: {name} is {defined}, which is not an allowed target"])
+    if not callable(found):
+        raise ConfigError([f"{where}: {name} is neither a class nor a function, but of type {type(found).__name__}"])
     return found
+
+
+def _holder(name: str) -> Any:
+    """A module, or a class within one, by its dotted name."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        outer, _, inner = name.rpartition(".")
+        if error.name != name or not outer or not hasattr(holder := _holder(outer), inner):
+            raise
+        return getattr(holder, inner)
 
 
 def _is_what_its_name_says(name: str, found: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
@@ -12,14 +11,19 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from vjepa_pipe.config.errors import SampleError
+from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
+from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
+from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.datasets.bad import BadSample, Quarantined, SampleSkipped, none_readable, replacements
 from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import ConcatIndices, KeyedIndex, SampleKey, generator
 from vjepa_pipe.transforms import TrainTransform, next_clip_at
 
 Transform = Callable[..., torch.Tensor]
+
+CLIP = "a dense tensor [C, T, H, W], floating point or uint8"
+"""What stands under `video`."""
 
 
 class Source(Protocol):
@@ -86,7 +90,9 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         self.on_read: Callable[[SampleKey], None] = _ignore
         self.lists: Sequence[str] = ()
         self.index = ConcatIndices([len(rows) for rows in sources])
-        self._takes_rng = transform is not None and "rng" in inspect.signature(transform).parameters
+        if transform is not None and not callable(transform):
+            raise ConfigError([f"data_aug._target_: a transform must be callable (got {shown(transform)}; {PAGE})"])
+        self._takes_rng = transform is not None and "rng" in parameters_of(transform)[0]
 
     def __len__(self) -> int:
         return len(self.index)
@@ -210,11 +216,33 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             drawn = self.transform.draw(self.augmentation_rng(key, clip), frames.shape)
             height, width = frames.shape[1:3]
             return self.transform.apply(frames, drawn), drawn.figures(height, width, self.transform.crop.size)
+        if self.transform is None:
+            return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2), {}
         if self._takes_rng:
-            return self.transform(frames, rng=self.augmentation_rng(key, clip)), {}  # type: ignore[misc]
-        if self.transform is not None:
-            return self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)), {}
-        return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2), {}
+            video = self.transform(frames, rng=self.augmentation_rng(key, clip))
+        else:
+            video = self.transform(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2))
+        if not is_clip(video):
+            raise UserError(f"data_aug._target_: a transform must give {CLIP} (got {shown(video)}; {PAGE})")
+        return video, {}
+
+
+def is_clip(value: Any) -> bool:
+    """Whether a value can stand under `video`: one clip, or several of one sample along the first axis."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.ndim in (4, 5)
+        and value.layout is torch.strided
+        and (value.is_floating_point() or value.dtype == torch.uint8)
+    )
+
+
+def shown(value: Any) -> str:
+    """A value in a message: dtype and shape, or its type."""
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        layout = "" if getattr(value, "layout", torch.strided) is torch.strided else f"{value.layout} "  # type: ignore[union-attr]
+        return f"{layout}{value.dtype} {list(value.shape)}".replace("torch.", "")
+    return f"a value of type {type(value).__name__}"
 
 
 def _ignore(key: SampleKey) -> None:

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.utils.data import Dataset
 
-from vjepa_pipe.config.errors import SampleError, UserError
+from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
 from vjepa_pipe.config.protocols import PAGE
-from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
+from vjepa_pipe.datasets.keyed import CLIP, KeyedDataset, Transform, is_clip, shown
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import SampleKey, keyed_hash
 from vjepa_pipe.transforms import global_generators
 
-RESERVED = ("key", "replaced", "stats")
+RESERVED = ("key", "replaced", "stats", "masks_enc", "masks_pred")
 
 
 class _Items:
@@ -26,7 +27,10 @@ class _Items:
     def __init__(self, dataset: Any, name: str) -> None:
         self.name = name
         self._dataset = dataset
-        self._size = len(dataset)
+        try:
+            self._size = len(dataset)
+        except (TypeError, ValueError) as error:
+            raise ConfigError([f"data._target_: the dataset {name} cannot be counted: {error} ({PAGE})"]) from error
 
     def __len__(self) -> int:
         return self._size
@@ -69,6 +73,8 @@ class MapStyleDataset(KeyedDataset):
     ) -> None:
         super().__init__([_Items(dataset, name)], transform, seed, on_bad_sample, max_replacements)
         self.dataset = dataset
+        own = getattr(type(dataset), "__getitem__", Dataset.__getitem__)
+        self._draws_itself = own is Dataset.__getitem__ and hasattr(dataset, "sample")
         self._class = f"{type(dataset).__module__}.{type(dataset).__qualname__}"
 
     def sample(self, key: SampleKey) -> dict[str, Any]:
@@ -88,7 +94,7 @@ class MapStyleDataset(KeyedDataset):
 
     def _item(self, key: SampleKey) -> Any:
         try:
-            if hasattr(self.dataset, "sample"):
+            if self._draws_itself:
                 return self.dataset.sample(key)
             with global_generators(keyed_hash("item", *key) % 2**63):
                 return self.dataset[key.row]
@@ -115,9 +121,12 @@ class MapStyleDataset(KeyedDataset):
             raise self._fault(
                 key.row, f"has {', '.join(map(str, item)) or 'nothing'}, but neither 'video' nor 'frames'"
             )
-        video = torch.as_tensor(item["video"]) if isinstance(item["video"], np.ndarray) else item["video"]
-        if not isinstance(video, torch.Tensor) or video.ndim not in (4, 5):
-            raise self._fault(key.row, f"has as 'video' {_shown(video)}")
+        given = item["video"]
+        if isinstance(given, np.ndarray) and given.dtype.name in ("uint8", "float16", "float32", "float64"):
+            given = torch.from_numpy(np.require(given, requirements=["C", "W"]))  # torch views no others
+        video = given
+        if not is_clip(video):
+            raise self._fault(key.row, f"has as 'video' {shown(video)}")
         return video, {}
 
     def _frames(self, frames: Any, row: int) -> npt.NDArray[np.uint8]:
@@ -127,16 +136,10 @@ class MapStyleDataset(KeyedDataset):
                 return array
             if array.shape[1] == 3:
                 return array.transpose(0, 2, 3, 1)
-        raise self._fault(row, f"has as 'frames' {_shown(frames)}")
+        raise self._fault(row, f"has as 'frames' {shown(frames)}")
 
     def _fault(self, row: int, found: str) -> UserError:
         return UserError(
-            f"{self._class}: item {row} {found}; an item holds 'frames', uint8 [T, H, W, 3], or 'video', a tensor "
-            f"[C, T, H, W] ({PAGE})"
+            f"{self._class}: item {row} {found}; an item holds 'frames', uint8 [T, H, W, 3], or 'video', "
+            f"{CLIP} ({PAGE})"
         )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, (torch.Tensor, np.ndarray)):
-        return f"{value.dtype} {list(value.shape)}".removeprefix("torch.")
-    return f"a value of type {type(value).__name__}"

@@ -124,7 +124,8 @@ class MaskCollator:
         places: IntArray,
         cut: IntArray,
     ) -> Batch:
-        batch = {name: _stacked(samples, name) for name in samples[0]}
+        names = dict.fromkeys(name for sample in samples for name in sample)
+        batch = {name: _stacked(samples, name) for name in names}
         if self._masks:
             if not isinstance(batch.get("video"), torch.Tensor):
                 raise UserError(f"masks are drawn for 'video'; the samples hold {', '.join(samples[0])}")
@@ -188,9 +189,9 @@ class MaskCollator:
             kind: Any = OwnMask if name is OWN else Tube if isinstance(config, TubeConfig) else MultiBlock3D
             try:
                 self._generators[name, grid] = kind(config, grid, self.config.convention)
-            except ConfigError:
-                raise
             except ValueError as error:
+                if name is OWN or isinstance(error, ConfigError):
+                    raise
                 raise ConfigError([f"mask.masks.{name}: {error}"]) from error
         return self._generators[name, grid]
 
@@ -204,7 +205,9 @@ class MaskCollator:
 
 
 def _stacked(samples: Sequence[Mapping[str, Any]], name: str) -> Any:
-    values = [sample.get(name) for sample in samples]
+    if not all(name in sample for sample in samples):
+        raise UserError(f"{name!r} is in some samples of a batch and not in others: let all have it, or none")
+    values = [sample[name] for sample in samples]
     shapes = sorted({str(list(value.shape)) if isinstance(value, torch.Tensor) else "no tensor" for value in values})
     if len(shapes) > 1:
         raise UserError(f"{name!r} differs within a batch: {' and '.join(shapes)}")
@@ -216,6 +219,6 @@ def stack(values: list[Any]) -> Any:
     if isinstance(values[0], torch.Tensor):
         batch = batch_of(values)
         return default_collate(values) if batch is None else batch
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+    if all(isinstance(value, (int, np.integer)) and not isinstance(value, bool) for value in values):
         return torch.tensor(values, dtype=torch.int64)
     return values

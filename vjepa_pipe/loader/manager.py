@@ -172,6 +172,8 @@ class DataManager:
         dataset = built if isinstance(built, KeyedDataset) else MapStyleDataset(built, name, **shared)
         if not hasattr(dataset, "sources"):
             raise ConfigError([f"data._target_: {data._target_} must call KeyedDataset.__init__ ({PAGE})"])
+        if not len(dataset):
+            raise ConfigError([f"data._target_: {data._target_} gives a dataset without items"])
         for name, unset in (("index_dir", None), ("repeated_window", "own")):
             if getattr(data, name) != unset and not isinstance(dataset, VideoDataset):
                 raise ConfigError(
@@ -188,13 +190,13 @@ class DataManager:
 
     def _order(self, sizes: Sequence[int], epoch_size: int) -> Order:
         seed, weights = self.config.seed, self.config.data.data_weights or sizes
-        if len(weights) != len(sizes):
-            raise ConfigError(
-                [
-                    f"data.data_weights must have one value for each source: the dataset has {len(sizes)} "
-                    f"(got {len(weights)})"
-                ]
-            )
+        faults = [
+            f"data.{name} must have one value for each source: the dataset has {len(sizes)} (got {len(given)})"
+            for name in ("data_weights", "frames_per_clip_by_source")
+            if (given := getattr(self.config.data, name)) and len(given) != len(sizes)
+        ]
+        if faults:
+            raise ConfigError(faults)
         built = instantiate(
             self.config.loader.sampler,
             "loader.sampler",

@@ -15,6 +15,7 @@ import psutil
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.loader.channel import Channel, contents_of, file_of
+from vjepa_pipe.loader.shortage import shortage
 
 GUARD = 'put what the script does under `if __name__ == "__main__":`'
 _UNGUARDED = 96
@@ -68,9 +69,29 @@ class Parcel:
         return self._content
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fd = file_of(bytes(reduction.ForkingPickler.dumps(self._content)))
+        try:
+            content = bytes(reduction.ForkingPickler.dumps(self._content))
+        except Exception as error:  # whatever the methods of somebody else's class raise
+            if isinstance(error, OSError) or shortage(error):
+                raise  # of the system, which has run out of something
+            raise CannotStart(
+                f"a worker cannot be given {_unpicklable(self._content)}: {error}; make it where it is first used, "
+                "not in __init__, or set loader.start_method=fork"
+            ) from error
+        fd = file_of(content)
         self._file = os.fdopen(fd, "rb")  # open until this is gone: the process is not started yet
         return _Sealed, (reduction.DupFd(fd),)
+
+
+def _unpicklable(value: Any, name: str = "") -> str:
+    """The innermost thing within a value that pickle refuses, as `Class.attribute`."""
+    parts = enumerate(value) if isinstance(value, (list, tuple)) else dict(getattr(value, "__dict__", {})).items()
+    for attribute, part in parts:
+        try:
+            reduction.ForkingPickler.dumps(part)
+        except Exception:
+            return _unpicklable(part, f"{type(value).__qualname__}.{attribute}")
+    return name or type(value).__qualname__
 
 
 class _Sealed:

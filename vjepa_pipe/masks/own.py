@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.masks.base import BoolGrid, MaskGenerator
@@ -42,8 +41,11 @@ class OwnMask(MaskGenerator):
 
     def _drawn(self, rng: np.random.Generator) -> BoolGrid:
         given = self._mask.draw(rng, self.grid)
-        drawn = given.numpy() if isinstance(given, torch.Tensor) else np.asarray(given)
         fault = None
+        try:
+            drawn = np.asarray(given)
+        except ValueError:  # lists of several lengths
+            drawn = np.empty((), object)
         if drawn.dtype != np.bool_ or drawn.shape != self.grid:
             fault = f"must give bool {list(self.grid)} (got {drawn.dtype} {list(drawn.shape)})"
         elif not 0 < drawn.sum() < drawn.size:

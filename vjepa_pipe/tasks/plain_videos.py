@@ -11,7 +11,7 @@ def plain_videos(manager: DataManager) -> VideoDataset:
     """The experiment's training dataset.
 
     Raises:
-        ConfigError: If its rows are not video files, but robot episodes.
+        ConfigError: If its rows are not video files, but robot episodes or items of a dataset of the user's own.
     """
     dataset = manager.build_train_dataset()
     if not isinstance(dataset, VideoDataset):

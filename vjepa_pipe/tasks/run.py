@@ -56,8 +56,14 @@ def run_task(
         metrics = {} if metrics is None else metrics
         if not isinstance(metrics, Mapping):
             raise UserError(f"{experiment.task._target_} returned {type(metrics).__name__}, not a dict of metrics")
+        metrics = {str(name): _plain(value) for name, value in metrics.items()}
         record.finish(metrics)
-    return dict(metrics)
+    return metrics
+
+
+def _plain(value: Any) -> Any:
+    """A metric as Python's own number, if it is one of NumPy's or a tensor of one."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def _resume_if_interrupted(experiment: ExperimentConfig, output_dir: Path) -> ExperimentConfig:

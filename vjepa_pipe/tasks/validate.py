@@ -24,6 +24,7 @@ from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.sampling import SampleOrder
 from vjepa_pipe.tasks.gates import GateFailed, OpenedFiles, require
+from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.tasks.validate_captions import captions
 from vjepa_pipe.tasks.validate_files import every_row
 from vjepa_pipe.tasks.validate_robot import robot_clips
@@ -95,8 +96,7 @@ def clips(manager: DataManager, files: OpenedFiles) -> str:
     for mode in CLIP_MODES:
         data = replace(manager.config.data, clip_mode=mode, clip_duration_sec=None, frame_step=None)
         moded = DataManager(replace(manager.config, data=data), rank=0, world_size=1)
-        dataset = moded.build_train_dataset()
-        assert isinstance(dataset, VideoDataset)
+        dataset = plain_videos(moded)
         dataset.on_bad_sample = "raise"
         first_row = 0
         for rows, sampler in zip(dataset.sources, dataset.clip_samplers, strict=True):

@@ -171,7 +171,6 @@ class TrainTransform:
                 clip = transform(clip)
                 if not isinstance(clip, Tensor) or clip.dtype != torch.uint8 or clip.shape != given:
                     got = f"{clip.dtype} {list(clip.shape)}" if isinstance(clip, Tensor) else type(clip).__name__
-                    raise ConfigError(
-                        [f"data_aug.extra_transforms: {transform!r} must return uint8 {list(given)} (got {got})"]
-                    )
+                    name, wanted = type(transform).__qualname__, f"uint8 {list(given)}"
+                    raise ConfigError([f"data_aug.extra_transforms: {name} must return {wanted} (got {got})"])
         return clip.permute(0, 2, 3, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.protocols import PAGE
-from vjepa_pipe.video.errors import as_video_error
+from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.reader import Indices, frame_numbers
 
 MEMBERS = {"num_frames": "num_frames", "fps": "fps", "read": "read(indices)"}
@@ -58,8 +60,15 @@ class _Reader:
         self._path = path
         self._name = name
         with _file_errors(path):
-            self.num_frames = int(reader.num_frames)
-            self.fps = float(reader.fps)
+            frames, rate = reader.num_frames, reader.fps
+        try:
+            self.num_frames, self.fps = operator.index(frames), float(rate)
+        except (TypeError, ValueError):
+            raise UserError(
+                f"{name} gave num_frames={frames!r} and fps={rate!r}: they must be a whole number and a number ({PAGE})"
+            ) from None
+        if not (0 < self.num_frames < 2**31 and 0 < self.fps < math.inf):
+            raise VideoError(path, f"num_frames={frames} and fps={rate} are those of no video")
 
     @property
     def frame_times(self) -> NDArray[np.float64]:
@@ -83,7 +92,8 @@ class _Reader:
         numbers = frame_numbers(self._path, indices, self.num_frames)
         with _file_errors(self._path):
             frames = np.asarray(self._reader.read(numbers))
-        if frames.dtype != np.uint8 or frames.ndim != 4 or len(frames) != len(numbers) or frames.shape[3] != 3:
+        fits = frames.ndim == 4 and len(frames) == len(numbers) and frames.shape[3] == 3 and frames.size
+        if frames.dtype != np.uint8 or not fits:
             raise UserError(
                 f"{self._name}.read must give uint8 [{len(numbers)}, height, width, 3] (got {frames.dtype} "
                 f"{list(frames.shape)}; {PAGE})"
