@@ -155,7 +155,7 @@ def test_unknown_key_is_an_error_unless_asked(tmp_path: Path) -> None:
         ("vjepa", {"meta": None}, r"meta must be a section of keys \(got None\)"),
         ("video_probe", {"experiment__data__clip_duration": 2.0}, r"clip_duration =2.0 and .*frame_step=4 by default"),
         ("vjepa_v1", {"data__mask_type": "random_tube"}, r"data.mask_type =random_tube does not fit"),
-        ("vjepa_droid", {"data_aug__horizontal_flip": True}, r":\d+: data_aug.horizontal_flip: .* mirrors the pixels"),
+        ("vjepa_droid", {"data_aug__horizontal_flip": True}, r":\d+: data_aug.horizontal_flip .*mirrors the pixels"),
         ("vjepa_droid", {"data__datasets": ["a", "b"]}, r"data.datasets must name one file"),
         ("vjepa_droid", {"data__camera_views": []}, r":\d+: data.camera_views must be a list .* \(got \[\]\)"),
         ("vjepa_droid", {"data__camera_frame": "x"}, r":\d+: data.camera_frame: robotics.camera_frame must be true"),

@@ -89,7 +89,8 @@ def in_published_terms(translation: Translation, fault: str) -> str:
     key = translation.origin[path]
     entry = re.match(r"mask\.masks\.mask_(\d+)\.", path)
     where = f"{key}[{entry[1]}].{path.rpartition('.')[2]}" if entry else key
-    return f"{translation.file.where(where)}: {fault}"
+    found = translation.file.where(where)
+    return f"{found.removesuffix(where)}{fault}" if path == where else f"{found}: {fault}"
 
 
 def _is_option(path: str, value: Any) -> bool:
