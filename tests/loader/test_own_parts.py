@@ -492,3 +492,23 @@ def test_what_a_spawned_worker_cannot_be_given_is_named(tmp_path: Path) -> None:
 def test_validate_says_that_it_reads_lists_of_videos(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"this task reads lists of videos; data\._target_=.*Items gives others"):
         validate(experiment("data", NAME("Items"), "task=validate"), tmp_path)
+
+
+class Still:
+    keeps_geometry = True
+
+    def __call__(self, clip: torch.Tensor) -> torch.Tensor:
+        return clip
+
+
+class Moving(Still):
+    keeps_geometry = False
+
+
+def test_a_transform_that_may_move_pixels_is_warned_of_on_robot_data(caplog: pytest.LogCaptureFixture) -> None:
+    config = compose(["data_aug=robotics", "mask=none"])
+    for name, warned in (("Still", False), ("Moving", True)):
+        caplog.clear()
+        aug = replace(config.data_aug, extra_transforms=[{"_target_": NAME(name)}])
+        DataManager(replace(config, data_aug=aug)).build_transforms()
+        assert (f"{NAME(name)} is not known to leave pixels where they are" in caplog.text) is warned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,8 @@ from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
+from vjepa_pipe.config.rules import TORCHVISION
+from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files
 from vjepa_pipe.loader.caption_collate import VideoCollator
@@ -26,6 +29,8 @@ from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
 from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, rank_and_world
 from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder
+
+logger = logging.getLogger(__name__)
 
 
 class DataManager:
@@ -123,6 +128,13 @@ class DataManager:
             instantiate(node, f"data_aug.extra_transforms[{i}]")
             for i, node in enumerate(self.config.data_aug.extra_transforms)
         ]
+        if self.config.data_aug.keep_geometry or self.config.robotics.enabled:
+            for place, (node, built) in enumerate(zip(self.config.data_aug.extra_transforms, extra, strict=True)):
+                if not node[TARGET].startswith(TORCHVISION) and not getattr(built, "keeps_geometry", False):
+                    logger.warning(
+                        "data_aug.extra_transforms[%d]: %s is not known to leave pixels where they are, as robot data "
+                        "needs; if it does, give its class keeps_geometry = True", place, node[TARGET],
+                    )  # fmt: skip
         return instantiate(
             self.config.data_aug,
             "data_aug",
