@@ -121,10 +121,9 @@ class MapStyleDataset(KeyedDataset):
             raise self._fault(
                 key.row, f"has {', '.join(map(str, item)) or 'nothing'}, but neither 'video' nor 'frames'"
             )
-        given = item["video"]
-        if isinstance(given, np.ndarray) and given.dtype.name in ("uint8", "float16", "float32", "float64"):
-            given = torch.from_numpy(np.require(given, requirements=["C", "W"]))  # torch views no others
-        video = given
+        video = item["video"]
+        if isinstance(video, np.ndarray) and video.dtype.name in ("uint8", "float16", "float32", "float64"):
+            video = torch.from_numpy(np.require(video, requirements=["C", "W"]))  # torch views no others
         if not is_clip(video):
             raise self._fault(key.row, f"has as 'video' {shown(video)}")
         return video, {}
