@@ -15,7 +15,7 @@ from vjepa_pipe.config.folders import conf_dir
 
 ROOT = conf_dir().parent
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-SMALL = ["data.num_videos=16", "data.batch_size=4", "data.img_size=64", "data.frames_per_clip=8", "data.num_workers=1"]
+SMALL = ["data.num_videos=16", "data.batch_size=4", "data.img_size=64", "data.frames_per_clip=8", "data.num_workers=0"]
 DATASET = ["--plugin", "my_dataset.py", "data._target_=my_dataset.MovingSquares", "+data.extra_args.items=12"]
 OTHERS = [
     *["--plugin", "my_decoder.py", "decoder._target_=my_decoder.DecodeAll"],
@@ -54,10 +54,10 @@ def test_the_commands_of_the_page(command: str, folder: Path) -> None:
     assert all("plugin my_" in (run / "run.json").read_text() for run in runs if "--plugin" in words)
 
 
-@pytest.mark.parametrize("dataset", [[], DATASET], ids=["videos", "dataset"])
-def test_the_same_batches_for_every_start_method(folder: Path, dataset: list[str]) -> None:
+@pytest.mark.parametrize(("dataset", "start_method"), [([], "fork"), ([], "spawn"), (DATASET, "spawn")])
+def test_the_same_batches_for_every_start_method(folder: Path, dataset: list[str], start_method: str) -> None:
     found = set()
-    for workers in ("num_workers=0", "num_workers=3", "num_workers=2 loader.start_method=spawn"):
+    for workers in ("num_workers=0", f"num_workers=2 loader.start_method={start_method}"):
         changes = f"data.{workers} hydra.run.dir=run".split()
         result = launch(*dataset, *OTHERS, *SMALL, *changes, cwd=folder)
         assert result.returncode == 0, result.stderr
