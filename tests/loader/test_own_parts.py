@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, TensorDataset
 from vjepa_pipe import ConfigError, DataManager, ExperimentConfig, SampleError, allow_targets, compose
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.instantiate import signature_faults
-from vjepa_pipe.datasets import KeyedDataset
+from vjepa_pipe.datasets import KeyedDataset, VideoDataset
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.tasks.validate import validate
 
@@ -512,3 +512,14 @@ def test_a_transform_that_may_move_pixels_is_warned_of_on_robot_data(caplog: pyt
         aug = replace(config.data_aug, extra_transforms=[{"_target_": NAME(name)}])
         DataManager(replace(config, data_aug=aug)).build_transforms()
         assert (f"{NAME(name)} is not known to leave pixels where they are" in caplog.text) is warned
+
+
+class Labelled(VideoDataset):
+    def __getitem__(self, index: Any) -> dict[str, Any]:
+        return {**super().__getitem__(index), "label": 77}
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_subclass_may_change_what_getitem_gives(tmp_path: Path, repeats: int) -> None:
+    config = experiment("data", NAME("Labelled"), f"data.repeated_sampling={repeats}")
+    assert one_batch(config, tmp_path)["label"].tolist() == [77, 77]

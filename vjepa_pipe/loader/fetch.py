@@ -105,7 +105,10 @@ class FetchBatch:
         """The samples of keys that are read together; none if they are left out."""
         name = self.dataset.sources[keys[0].source].name
         try:
-            samples = self.dataset.read_together(keys, places)
+            if type(self.dataset).__getitem__ is KeyedDataset.__getitem__:
+                samples = self.dataset.read_together(keys, places)
+            else:  # of a user's subclass, which may change what it gives
+                samples = [self.dataset[key] for key in keys]
         except SampleSkipped as skipped:
             delivery.bad.append(skipped.bad)
             delivery.skipped.extend([name] * len(keys))
