@@ -16,26 +16,36 @@ _last: tuple[Any, ConfigFolders] = (None, ConfigFolders())
 
 
 def cached_folders() -> ConfigFolders:
-    """What is known of the packaged files and the ConfigStore; composers add to it."""
+    """What is known of the packaged files and the ConfigStore; composers add to it.
+
+    Published files become experiments in the ConfigStore, each under the name of the last file so called: nothing of
+    them is kept.
+    """
     global _last
     state = _state()
     if state != _last[0]:
         _last = (state, ConfigFolders())
-    return _last[1]
+    known = _last[1]
+    if written_in_memory:
+        known.options.pop("experiment", None)
+        stored = {path.replace("/", "=", 1) for path in written_in_memory}
+        for choices in [choices for choices in known.bases if not stored.isdisjoint(choices)]:
+            del known.bases[choices]
+    return known
 
 
 def _state() -> Any:
     """What a merge depends on: files, stored options, and what relative paths are relative to."""
     files = [(file, file.stat()) for file in conf_dir().rglob("*.yaml")]
-    stored = [(node, getattr(node, "schema", None)) for node in _nodes(ConfigStore.instance().repo)]
+    nodes = _nodes(ConfigStore.instance().repo)
     return (
         {file: (status.st_mtime_ns, status.st_size) for file, status in files},
-        stored,
-        dict(written_in_memory),
+        {path: (node, getattr(node, "schema", None)) for path, node in nodes if path not in written_in_memory},
         Path.cwd(),
     )
 
 
-def _nodes(group: Mapping[str, Any]) -> Iterator[Any]:
-    for entry in group.values():
-        yield from _nodes(entry) if isinstance(entry, Mapping) else [entry]
+def _nodes(group: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, entry in group.items():
+        where = f"{path}{name.removesuffix('.yaml')}"
+        yield from _nodes(entry, f"{where}/") if isinstance(entry, Mapping) else [(where, entry)]
