@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException
@@ -65,13 +66,24 @@ def checked_hydra() -> Iterator[None]:
             raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
         return result
 
+    hydra_class: Any = Hydra
+    get_mode = hydra_class.get_mode
+
+    def mode_if_set(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        # Hydra composes everything to learn hydra.mode, which no packaged file sets.
+        folders = hydra.config_loader.get_search_path().get_path()
+        own = any(folder.provider == "command-line" for folder in folders)
+        set_by_user = own or any("hydra." in text for text in overrides)
+        return get_mode(hydra, config_name, overrides) if set_by_user else None
+
     loader_class.load_configuration, file_class.load_config = load_checked, read_checked
     loader_class.compute_defaults_list = _raising_hydras_errors(defaults, files)
+    hydra_class.get_mode = mode_if_set
     try:
         yield
     finally:
         loader_class.load_configuration, file_class.load_config = load, read
-        loader_class.compute_defaults_list = defaults
+        loader_class.compute_defaults_list, hydra_class.get_mode = defaults, get_mode
 
 
 def _raising_hydras_errors(compose: Callable[..., Any], files: Sequence[Path]) -> Callable[..., Any]:
