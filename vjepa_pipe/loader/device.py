@@ -114,7 +114,7 @@ def _drop_copied(kept: deque[tuple[Any, torch.cuda.Event]]) -> None:
     while kept:
         copied = kept[0][1]
         if len(kept) > _MOST_KEPT:
-            copied.synchronize()  # type: ignore[no-untyped-call]
-        elif not copied.query():
+            copied.synchronize()
+        elif not copied.query():  # type: ignore[no-untyped-call]
             return
         kept.popleft()
