@@ -24,6 +24,7 @@ class FakeCuda:
         copying: While true, events are not done.
         waited: Events that were waited for.
         unmapped_first: How often memory was unmapped before it was unlocked.
+        process: Which may use it.
         on_synchronize: Called when a stream is waited for.
     """
 
@@ -36,11 +37,11 @@ class FakeCuda:
         self.waited = 0
         self.unmapped_first = 0
         self.on_synchronize: Callable[[], object] = lambda: None
-        self._process = os.getpid()
+        self.process = os.getpid()
         self._own: dict[int, torch.UntypedStorage] = {}
 
     def cudaHostRegister(self, address: int, size: int, flags: int) -> int:
-        assert os.getpid() == self._process and flags == 1 and address % 4096 == 0
+        assert os.getpid() == self.process and flags == 1 and address % 4096 == 0
         assert address not in self.locked, "CUDA refuses what is registered already"
         if not self.refusal:
             self.locked[address] = size
@@ -48,7 +49,7 @@ class FakeCuda:
         return self.refusal
 
     def cudaHostUnregister(self, address: int) -> int:
-        assert os.getpid() == self._process
+        assert os.getpid() == self.process
         del self.locked[address]
         self.unmapped_first += not mapped(address)
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import runpy
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,6 +168,7 @@ def test_a_forked_process_unlocks_nothing(cuda: FakeCuda, worker: Worker) -> Non
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
         child = os.fork()
     if child == 0:
+        cuda.process = os.getpid()
         del batch, worker.borrowed
         gc.collect()
         os._exit(len(cuda.locked))
@@ -181,3 +183,11 @@ def test_what_holds_no_tensor_is_passed_on_as_it_is() -> None:
     assert seen == ["video", "pair"] and changed["size"] is size and changed["names"] is names
     assert changed["pair"][0].tolist() == [2] and changed["pair"][1] is names and batch["video"].tolist() == [0, 0]
     assert mapped(batch, lambda tensor, name: tensor) is batch
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says so where there is no GPU")
+def test_the_benchmark_says_that_it_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(__file__).parents[2] / "bench" / "gpu.py"
+    monkeypatch.setattr("sys.argv", [str(file), "--csv", "a.csv"])
+    with pytest.raises(SystemExit, match=r"bench/gpu\.py needs a CUDA device, and torch finds none"):
+        runpy.run_path(str(file), run_name="__main__")
