@@ -33,7 +33,7 @@ class device_prefetch:
     page-locked once. Each is kept until its copy has ended, as an event tells, and only then may a worker write there.
 
     Args:
-        batches: A loader: batch dicts, or lists of them.
+        batches: A loader: batches whose tensors stand in dicts, lists and tuples at any depth.
         device: Where the tensors go.
         normalize_mean: Mean of each colour, for pixels from 0 to 1: that of `data_aug`.
         normalize_std: Standard deviation of each colour.

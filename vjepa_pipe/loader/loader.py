@@ -268,7 +268,7 @@ class ClipLoader(DataLoader[Any]):
         pins = self._config.pin_memory and torch.accelerator.is_available()
         if self.num_workers == 0:
             deliveries = map(self._fetch, tasks)
-            return map(pinned, deliveries) if pins else deliveries
+            return map(partial(pinned, in_place=True), deliveries) if pins else deliveries
         if self._pool is None:
             self._pool = WorkerPool(
                 self._fetch,
