@@ -144,14 +144,16 @@ class PrepareTaskConfig(ShardedTaskConfig):
     option: str = setting("prepared", "name of the option of group data that reads the copies", not_empty=True)
     dry_run: bool = setting(False, "stop after the sample: say how large copies will be, how long they take and save")
     codec: str = setting(
-        "h264", "`mjpeg` makes every frame a JPEG: fastest to read, and largest", choices=("h264", "mjpeg")
+        "mjpeg",
+        "`mjpeg` makes every frame a JPEG, which is read fastest; `h264` takes less space",
+        choices=("mjpeg", "h264"),
     )
     short_side: int = setting(320, "pixels of the short side; smaller videos keep their size", ge=16, le=8192)
     group_length: int = setting(
-        16, "h264: frames from one key frame to the next; 1 makes every frame one", ge=1, le=10_000
+        4, "h264: frames from one key frame to the next; 1 makes every frame one", ge=1, le=10_000
     )
     crf: int = setting(20, "h264: quality; 0 is lossless, 51 worst", ge=0, le=51)
-    qscale: int = setting(3, "mjpeg: quality; 1 is best, 31 worst", ge=1, le=31)
+    qscale: int = setting(4, "mjpeg: quality; 1 is best, 31 worst", ge=1, le=31)
     preset: str = setting("veryfast", "h264: x264 preset", choices=("ultrafast", "veryfast", "fast", "medium", "slow"))
     timeout_sec: float = setting(3600.0, "seconds after which a file counts as bad", gt=0, le=1e6)
     _target_: str = setting("vjepa_pipe.tasks.prepare.prepare", "what runs")

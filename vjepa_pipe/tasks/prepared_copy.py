@@ -20,6 +20,7 @@ from vjepa_pipe.config.errors import SampleError, UserError, counted
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.datasets.limits import check_file
 from vjepa_pipe.files.whole_file import replacing
+from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.video import PyavDecoder, VideoError, VideoReader, probe
 from vjepa_pipe.video.opening import open_video
 
@@ -99,6 +100,8 @@ def make_copy(source: str, folder: Path, task: PrepareTaskConfig, max_file_bytes
         UserError: If the copy cannot be written.
     """
     started, original_bytes = time.perf_counter(), check_file(source, max_file_bytes).st_size
+    if is_image(source):
+        raise VideoError(source, "an image, and copies are made of videos")
     target = folder / copy_name(source, task)
     try:
         with replacing(target) as draft:
@@ -177,7 +180,10 @@ def _timetable(source: str, video: VideoReader) -> tuple[NDArray[np.int64], int]
 
 
 def _images(source: str, video: VideoReader) -> Iterator[NDArray[np.uint8]]:
-    """All frames in order, RGB uint8 [H, W, 3]. Reads begin at key frames where memory allows, so none decodes twice."""
+    """All frames in order, RGB uint8 [H, W, 3]; reads begin at key frames, so that no frame is decoded twice.
+
+    Where a group is larger than what is held at a time, some are.
+    """
     most = max(1, HELD_BYTES // (3 * video.width * video.height))
     starts = [0]
     for key, following in pairwise([*probe(source).key_frames, video.num_frames]):

@@ -56,8 +56,22 @@ class Shards(ABC):
 
     def paths(self, shard: int) -> list[str]:
         """The different paths of a shard, in order."""
+        return list(dict.fromkeys(map(self._rows.path, self.rows_of(shard))))
+
+    def rows_of(self, shard: int) -> range:
+        """The numbers of a shard's rows."""
         first, last = (len(self._rows) * part // self._shards for part in (shard, shard + 1))
-        return list(dict.fromkeys(self._rows.path(row) for row in range(first, last)))
+        return range(first, last)
+
+    def left_elsewhere(self, shard: int) -> int:
+        """About how many files the other shards have not done."""
+        left = 0
+        for other in range(self._shards):
+            if other != shard and not self._is_done(other):
+                log = self.log(other)
+                lines = sum(1 for _ in log.open("rb")) if log.exists() else 0
+                left += max(0, len(self.rows_of(other)) - lines)
+        return left
 
     def begin(self, shard: int) -> None:
         """A shard starts, perhaps again: it is not done."""
@@ -102,7 +116,7 @@ class Shards(ABC):
         log = self.log(shard)
         append_entry(log, b"\n" if log.exists() else b"")  # closes a line that was cut off
         for outcome in map_killable(function, paths, task.workers, task.timeout_sec):
-            entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
+            entry: Entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
             entry |= outcome.result._asdict() if outcome.result is not None else {}
             append_entry(log, f"{json.dumps(entry)}\n".encode())
             yield entry
