@@ -8,6 +8,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,7 +87,7 @@ def test_a_rate_that_the_times_contradict_gives_way() -> None:
     video: Any = SimpleNamespace(frame_times=np.arange(10) / 25, num_frames=10, fps=30.0)
     with pytest.MonkeyPatch.context() as patch:
         stream = SimpleNamespace(time_base=None, average_rate=None)
-        patch.setattr(prepared_copy, "open_video", lambda _: (open(os.devnull), stream))
+        patch.setattr(prepared_copy, "open_video", lambda _: (nullcontext(), stream))
         ticks, per_second = prepared_copy._timetable("x.mkv", video)
     np.testing.assert_allclose(ticks / per_second, np.arange(11) / 25)
 
@@ -219,7 +220,7 @@ def test_what_cannot_be_written_stops_the_run_and_is_no_fault_of_the_file(videos
         run(videos, target)
     taken.rmdir()
     assert run(videos, target)["files"] == 9
-    with files_end_at(1000), pytest.raises(UserError, match="cannot write .*: File too large"):
+    with files_end_at(1000), pytest.raises(UserError, match=r"cannot write .*: File too large"):
         make_copy(str(videos / "0.mp4"), tmp_path, task)
     assert names(tmp_path, ".*") == []
 
