@@ -25,8 +25,8 @@ from vjepa_pipe import DataManager, compose
 from vjepa_pipe.cli import main
 from vjepa_pipe.config import ConfigError, UserError
 from vjepa_pipe.config.task import PrepareTaskConfig
-from vjepa_pipe.sources import read_rows
-from vjepa_pipe.tasks import copy_estimate, prepared_copy, run_task
+from vjepa_pipe.sources import Rows, read_rows
+from vjepa_pipe.tasks import copy_estimate, prepare, prepared_copy, run_task
 from vjepa_pipe.tasks.prepared_copy import copy_name, encode, encoding_of, make_copy
 from vjepa_pipe.video import ClipSampler, PyavDecoder, VideoError
 
@@ -105,7 +105,8 @@ def test_the_option_trains_on_the_copies_wherever_they_are(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "my list.csv"
-    mine.write_text("".join(f"{videos}/{number}.mp4::turn {number}\n" for number in range(10)))
+    texts = ["turn 0", "3", 'say "a, b"::c', *(f"turn {number}" for number in range(3, 10))]
+    mine.write_text("".join(f"{videos}/{number}.mp4::{text}\n" for number, text in enumerate(texts)))
     other = tmp_path / "b.csv"
     other.write_text(f"{videos}/1.mp4 7\n")
     before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in videos.iterdir()}
@@ -126,9 +127,9 @@ def test_the_option_trains_on_the_copies_wherever_they_are(
     data = compose([option], tmp_path / "moved").data
     assert (data.data_weights, data.clip_mode, data.frame_step) == ([0.25, 0.75], "frame_step", 2)
     assert (data.eval_data_paths, data.max_file_bytes, data.source_names) == ([str(other)], None, None)
-    copies, originals = (read_rows(path) for path in (data.data_paths[0], mine))
+    copies = read_rows(data.data_paths[0])
     assert data.data_paths[0] == f"{tmp_path}/moved/my list.csv"
-    assert [copies.label(row) for row in range(len(copies))] == [originals.label(row) for row in range(9)]
+    assert [copies.label(row) for row in range(len(copies))] == texts[:9]
     assert all(Path(copies.path(row)).is_relative_to(tmp_path / "moved") for row in range(9))
     both = [compose([option, "mask=none"], tmp_path / "moved"), compose(["data=csv", *SMALL, *more])]
     one, two = (DataManager(experiment).build_train_dataset() for experiment in both)
@@ -236,6 +237,20 @@ def test_another_run_may_be_first(videos: Path, tmp_path: Path, monkeypatch: pyt
     assert make_copy(str(videos / "0.mp4"), tmp_path, task)._replace(seconds=made.seconds) == made
     with pytest.raises(UserError, match="cannot write"):
         make_copy(str(videos / "1.mp4"), tmp_path, task)
+
+
+def test_what_no_list_can_hold_and_what_cannot_be_foretold(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match=r"a.mp4: its caption is empty, which no list can hold"):
+        prepare._check_captions([Rows.from_lists("x", ["a.mp4"], [" "])])
+    (tmp_path / "bad").mkdir()
+    shutil.copy(videos / "9.mp4", tmp_path / "bad")
+    (tmp_path / "bad" / "still.png").touch()
+    assert run(tmp_path / "bad", tmp_path / "copies")["files"] == 0
+    said = capsys.readouterr().err
+    assert "bad: not one of 2 files could be copied, so nothing can be foretold" in said
+    assert "1 x an image, and copies are made of videos" in said
 
 
 def test_names_of_copies_fit_and_differ() -> None:

@@ -92,6 +92,8 @@ def reading_ms(pairs: Sequence[tuple[str, Path]], sampler: Any) -> tuple[float, 
 
 def estimate_lines(found: Estimate, shards: int, workers: int) -> str:
     """What is said of a source."""
+    if found.done and not found.size_ratio:
+        return f"{found.source}: not one of {counted(found.done, 'file')} could be copied, so nothing can be foretold"
     each = f", in each of {shards} shards" if shards > 1 else ""
     before, after = found.clip_ms
     originals, copies = (decimal(round(found.original_bytes * ratio)) for ratio in (1, found.size_ratio))

@@ -58,6 +58,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     check_option(task.option)
     dataset = all_files(experiment, target, "task.target_dir")
     _check_target(target, annotation_files(experiment.data), dataset.sources)
+    _check_captions(dataset.sources)
     make_folder(target)
     parts = [CopyParts(target, rows, task, experiment.data.max_file_bytes) for rows in dataset.sources]
     for part in parts:
@@ -86,6 +87,13 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         else:
             console.print("the last of the shards to end writes the lists and the option", highlight=False)
     return _metrics(parts, estimates, task)
+
+
+def _check_captions(sources: Sequence[Rows]) -> None:
+    for rows in sources:
+        for row in range(len(rows)):
+            if not str(rows.label(row)).strip():
+                raise UserError(f"{rows.path(row)}: its caption is empty, which no list can hold")
 
 
 def evenly(paths: Sequence[str], size: int) -> list[str]:

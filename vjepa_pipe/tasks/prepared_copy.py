@@ -24,7 +24,7 @@ from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.video import PyavDecoder, VideoError, VideoReader, probe
 from vjepa_pipe.video.opening import open_video
 
-HELD_BYTES = 1 << 28
+HELD_BYTES = 1 << 29
 """Of decoded frames held at a time."""
 
 FINEST = 10**7
@@ -81,7 +81,7 @@ def encoding_of(task: PrepareTaskConfig) -> Encoding:
 def copy_name(source: str, task: PrepareTaskConfig) -> str:
     """A file name that tells the original and the settings, so that other settings make other copies."""
     settings = f"mjpeg{task.qscale}" if task.codec == "mjpeg" else f"g{task.group_length}_crf{task.crf}"
-    stem = "".join(sign if sign.isprintable() else "_" for sign in Path(source).stem)
+    stem = "".join(sign if sign.isprintable() and sign not in ' :"' else "_" for sign in Path(source).stem)
     stem = stem.encode()[:NAME_BYTES].decode(errors="ignore")
     return f"{stem}_{sha256(os.fsencode(source)).hexdigest()[:16]}_{task.short_side}p_{settings}.mp4"
 
@@ -145,7 +145,7 @@ def encode(source: str, target: Path, encoding: Encoding, short_side: int) -> tu
 
             for number, image in enumerate(_images(source, video)):
                 picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                picture = picture.reformat(width=width, height=height, format=encoding.pix_fmt)
+                picture = picture.reformat(width=width, height=height, format=encoding.pix_fmt, threads=1)
                 picture.pts, picture.time_base = int(ticks[number]), Fraction(1, per_second)
                 write(picture)
             write(None)
