@@ -201,8 +201,14 @@ def test_an_original_that_has_changed_is_copied_again(videos: Path, tmp_path: Pa
     for number in (0, 1):
         shutil.copy(videos / f"{number}.mp4", folder)
     run(folder, tmp_path / "copies")
+    run(folder, tmp_path / "copies", "task.short_side=48")
+    made = {file: file.stat().st_ino for file in (tmp_path / "copies" / "videos").iterdir()}
+    assert len(made) == 4 and "_48p_" in (tmp_path / "copies" / "videos.csv").read_text()
     shutil.copy(videos / "2.mp4", folder / "1.mp4")
-    run(folder, tmp_path / "copies")
+    short = ["data.frames_per_clip=100", "data.short_videos=drop"]
+    assert run(folder, tmp_path / "copies", *short)["speed_ratio"] == 1
+    kept = [file for file, number in made.items() if file.stat().st_ino == number]
+    assert len(kept) == 3
     rows, lengths = read_rows(tmp_path / "copies" / "videos.csv"), []
     for row in range(2):
         with PyavDecoder().open(rows.path(row)) as video:
@@ -239,7 +245,7 @@ def test_another_run_may_be_first(videos: Path, tmp_path: Path, monkeypatch: pyt
         make_copy(str(videos / "1.mp4"), tmp_path, task)
 
 
-def test_what_no_list_can_hold_and_what_cannot_be_foretold(
+def test_what_no_list_can_hold_and_what_has_no_estimate(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UserError, match=r"a.mp4: its caption is empty, which no list can hold"):
@@ -249,7 +255,7 @@ def test_what_no_list_can_hold_and_what_cannot_be_foretold(
     (tmp_path / "bad" / "still.png").touch()
     assert run(tmp_path / "bad", tmp_path / "copies")["files"] == 0
     said = capsys.readouterr().err
-    assert "bad: not one of 2 files could be copied, so nothing can be foretold" in said
+    assert "bad: not one of 2 files could be copied, so there is no estimate" in said
     assert "1 x an image, and copies are made of videos" in said
 
 

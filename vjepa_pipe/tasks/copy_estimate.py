@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from rich.filesize import decimal
 
-from vjepa_pipe.config.errors import UserError, counted
+from vjepa_pipe.config.errors import SampleError, UserError, counted
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.sources.probed.index_file import stamp
 from vjepa_pipe.tasks.copy_parts import CopyParts
@@ -76,24 +77,28 @@ def estimate(part: CopyParts, task: PrepareTaskConfig, sample: Sequence[str], sa
 
 
 def reading_ms(pairs: Sequence[tuple[str, Path]], sampler: Any) -> tuple[float, float]:
-    """Milliseconds of processor time for a clip, from originals and from copies; originals and copies take turns."""
-    spent = np.zeros((len(pairs), 2))
-    for seed in range(2 * bool(pairs)):  # the first round loads libraries, and the files into memory
-        for place, pair in enumerate(pairs):
-            for which, path in enumerate(pair):
-                started = time.process_time()
-                with PyavDecoder().open(str(path)) as video:
-                    clips = sampler.draw(np.random.default_rng(0), video.num_frames, video.fps)
-                    video.read(np.concatenate(clips))
-                spent[place, which] = 1e3 * (time.process_time() - started) if seed else 0.0
-    before, after = spent.mean(axis=0) if pairs else (0.0, 0.0)
+    """Milliseconds of processor time for a clip, from originals and from copies, which take turns."""
+    spent = []
+    for again in (False, True):  # the first round loads libraries, and the files into memory
+        for original, copy in pairs:
+            with suppress(SampleError):  # too short for a clip, say
+                times = _clip_ms(original, sampler), _clip_ms(str(copy), sampler)
+                spent += [times] if again else []
+    before, after = np.mean(spent, axis=0) if spent else (0.0, 0.0)
     return float(before), float(after)
+
+
+def _clip_ms(path: str, sampler: Any) -> float:
+    started = time.process_time()
+    with PyavDecoder().open(path) as video:
+        video.read(np.concatenate(sampler.draw(np.random.default_rng(0), video.num_frames, video.fps)))
+    return 1e3 * (time.process_time() - started)
 
 
 def estimate_lines(found: Estimate, shards: int, workers: int) -> str:
     """What is said of a source."""
     if found.done and not found.size_ratio:
-        return f"{found.source}: not one of {counted(found.done, 'file')} could be copied, so nothing can be foretold"
+        return f"{found.source}: not one of {counted(found.done, 'file')} could be copied, so there is no estimate"
     each = f", in each of {shards} shards" if shards > 1 else ""
     before, after = found.clip_ms
     originals, copies = (decimal(round(found.original_bytes * ratio)) for ratio in (1, found.size_ratio))

@@ -92,8 +92,7 @@ class CopyParts(Shards):
         def still_holds(entry: Entry) -> bool:
             if entry[Column.ERROR]:
                 return not was_killed(entry[Column.ERROR])
-            copy = self.copy_of(entry[Column.PATH])
-            return entry["copy"] == copy.name and stamp(str(copy))[:1] == [entry["copy_bytes"]]
+            return stamp(str(self.copy_of(entry[Column.PATH])))[:1] == [entry["copy_bytes"]]
 
         return self.done(self._task.shard, _summary, still_holds)
 

@@ -12,6 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,9 @@ from vjepa_pipe.tasks.shard_log import Entry, append_entry, entry_at, read_log
 
 Summary = TypeVar("Summary")
 
+SETTINGS = "settings"
+"""Key of an entry's settings, shortened."""
+
 
 class Shards(ABC):
     """The logs and marks of one source in a folder.
@@ -34,7 +38,7 @@ class Shards(ABC):
         rows: The source.
         shards: Parts that its rows are cut into.
         result: A NamedTuple: what is found of a file that has no fault.
-        settings: What else results depend on.
+        settings: What else results depend on: entries that were made with others do not count.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Shards(ABC):
         self._folder, self._rows, self._shards, self._result = folder, rows, shards, result
         of = {"rows": rows.fingerprint(), "folder": rows.folder, "shards": shards}
         self._made_of = json.dumps(of | dict(settings or {}))
+        self._settings = {SETTINGS: sha256(json.dumps(settings).encode()).hexdigest()[:8]} if settings else {}
 
     @property
     def annotations(self) -> Path:
@@ -69,8 +74,8 @@ class Shards(ABC):
         for other in range(self._shards):
             if other != shard and not self._is_done(other):
                 log = self.log(other)
-                lines = sum(1 for _ in log.open("rb")) if log.exists() else 0
-                left += max(0, len(self.rows_of(other)) - lines)
+                done = len({entry[Column.PATH] for _, entry in self._entries(log)})
+                left += max(0, len(self.rows_of(other)) - done)
         return left
 
     def begin(self, shard: int) -> None:
@@ -92,8 +97,9 @@ class Shards(ABC):
         """
         found: dict[str, Summary] = {}
         paths, log = dict.fromkeys(self.paths(shard)), self.log(shard)
+        append_entry(log, b"\n" if log.exists() else b"")  # closes a line that was cut off
         for file in [log, *self._logs_of_other_numbers()]:
-            for _, entry in read_log(file, self._result) if len(found) < len(paths) or file == log else ():
+            for _, entry in self._entries(file) if len(found) < len(paths) or file == log else ():
                 path = entry[Column.PATH]
                 if path not in paths or (file != log and path in found):
                     continue
@@ -108,17 +114,17 @@ class Shards(ABC):
     def work(
         self, shard: int, paths: Sequence[str], function: Callable[[str], Any], task: ShardedTaskConfig
     ) -> Iterator[Entry]:
-        """Call a function for each of a shard's files, in processes that can be killed; log and yield what came out.
+        """Call a function for files of a shard, in processes that can be killed; log and yield what came out.
+
+        Those that `done` has given need it not.
 
         Raises:
             UserError: If the log cannot be written, or as `map_killable`.
         """
-        log = self.log(shard)
-        append_entry(log, b"\n" if log.exists() else b"")  # closes a line that was cut off
         for outcome in map_killable(function, paths, task.workers, task.timeout_sec):
             entry: Entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
-            entry |= outcome.result._asdict() if outcome.result is not None else {}
-            append_entry(log, f"{json.dumps(entry)}\n".encode())
+            entry |= self._settings | (outcome.result._asdict() if outcome.result is not None else {})
+            append_entry(self.log(shard), f"{json.dumps(entry)}\n".encode())
             yield entry
 
     def end(self, shard: int) -> bool:
@@ -137,6 +143,12 @@ class Shards(ABC):
     @abstractmethod
     def _put_together(self, entries: Iterator[Entry]) -> None:
         """Write the results, from the entries of all files in the order of the rows."""
+
+    def _entries(self, log: Path) -> Iterator[tuple[int, Entry]]:
+        """The entries of a log that were made with these settings, each with its place."""
+        for place, entry in read_log(log, self._result):
+            if entry.get(SETTINGS) == self._settings.get(SETTINGS):
+                yield place, entry
 
     def _logs_of_other_numbers(self) -> list[Path]:
         """What runs with another number of shards have left."""
@@ -163,7 +175,7 @@ class Shards(ABC):
         places = {
             entry[Column.PATH]: (shard, place)
             for shard in range(self._shards)
-            for place, entry in read_log(self.log(shard), self._result)
+            for place, entry in self._entries(self.log(shard))
         }
         for shard in range(self._shards):
             for path in self.paths(shard):
