@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from footage import read_counter, write_video
 from footage_kinds import shown, write_kind
 from full_disk import files_end_at
-from program import launch
+from program import Run, launch
 
 from vjepa_pipe import DataManager, compose
 from vjepa_pipe.cli import main
@@ -193,6 +194,20 @@ def test_shards_in_any_order_killed_and_cut_otherwise(videos: Path, tmp_path: Pa
     assert written == {file: file.stat().st_mtime_ns for file in (target / "videos").iterdir()}
     with pytest.raises(ConfigError, match=r"task.target_dir must be set with task.shards=2: shards meet in one folder"):
         compose([*words(videos, target, "task.shards=2"), "task.target_dir=null"])
+
+
+def test_a_run_that_was_killed_goes_on(videos: Path, tmp_path: Path) -> None:
+    copies = tmp_path / "copies" / "videos"
+    killed = Run(*words(videos, tmp_path / "copies"), cwd=tmp_path)
+    while killed.poll() is None and len(names(copies)) < 4:
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    kept = {file: file.stat().st_mtime_ns for file in copies.glob("[!.]*")}
+    assert len(kept) >= 4
+    assert run(videos, tmp_path / "copies")["files"] == 9
+    assert kept == {file: file.stat().st_mtime_ns for file in kept}
+    assert len(read_rows(tmp_path / "copies" / "videos.csv")) == 9 and names(copies, ".*") == []
 
 
 def test_an_original_that_has_changed_is_copied_again(videos: Path, tmp_path: Path) -> None:

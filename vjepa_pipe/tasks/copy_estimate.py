@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any
 
 import numpy as np
 from rich.filesize import decimal
@@ -18,7 +17,7 @@ from vjepa_pipe.config.errors import SampleError, UserError, counted
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.sources.probed.index_file import stamp
 from vjepa_pipe.tasks.copy_parts import CopyParts
-from vjepa_pipe.video import PyavDecoder
+from vjepa_pipe.video import ClipSampler, Decoder
 
 CERTAIN = 0.8
 """Share of the bytes reckoned that copies will surely need."""
@@ -55,7 +54,9 @@ class Estimate:
         return before / after if after else 1.0
 
 
-def estimate(part: CopyParts, task: PrepareTaskConfig, sample: Sequence[str], sampler: Any) -> Estimate:
+def estimate(
+    part: CopyParts, task: PrepareTaskConfig, sample: Sequence[str], sampler: ClipSampler, decoder: Decoder
+) -> Estimate:
     """The estimate of a source, some of whose files are copied; reading is timed with those of `sample`."""
     paths, good = part.paths_here, part.good.values()
     copied = sum(file.original_bytes for file in good)
@@ -72,25 +73,25 @@ def estimate(part: CopyParts, task: PrepareTaskConfig, sample: Sequence[str], sa
         size_ratio=size_ratio,
         left_bytes=size_ratio * (left + each * part.left_elsewhere(task.shard)),
         left_sec=sec_per_byte * left / task.workers,
-        clip_ms=reading_ms([(path, part.copy_of(path)) for path in sample], sampler),
+        clip_ms=reading_ms([(path, part.copy_of(path)) for path in sample], sampler, decoder),
     )
 
 
-def reading_ms(pairs: Sequence[tuple[str, Path]], sampler: Any) -> tuple[float, float]:
+def reading_ms(pairs: Sequence[tuple[str, Path]], sampler: ClipSampler, decoder: Decoder) -> tuple[float, float]:
     """Milliseconds of processor time for a clip, from originals and from copies, which take turns."""
     spent = []
     for again in (False, True):  # the first round loads libraries, and the files into memory
         for original, copy in pairs:
             with suppress(SampleError):  # too short for a clip, say
-                times = _clip_ms(original, sampler), _clip_ms(str(copy), sampler)
+                times = [_clip_ms(path, sampler, decoder) for path in (original, str(copy))]
                 spent += [times] if again else []
     before, after = np.mean(spent, axis=0) if spent else (0.0, 0.0)
     return float(before), float(after)
 
 
-def _clip_ms(path: str, sampler: Any) -> float:
+def _clip_ms(path: str, sampler: ClipSampler, decoder: Decoder) -> float:
     started = time.process_time()
-    with PyavDecoder().open(path) as video:
+    with decoder.open(path) as video:
         video.read(np.concatenate(sampler.draw(np.random.default_rng(0), video.num_frames, video.fps)))
     return 1e3 * (time.process_time() - started)
 

@@ -64,7 +64,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     for part in parts:
         _copy(part, evenly(part.paths_here, max(SAMPLE, task.workers)), console)
     estimates = [
-        estimate(part, task, evenly(list(part.good), SAMPLE), sampler)
+        estimate(part, task, evenly(list(part.good), SAMPLE), sampler, dataset.decoder)
         for part, sampler in zip(parts, dataset.clip_samplers, strict=True)
     ]
     for found in estimates:
