@@ -17,7 +17,7 @@ from statistics import median
 
 import numpy as np
 
-from vjepa_pipe.tasks.prepared_copy import Encoding, encode
+from vjepa_pipe.tasks.prepare_copy import Encoding, encode
 from vjepa_pipe.video import ClipSampler, PyavDecoder
 
 SAMPLER = ClipSampler(target_fps=4, convention="reference")

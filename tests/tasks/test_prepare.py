@@ -27,8 +27,8 @@ from vjepa_pipe.cli import main
 from vjepa_pipe.config import ConfigError, UserError
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.sources import Rows, read_rows
-from vjepa_pipe.tasks import copy_estimate, prepare, prepared_copy, run_task
-from vjepa_pipe.tasks.prepared_copy import copy_name, encode, encoding_of, make_copy
+from vjepa_pipe.tasks import prepare, prepare_copy, prepare_estimate, run_task
+from vjepa_pipe.tasks.prepare_copy import copy_name, encode, encoding_of, make_copy
 from vjepa_pipe.video import ClipSampler, PyavDecoder, VideoError
 
 KINDS = [
@@ -88,18 +88,18 @@ def test_a_rate_that_the_times_contradict_gives_way() -> None:
     video: Any = SimpleNamespace(frame_times=np.arange(10) / 25, num_frames=10, fps=30.0)
     with pytest.MonkeyPatch.context() as patch:
         stream = SimpleNamespace(time_base=None, average_rate=None)
-        patch.setattr(prepared_copy, "open_video", lambda _: (nullcontext(), stream))
-        ticks, per_second = prepared_copy._timetable("x.mkv", video)
+        patch.setattr(prepare_copy, "open_video", lambda _: (nullcontext(), stream))
+        ticks, per_second = prepare_copy._timetable("x.mkv", video)
     np.testing.assert_allclose(ticks / per_second, np.arange(11) / 25)
 
 
 def test_a_copy_that_differs_is_refused(videos: Path) -> None:
     path = str(videos / "0.mp4")
-    prepared_copy._verify("x", path, np.arange(10) / 25)
+    prepare_copy._verify("x", path, np.arange(10) / 25)
     with pytest.raises(VideoError, match="x: its copy has 10 frames instead of 11"):
-        prepared_copy._verify("x", path, np.arange(11) / 25)
+        prepare_copy._verify("x", path, np.arange(11) / 25)
     with pytest.raises(VideoError, match=r"x: its copy shows frame 9 0.003600 s off its time"):
-        prepared_copy._verify("x", path, np.arange(10) / 25 * 1.01)
+        prepare_copy._verify("x", path, np.arange(10) / 25 * 1.01)
 
 
 def test_the_option_trains_on_the_copies_wherever_they_are(
@@ -160,7 +160,7 @@ def test_a_sample_is_copied_first_and_kept(
     assert re.search(r"a clip is read in [\d.]+ ms, from copies in [\d.]+: [\d.]+ times as fast", said)
     assert re.search(r"copies: .* more to write, .* free\n", said)
     made = {file: file.stat().st_mtime_ns for file in (target / "videos").iterdir()}
-    monkeypatch.setattr(copy_estimate, "disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr(prepare_estimate, "disk_usage", lambda _: SimpleNamespace(free=100))
     with pytest.raises(
         UserError, match=r"copies has 100 bytes free, and the copies will take about .* more: nothing b"
     ):
@@ -254,7 +254,7 @@ def test_another_run_may_be_first(videos: Path, tmp_path: Path, monkeypatch: pyt
     def cleared(*_: Any) -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr(prepared_copy, "encode", cleared)
+    monkeypatch.setattr(prepare_copy, "encode", cleared)
     assert make_copy(str(videos / "0.mp4"), tmp_path, task)._replace(seconds=made.seconds) == made
     with pytest.raises(UserError, match="cannot write"):
         make_copy(str(videos / "1.mp4"), tmp_path, task)

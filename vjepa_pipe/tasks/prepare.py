@@ -18,10 +18,10 @@ from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.files.whole_file import make_folder
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import SUFFIX
-from vjepa_pipe.tasks.copy_estimate import Estimate, check_space, estimate, estimate_lines
-from vjepa_pipe.tasks.copy_option import check_option, write_option
-from vjepa_pipe.tasks.copy_parts import CopyParts
 from vjepa_pipe.tasks.plain_videos import all_files
+from vjepa_pipe.tasks.prepare_estimate import Estimate, check_space, estimate, estimate_lines
+from vjepa_pipe.tasks.prepare_option import check_option, write_option
+from vjepa_pipe.tasks.prepare_parts import CopyParts
 from vjepa_pipe.tasks.progress import count_progress, print_faults
 
 SAMPLE = 8

@@ -16,7 +16,7 @@ from rich.filesize import decimal
 from vjepa_pipe.config.errors import SampleError, UserError, counted
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.sources.probed.index_file import stamp
-from vjepa_pipe.tasks.copy_parts import CopyParts
+from vjepa_pipe.tasks.prepare_parts import CopyParts
 from vjepa_pipe.video import ClipSampler, Decoder
 
 CERTAIN = 0.8

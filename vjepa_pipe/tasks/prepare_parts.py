@@ -14,7 +14,7 @@ from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, stamp
 from vjepa_pipe.tasks.annotations import write_annotations
 from vjepa_pipe.tasks.killable import was_killed
-from vjepa_pipe.tasks.prepared_copy import Copy, copy_name, encoding_of, make_copy
+from vjepa_pipe.tasks.prepare_copy import Copy, copy_name, encoding_of, make_copy
 from vjepa_pipe.tasks.shard_log import Entry
 from vjepa_pipe.tasks.shards import Shards
 
