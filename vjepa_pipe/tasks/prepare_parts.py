@@ -71,15 +71,18 @@ class CopyParts(Shards):
             UserError: If copies cannot be written, as where the disk is full.
         """
         function = partial(make_copy, folder=self._copies, task=self._task, max_file_bytes=self._max_file_bytes)
+        fault = ""
         try:
             for entry in self.work(self._task.shard, paths, function, self._task):
                 self.found[entry[Column.PATH]] = _summary(entry)
                 yield
         except UserError as error:
-            done = f"{counted(len(self.good), 'copy', 'copies')} of {self.rows.name} are done"
-            raise UserError(f"{error}; {done}, and the same command goes on from there") from error
+            fault = str(error)
         finally:
             clear_drafts(self._copies, of={self.copy_of(path).name for path in paths})
+        if fault:  # outside, since of errors in a row the first is shown
+            done = f"{len(self.good)} of {counted(len(self.paths_here), 'copy', 'copies')} of {self.rows.name} are done"
+            raise UserError(f"{fault}; {done}, and the same command goes on from there")
 
     def _found(self) -> dict[str, Copied]:
         """What runs before have left: copies that are there, of the size that they had, and files that are bad.
