@@ -26,6 +26,9 @@ from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, read_yaml, yaml_text
 
+CONFIG_DIR = "${config_dir:}"
+"""In a file of a config folder of the user's own: that folder, wherever it is by now."""
+
 
 @contextmanager
 def checked_hydra() -> Iterator[None]:
@@ -55,11 +58,15 @@ def checked_hydra() -> Iterator[None]:
 
     def read_checked(source: Any, config_path: str) -> ConfigResult:
         file = Path(source.path) / source._normalize_file_name(config_path)
-        if file.exists() and not file.is_relative_to(conf_dir()):
-            yaml_text(file, MAX_COMPOSED_VALUES)
+        own = file.exists() and not file.is_relative_to(conf_dir())
+        names_folder = own and CONFIG_DIR in yaml_text(file, MAX_COMPOSED_VALUES)
         files.append(file)
         try:
             result: ConfigResult = read(source, config_path)
+            if names_folder:
+                result.config = OmegaConf.create(
+                    _in_folder(OmegaConf.to_container(result.config), str(Path(source.path).resolve()))
+                )
         except GrammarParseError as error:
             raise ConfigError(list(_bad_interpolations(file))) from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -84,6 +91,15 @@ def checked_hydra() -> Iterator[None]:
     finally:
         loader_class.load_configuration, file_class.load_config = load, read
         loader_class.compute_defaults_list, hydra_class.get_mode = defaults, get_mode
+
+
+def _in_folder(value: Any, folder: str) -> Any:
+    """Nested values with the folder in place of `CONFIG_DIR`."""
+    if isinstance(value, dict):
+        return {key: _in_folder(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_in_folder(item, folder) for item in value]
+    return value.replace(CONFIG_DIR, folder) if isinstance(value, str) else value
 
 
 def _raising_hydras_errors(compose: Callable[..., Any], files: Sequence[Path]) -> Callable[..., Any]:

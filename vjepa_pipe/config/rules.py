@@ -14,7 +14,7 @@ from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.state_forms import form_faults
 from vjepa_pipe.config.targets import TARGET
-from vjepa_pipe.config.task import IndexTaskConfig
+from vjepa_pipe.config.task import IndexTaskConfig, ShardedTaskConfig
 
 ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "repeated_sampling": 1, "repeated_window": "own",
@@ -185,12 +185,13 @@ def index_fits_the_decoder(experiment: ExperimentConfig) -> Iterator[str]:
 def shards_meet(experiment: ExperimentConfig) -> Iterator[str]:
     """Each shard is one of its number, and finds the others in one folder."""
     task = experiment.task
-    if not isinstance(task, IndexTaskConfig):
+    if not isinstance(task, ShardedTaskConfig):
         return
+    folder = "index_dir" if isinstance(task, IndexTaskConfig) else "target_dir"
     if task.shard >= task.shards:
         yield f"task.shard must be < task.shards={task.shards} (got {task.shard})"
-    if task.shards > 1 and task.index_dir is None:
-        yield f"task.index_dir must be set with task.shards={task.shards}: shards meet in one folder"
+    if task.shards > 1 and getattr(task, folder, None) is None:
+        yield f"task.{folder} must be set with task.shards={task.shards}: shards meet in one folder"
 
 
 def transforms_name_a_target(experiment: ExperimentConfig) -> Iterator[str]:
