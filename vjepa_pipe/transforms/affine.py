@@ -94,12 +94,13 @@ def _table(frames: UInt8) -> UInt8:
 
 def _alike(table: UInt8, line: int) -> NDArray[np.bool_]:
     """Whether each value is that of the 16 taps from it on: their sum is certain. `[rows, C * T]`, a few rows less."""
-    pairs = table[1:] == table[:-1]
+    pairs: NDArray[np.bool_] = table[1:] == table[:-1]
     four = pairs[:-2] & pairs[1:-1] & pairs[2:]
     pairs = table[line:] == table[:-line]
     below = pairs[: -2 * line] & pairs[line:-line] & pairs[2 * line :]
-    alike: NDArray[np.bool_] = below[:-3] & below[1:-2] & below[2:-1] & below[3:]
-    return four[: len(alike)] & alike
+    alike = below[:-3] & below[1:-2] & below[2:-1] & below[3:]
+    alike &= four[: len(alike)]
+    return alike
 
 
 def _sums(table: Tensor, rows: NDArray[np.int32], x: Float64, y: Float64) -> NDArray[np.float32]:

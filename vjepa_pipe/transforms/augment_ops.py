@@ -54,14 +54,14 @@ def _solarize_add(image: Image.Image, level: float, _negate: bool) -> Image.Imag
 
 
 def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance], increasing: bool) -> ImageOp:
-    """Colour, contrast, brightness or sharpness; a factor of 1 changes nothing."""
+    """Colour, contrast, brightness or sharpness."""
+    return lambda image, level, negate: kind(image).enhance(enhancement(level, negate, increasing))
 
-    def operation(image: Image.Image, level: float, negate: bool) -> Image.Image:
-        share = level / MAX_LEVEL
-        factor = 1.0 + _sign(share * 0.9, negate) if increasing else share * 1.8 + 0.1
-        return kind(image).enhance(factor)
 
-    return operation
+def enhancement(level: float, negate: bool, increasing: bool) -> float:
+    """The factor of an enhancer; 1 changes nothing."""
+    share = level / MAX_LEVEL
+    return 1.0 + _sign(share * 0.9, negate) if increasing else share * 1.8 + 0.1
 
 
 def _rotation(degrees: float, width: int, height: int) -> tuple[float, ...]:
