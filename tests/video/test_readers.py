@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -20,6 +22,7 @@ from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, TorchcodecDecoder, VideoError
+from vjepa_pipe.video.decoders import torchcodec
 from vjepa_pipe.video.decoders.pyav import PyavReader
 
 PYAV, DECORD = PyavDecoder(), DecordDecoder()
@@ -136,6 +139,22 @@ def test_torchcodec_agrees(name: str, video: Find) -> None:
         difference = np.abs(one.read(indices).astype(int) - other.read(indices))
         assert np.array_equal(one.frame_times, other.frame_times)
     assert 0 < difference.mean() < NEAR[name] if name in NEAR else difference.max() == 0
+
+
+@needs_torchcodec
+def test_torchcodec_is_told_of_the_frames_that_decoding_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(write_video(tmp_path / "groups.mp4", 40, options={"g": "12", "sc_threshold": "0"}))
+    told, opened = [], torchcodec._open
+
+    def spy(path: str, **options: Any) -> Any:
+        told.append(len(json.loads(options["custom_frame_mappings"])["frames"]))
+        return opened(path, **options)
+
+    monkeypatch.setattr(torchcodec, "_open", spy)
+    with PYAV.open(path) as one, TorchcodecDecoder().open(path) as other:
+        for numbers in ([33, 30], [24, 31], [2, 5], [39, 4, 39]):
+            assert np.array_equal(one.read(numbers), other.read(numbers))
+    assert told == [10, 6, 40]
 
 
 @needs_torchcodec
