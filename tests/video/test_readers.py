@@ -24,6 +24,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, TorchcodecDecoder, VideoError
 from vjepa_pipe.video.decoders import torchcodec
 from vjepa_pipe.video.decoders.pyav import PyavReader
+from vjepa_pipe.video.index.packets import PacketIndex
 
 PYAV, DECORD = PyavDecoder(), DecordDecoder()
 # The two libraries interpolate the chroma of these at slightly different places: largest mean difference, of 255.
@@ -116,6 +117,23 @@ def test_false_key_marks_change_no_frame(codec: str, suffix: str, kind: dict[str
         with decoder.open(str(path)) as reader:
             for number in (0, 7, 13, 30, 39):
                 assert np.array_equal(reader.read([number])[0], whole[number]), (decoder.name, number)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_seek_leads_to_the_key_frame_and_no_further(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(write_video(tmp_path / f"b.{suffix}", 60, options={"g": "12", "bf": "2", "sc_threshold": "0"}))
+    looked_at, find = [], PacketIndex.packet_at
+
+    def spy(index: PacketIndex, place: int | None) -> int | None:
+        looked_at.append(find(index, place))
+        return looked_at[-1]
+
+    monkeypatch.setattr(PacketIndex, "packet_at", spy)
+    with PYAV.open(path) as reader:
+        reader.read([16, 40, 41])
+    assert looked_at == [12, 36]
 
 
 REFUSED_BY_TORCHCODEC = (
