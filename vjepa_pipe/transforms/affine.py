@@ -106,10 +106,10 @@ def _alike(table: UInt8, line: int) -> NDArray[np.bool_]:
 def _sums(table: Tensor, rows: NDArray[np.int32], x: Float64, y: Float64) -> NDArray[np.float32]:
     """The sums of 16 rows of a table for each pixel, to be cut to whole numbers; float32 `[pixels, C * T]`."""
     across, down = (
-        np.stack([-d * (1 - d) ** 2, 1 - d**2 * (2 - d), d * (1 + d - d**2), -(d**2) * (1 - d)]).astype(np.float32)
+        np.stack([-d * (1 - d) ** 2, 1 - d**2 * (2 - d), d * (1 + d - d**2), -(d**2) * (1 - d)], 1).astype(np.float32)
         for d in (x, y)
     )
-    weights = torch.from_numpy(np.einsum("ip,jp->pij", down, across)).view(-1, 16)
+    weights = torch.from_numpy(np.repeat(down, 4, axis=1) * np.tile(across, 4))
     sums = F.embedding_bag(torch.from_numpy(rows), table, per_sample_weights=weights, mode="sum")
     mixed: NDArray[np.float32] = sums.clamp_(0, 255.5).numpy()  # all from 255 on is cut to 255
     return mixed
