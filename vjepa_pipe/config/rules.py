@@ -15,6 +15,7 @@ from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.state_forms import form_faults
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
+from vjepa_pipe.config.url_rules import URL_RULES
 
 ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "repeated_sampling": 1, "repeated_window": "own",
@@ -217,4 +218,5 @@ RULES: tuple[Rule, ...] = (
     bytes_are_not_erased,
     index_fits_the_decoder,
     shards_meet,
+    *URL_RULES,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
 from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, rank_and_world
+from vjepa_pipe.storage import Storage
 from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class DataManager:
         self.rank = found_rank if rank is None else rank
         self.world_size = found_world if world_size is None else world_size
         self.output_dir = Path(output_dir)
+        self.storage = Storage(self.config.storage)
 
     def build_train_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Weighted, shuffled, augmented batches.
@@ -177,6 +180,7 @@ class DataManager:
             source_names=names,
             robotics=self.config.robotics,
             decoder=self._decoder(),
+            storage=self.storage,
             **shared,
             **changes,
         )
@@ -197,7 +201,9 @@ class DataManager:
 
     def _decoder(self) -> Decoder:
         built = instantiate(self.config.decoder, "decoder")
-        ours = isinstance(built, (PyavDecoder, DecordDecoder, TorchcodecDecoder))
+        if isinstance(built, PyavDecoder):
+            return replace(built, storage=self.storage)
+        ours = isinstance(built, (DecordDecoder, TorchcodecDecoder))
         return built if ours else OwnDecoder(built)
 
     def _order(self, sizes: Sequence[int], epoch_size: int) -> Order:
