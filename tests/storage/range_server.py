@@ -27,6 +27,7 @@ class Faults:
         status: Answered always, for paths that `only` matches.
         delay_sec: Waited before each answer.
         cut: Bytes of a body sent before the connection is closed; None: all of them.
+        stall_sec: Waited before a connection is closed that was cut.
         wrong_range: Answers name the range that was asked for and hold half of it.
         no_ranges: Whole files, whatever range is asked for.
         no_etag: Answers have no ETag.
@@ -38,6 +39,7 @@ class Faults:
     status: int | None = None
     delay_sec: float = 0.0
     cut: int | None = None
+    stall_sec: float = 0.0
     wrong_range: bool = False
     no_ranges: bool = False
     no_etag: bool = False
@@ -77,6 +79,7 @@ class RangeServer:
         """Refuse connections from now on."""
         self._server.shutdown()
         self._server.server_close()
+        self.faults = Faults(statuses=[0] * 1000)  # on connections that are open
 
 
 @contextmanager
@@ -148,6 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body if cut is None else body[:cut])
+                if cut is not None and self._of.faults.stall_sec:
+                    time.sleep(self._of.faults.stall_sec)
             self.close_connection = self.close_connection or cut is not None
         except OSError:  # whoever asked has left
             self.close_connection = True

@@ -11,16 +11,18 @@ from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.urls import EXTRA, scheme_of
 from vjepa_pipe.storage.answers import Answer, Facts, Listed
-from vjepa_pipe.storage.errors import NoSuchObject, ObjectError, StorageError, Transient
+from vjepa_pipe.storage.errors import NoSuchObject, ObjectChanged, ObjectError, StorageError, Transient
 
 PROBE = ".vjepa_pipe-asks-whether-anybody-answers"
 
 
-def read(config: StorageConfig, url: str, start: int, end: int, known: Facts | None) -> Answer:  # noqa: ARG001
+def read(config: StorageConfig, url: str, start: int, end: int, known: Facts | None) -> Answer:
     """See `object_stores.read`; what is known of the object is asked for again each time."""
     files, path = _files(url)
     with _named(url):
         found = facts(config, url)
+        if known not in (None, found):
+            raise ObjectChanged(url)
         return Answer(bytes(files.cat_file(path, start, min(end, found.size))), found)
 
 
@@ -71,7 +73,7 @@ def _named(url: str) -> Iterator[None]:
     try:
         yield
         return
-    except (ObjectError, UserError):
+    except (ObjectError, Transient, UserError):
         raise
     except FileNotFoundError:
         named: Exception = NoSuchObject(url, "there is no such object")

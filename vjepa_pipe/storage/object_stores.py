@@ -44,7 +44,7 @@ _BAD_CREDENTIALS = frozenset({
     "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
     "TokenRefreshRequired", "AuthenticationFailed",
 })  # fmt: skip
-_NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "metadata/identity")
+_NO_CREDENTIALS = ("latest/api/token", "latest/meta-data", "computeMetadata", "metadata/identity")
 """Where a cloud's machines get theirs, which is asked last."""
 _AGAIN = (408, 425, 429)
 

@@ -2,7 +2,7 @@
 
 A process that is forked from one that has used obstore waits for ever at its first request. Workers of a loader never
 fork; the main process forks them, so it must not use obstore itself, and has a child that does. The child is started
-when it is first needed, with the environment of that time, and ends with its parent.
+when it is first needed, again when the variables that hold credentials have changed, and ends with its parent.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from vjepa_pipe.storage.errors import Transient
 MORE_SEC = 30.0
 """Granted to the child beyond the time-outs of its request: it may have to start, or to ask for credentials."""
 
+_READ_BY_CLIENTS = ("AWS_", "AZURE_", "GOOGLE_", "HOME", "SSL_CERT_")
 _START = (
     "import sys; from multiprocessing.connection import Connection; parent = Connection(int(sys.argv[1])); "
     "sys.path = parent.recv(); from vjepa_pipe.storage.process import serve; serve(parent)"
@@ -78,10 +79,10 @@ def _operation(name: str) -> Any:
 
 
 class _Child:
-    """A process that makes requests, with the environment that this one has now."""
+    """A process that makes requests, with the credentials and proxies that this one has now."""
 
     def __init__(self) -> None:
-        self.environment = dict(os.environ)
+        self.environment = _environment()
         self.connection, theirs = Pipe()
         with theirs:
             command = [sys.executable, "-c", _START, str(theirs.fileno())]
@@ -100,7 +101,7 @@ _child: _Child | None = None
 
 def _asked(request: Any, seconds: float) -> Any:
     global _child
-    if _child is not None and _child.environment != os.environ:
+    if _child is not None and _child.environment != _environment():
         _end_child()
     try:
         _child = _child or _Child()
@@ -112,6 +113,15 @@ def _asked(request: Any, seconds: float) -> Any:
         fault = "the process that asks it has ended"
     _end_child()
     raise Transient(fault)
+
+
+def _environment() -> dict[str, str]:
+    """The variables that clients read."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper().startswith(_READ_BY_CLIENTS) or name.upper().endswith("_PROXY")
+    }
 
 
 def _end_child() -> None:

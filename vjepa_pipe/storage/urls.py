@@ -28,8 +28,8 @@ def join(folder: str, path: str) -> str:
     if not is_remote(folder) or path.startswith("/"):
         return os.path.join(folder, path)  # noqa: PTH118 (leaves `a//b` as it was written)
     root, _, inside = folder.partition("://")[2].partition("/")
-    whole = posixpath.normpath(f"/{inside}/{quote(path) if scheme_of(folder) in ('http', 'https') else path}")
-    return f"{scheme_of(folder)}://{root}{whole}"
+    quoted = quote(path) if scheme_of(folder) in ("http", "https") else path
+    return f"{scheme_of(folder)}://{root}{posixpath.normpath(posixpath.join('/', inside, quoted))}"
 
 
 def name_of(url: str) -> str:
