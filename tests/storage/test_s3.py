@@ -102,9 +102,7 @@ def test_an_object_that_changes_is_not_read_on(bucket: Bucket) -> None:
         file.read_at(2 * BLOCK_BYTES, 10)
 
 
-def test_credentials_from_the_clouds_own_file(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_credentials_from_the_clouds_own_file(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")  # where Amazon's own machines ask
