@@ -14,7 +14,7 @@ from typing import Any
 
 from vjepa_pipe.composition.plugins import plugin_versions
 from vjepa_pipe.config.folders import PACKAGE
-from vjepa_pipe.storage import ObjectError, Storage, is_remote, shown_path
+from vjepa_pipe.storage import ObjectError, Storage, StorageError, is_remote, shown_path
 
 PACKAGES = (
     "vjepa_pipe", "torch", "torchvision", "hydra-core", "omegaconf", "numpy", "av", "decord", "decord2", "torchcodec",
@@ -93,9 +93,6 @@ def data_fingerprint(paths: list[str], storage: Storage) -> dict[str, Any]:
 
     Files above 64 MB are known by their first and last 32 MB; folders by the names in them; those at URLs by their
     ETag.
-
-    Raises:
-        StorageError: If the store of a URL does not answer.
     """
     return {shown_path(path): _remote(storage, path) if is_remote(path) else _fingerprint(Path(path)) for path in paths}
 
@@ -103,8 +100,8 @@ def data_fingerprint(paths: list[str], storage: Storage) -> dict[str, Any]:
 def _remote(storage: Storage, url: str) -> dict[str, Any]:
     try:
         facts = storage.facts(url)
-    except ObjectError as error:
-        return {"error": error.strerror}
+    except (ObjectError, StorageError) as error:  # the run will say so itself
+        return {"error": str(error)}
     return {"bytes": facts.size, "version": facts.version}
 
 
