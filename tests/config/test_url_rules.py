@@ -28,7 +28,7 @@ HERE = "reads files of this machine"
 
 def test_everything_is_refused_at_once() -> None:
     with pytest.raises(ConfigError) as error:
-        compose([*CSV, "decoder=decord", "data.index_dir=index", "task=index", "loader.sample_timeout_sec=90",
+        compose([*CSV, "decoder=decord", "data.index_dir=index", "task=index", "loader.sample_timeout_sec=93",
                  "loader.quarantine=https://h/q.jsonl", "storage.endpoint=minio:9000"])  # fmt: skip
     at = f"data.data_paths[1]={URL}"
     assert list(error.value.faults) == [
@@ -37,8 +37,8 @@ def test_everything_is_refused_at_once() -> None:
         f"data.index_dir must be unset with {at}: files at URLs have no index",
         f"task=index {HERE} (got {at})",
         f"decoder must be pyav with {at}: vjepa_pipe.video.DecordDecoder {HERE}",
-        "loader.sample_timeout_sec must be > 90, which is storage.timeout_sec x (storage.retries + 2): a file is not "
-        "to be blamed for its store (got 90)",
+        "loader.sample_timeout_sec must be > 93, the seconds that storage.timeout_sec and storage.retries allow one "
+        "request: a file is not to be blamed for its store (got 93)",
     ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
 from vjepa_pipe.config.fields import setting
+
+FIRST_WAIT_SEC, LONGEST_WAIT_SEC = 0.2, 8.0
 
 
 @dataclass
@@ -36,3 +39,12 @@ class StorageConfig:
         None, "most bytes that each process reads in a second, on average; unset: no limit", ge=65_536, le=10**12,
         affects_results=False,
     )  # fmt: skip
+
+    def waits(self) -> Iterator[float]:
+        """Most seconds that are waited before a request is sent again, for each time."""
+        return (min(FIRST_WAIT_SEC * 2**again, LONGEST_WAIT_SEC) for again in range(self.retries))
+
+    @property
+    def longest_sec(self) -> float:
+        """Most seconds until it is known whether an object can be read, or whether its store is at fault."""
+        return self.timeout_sec * (self.retries + 2) + sum(self.waits())

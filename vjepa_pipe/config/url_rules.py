@@ -68,12 +68,10 @@ def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
         yield f"task.full must be false with {where}={url}: it reads files of this machine"
     if experiment.decoder._target_ in LOCAL_DECODERS:
         yield f"decoder must be pyav with {where}={url}: {experiment.decoder._target_} reads files of this machine"
-    storage = experiment.storage
-    longest = storage.timeout_sec * (storage.retries + 2)
-    if loader.sample_timeout_sec <= longest:
+    if loader.sample_timeout_sec <= (longest := experiment.storage.longest_sec):
         yield (
-            f"loader.sample_timeout_sec must be > {longest:g}, which is storage.timeout_sec x (storage.retries + 2): "
-            f"a file is not to be blamed for its store (got {loader.sample_timeout_sec:g})"
+            f"loader.sample_timeout_sec must be > {longest:g}, the seconds that storage.timeout_sec and storage.retries"
+            f" allow one request: a file is not to be blamed for its store (got {loader.sample_timeout_sec:g})"
         )
 
 

@@ -44,6 +44,7 @@ _BAD_CREDENTIALS = frozenset({
     "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
     "TokenRefreshRequired", "AuthenticationFailed",
 })  # fmt: skip
+_OTHER_REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 _NO_CREDENTIALS = ("latest/api/token", "latest/meta-data", "computeMetadata", "metadata/identity")
 """Where a cloud's machines get theirs, which is asked last."""
 _AGAIN = (408, 425, 429)
@@ -199,7 +200,7 @@ def _as_ours(config: StorageConfig, url: str, error: Exception) -> Exception:
         return ObjectError(url, "its name has empty or relative parts")
     if isinstance(error, exceptions.NotSupportedError):
         return ObjectError(url, "its server gives no byte ranges")
-    if "Received redirect" in text:
+    if "Received redirect" in text or (code and code[1] in _OTHER_REGION):
         return ObjectError(url, "its bucket is in another region: set storage.region")
     if status == 416:
         return NoSuchRange(url, "it ends before the bytes that were asked for")

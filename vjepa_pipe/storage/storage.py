@@ -17,8 +17,6 @@ from vjepa_pipe.storage.pace import pace_of
 from vjepa_pipe.storage.process import perform
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES, RemoteFile
 
-FIRST_WAIT_SEC, LONGEST_WAIT_SEC = 0.2, 8.0
-
 _JITTER = random.Random()  # not the global generator, from which transforms of the user's own draw
 
 
@@ -106,9 +104,8 @@ class Storage:
             return False
 
     def _tried(self, operation: str, url: str, *arguments: Any) -> Any:
-        for attempt in range(self.config.retries + 1):
-            if attempt:
-                wait = min(FIRST_WAIT_SEC * 2 ** (attempt - 1), LONGEST_WAIT_SEC)
+        for wait in (0.0, *self.config.waits()):
+            if wait:
                 time.sleep(wait * _JITTER.uniform(0.5, 1))
             try:
                 result = self._ask(operation, url, *arguments)
