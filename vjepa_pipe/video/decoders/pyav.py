@@ -49,7 +49,7 @@ class PyavDecoder:
     """
 
     threads: int = 1
-    storage: Storage = field(default_factory=Storage)
+    storage: Storage = field(default_factory=Storage, compare=False, repr=False)
     name: ClassVar[str] = "pyav"
 
     def open(self, path: str, packets: bytes = b"") -> PyavReader:
