@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import Any
 
 import pytest
 
 from vjepa_pipe import compose
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.storage import Answer, Facts, RemoteFile, Storage
 
 TEXT = (conf_dir().parent / "docs" / "remote.md").read_text()
 COMMANDS = re.findall(r"^    (?:LIST=\S+ )?(python launch\.py|vjepa-pipe check --data) (.*)$", TEXT, re.MULTILINE)
@@ -26,9 +28,12 @@ def test_command(words: str) -> None:
 
 def test_python_example(monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    opened: list[str] = []
-    monkeypatch.setattr("vjepa_pipe.storage.Storage.open", lambda self, url: opened.append(url) or __import__("io"))
-    monkeypatch.setattr("vjepa_pipe.VideoDataset", lambda path, storage: opened.append(path))
-    with pytest.raises(AttributeError, match="stream"):
-        exec(code)
-    assert opened == ["s3://bucket/train.csv", "s3://bucket/a.h5"]
+    files = {
+        "s3://bucket/train.csv": RemoteFile("s3://bucket/train.csv", pytest.fail, Answer(b"a.mp4 0\n", Facts(8, "1"))),
+        "s3://bucket/a.h5": RemoteFile("s3://bucket/a.h5", pytest.fail, Answer(b"\x89HDF", Facts(4, "1"))),
+    }
+    monkeypatch.setattr(Storage, "open", lambda self, url: files[url])
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert found["storage"].config.endpoint == "http://minio:9000" and found["dataset"].storage is found["storage"]
+    assert found["dataset"].sources[0].path(0) == "s3://bucket/a.mp4" and found["file"].read() == b"\x89HDF"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+PROBE = ".vjepa_pipe-asks-whether-anybody-answers"
+"""Name of an object that no store holds: saying so is an answer."""
+
 
 class Facts(NamedTuple):
     """What is known of an object without reading it.

@@ -10,10 +10,8 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.urls import EXTRA, scheme_of
-from vjepa_pipe.storage.answers import Answer, Facts, Listed
+from vjepa_pipe.storage.answers import PROBE, Answer, Facts, Listed
 from vjepa_pipe.storage.errors import NoSuchObject, ObjectChanged, ObjectError, StorageError, Transient
-
-PROBE = ".vjepa_pipe-asks-whether-anybody-answers"
 
 
 def read(config: StorageConfig, url: str, start: int, end: int, known: Facts | None) -> Answer:

@@ -23,7 +23,7 @@ from obstore import exceptions, store
 
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.urls import scheme_of, shown_path
-from vjepa_pipe.storage.answers import Answer, Facts, Listed
+from vjepa_pipe.storage.answers import PROBE, Answer, Facts, Listed
 from vjepa_pipe.storage.errors import (
     NoSuchObject,
     NoSuchRange,
@@ -35,8 +35,6 @@ from vjepa_pipe.storage.errors import (
 
 CLIENTS = 64
 """Buckets and servers whose connections are kept."""
-
-PROBE = ".vjepa_pipe-asks-whether-anybody-answers"
 
 _STATUS = re.compile(r"status code: (\d{3})(?: [A-Z][\w-]*)*")
 _CODE = re.compile(r"<Code>(\w+)</Code>")

@@ -17,7 +17,7 @@ from vjepa_pipe.storage.pace import pace_of
 from vjepa_pipe.storage.process import perform
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES, RemoteFile
 
-_JITTER = random.Random()  # not the global generator, from which transforms of the user's own draw
+_JITTER = random.SystemRandom()  # another in each process, and no draw from the global generator
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,10 @@ class Storage:
     def _first(self, url: str) -> Answer:
         try:
             return self.read_range(url, 0, BLOCK_BYTES)
-        except NoSuchRange:  # no range fits an empty object
-            return Answer(b"", self.facts(url))
+        except NoSuchRange:  # as none fits an empty object
+            if (found := self.facts(url)).size:
+                raise
+            return Answer(b"", found)
 
     def _is_folder(self, url: str) -> bool:
         try:
