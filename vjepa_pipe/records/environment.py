@@ -88,12 +88,17 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return result.stdout.rstrip("\n") if result.returncode == 0 else None
 
 
-def data_fingerprint(paths: list[str], storage: Storage) -> dict[str, Any]:
+def data_fingerprint(paths: list[str], storage: Storage | None = None) -> dict[str, Any]:
     """What tells one state of the data files from another: size, time and content of each annotation file.
 
     Files above 64 MB are known by their first and last 32 MB; folders by the names in them; those at URLs by their
     ETag.
+
+    Args:
+        paths: Files, folders and URLs.
+        storage: Reads what lies at a URL; None: with the default settings.
     """
+    storage = storage or Storage()
     return {shown_path(path): _remote(storage, path) if is_remote(path) else _fingerprint(Path(path)) for path in paths}
 
 
