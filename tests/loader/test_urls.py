@@ -12,6 +12,7 @@ from loading import digests, loader_of, rows_csv, tiny
 from storage.range_server import Faults, RangeServer, serving
 
 from vjepa_pipe import ConfigError, DataManager, compose
+from vjepa_pipe.cli import main
 from vjepa_pipe.config import UserError
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.loader import TooManyFailures
@@ -130,3 +131,10 @@ def test_an_index_has_nothing_to_say_of_urls(server: RangeServer, tmp_path: Path
 def test_schemes_are_looked_at_first(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.data_paths\[0\]: htp:// is no scheme that is known \(did you mean"):
         DataManager(compose(["data=csv", "data.data_paths=[htp://a/b.csv]"])).build_train_loader()
+
+
+def test_check_looks_for_lists(server: RangeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    csv = ["check", "--data", "data=csv", "data.batch_size=2"]
+    assert main([*csv, f"data.data_paths=[{server.url('rows.csv')}]"]) == 0
+    assert main([*csv, f"data.data_paths=[{server.url('none.csv')}]"]) == 2
+    assert f"{server.url('none.csv')}: there is no such object" in capsys.readouterr().out
