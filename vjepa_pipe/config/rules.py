@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.build import WANTING, shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
 from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig
@@ -16,7 +17,6 @@ from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.state_forms import form_faults
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
-from vjepa_pipe.config.url_rules import URL_RULES
 
 ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "repeated_sampling": 1, "repeated_window": "own",
@@ -227,5 +227,5 @@ RULES: tuple[Rule, ...] = (
     bytes_are_not_erased,
     index_fits_the_decoder,
     shards_meet,
-    *URL_RULES,
+    *url_rules.URL_RULES,
 )

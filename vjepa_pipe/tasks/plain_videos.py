@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.url_rules import LOCAL_TASKS
 from vjepa_pipe.datasets import VideoDataset
-from vjepa_pipe.datasets.limits import url_rows
 from vjepa_pipe.loader import DataManager
 
 
@@ -13,16 +11,11 @@ def plain_videos(manager: DataManager) -> VideoDataset:
     """The experiment's training dataset.
 
     Raises:
-        ConfigError: If its rows are not video files, but robot episodes or items of a dataset of the user's own; or,
-            for tasks that read files of this machine, if they are URLs.
+        ConfigError: If its rows are not video files, but robot episodes or items of a dataset of the user's own.
     """
     dataset = manager.build_train_dataset()
     if not isinstance(dataset, VideoDataset):
         raise ConfigError(
             [f"this task reads lists of videos; data._target_={manager.config.data._target_} gives others"]
         )
-    task = manager.config.task
-    if isinstance(task, LOCAL_TASKS) and (faults := list(url_rows(dataset.sources))):
-        name = task._target_.rpartition(".")[2]
-        raise ConfigError([f"task={name} reads files of this machine: {fault}" for fault in faults])
     return dataset
