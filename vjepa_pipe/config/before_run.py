@@ -12,6 +12,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.idle import idle_faults
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
 from vjepa_pipe.config.task import BenchmarkTaskConfig, StreamTaskConfig
+from vjepa_pipe.config.url_rules import scheme_faults
 
 
 def draws_batches(experiment: ExperimentConfig) -> bool:
@@ -20,13 +21,14 @@ def draws_batches(experiment: ExperimentConfig) -> bool:
 
 
 def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Iterator[str]:
-    """A line for each setting typed in vain, for each mask that no clip can have, and if no epoch holds a batch.
+    """A line for each setting typed in vain, URL of an unknown kind, mask that no clip can have; and for empty epochs.
 
     Args:
         experiment: A checked experiment.
         typed: Overrides of the command line.
     """
     yield from idle_faults(experiment, typed)
+    yield from scheme_faults(experiment.data)
     if draws_batches(experiment):
         yield from masks_can_be_drawn(experiment)
         yield from epoch_faults(experiment, known_rows(experiment.data))

@@ -10,6 +10,7 @@ from vjepa_pipe.config.fields import setting
 CLIP_MODES = ("fps", "duration", "frame_step")
 SHORT_VIDEO_POLICIES = ("repeat_last", "circulant", "drop")
 CONVENTIONS = ("strict", "reference")
+CSV_LISTS = "annotation files, one per source, with lines of `path label`"
 FOLDER_LABELS = ("none", "folders")
 REPEATED_WINDOWS = ("own", "same")
 
@@ -19,7 +20,9 @@ class DataConfig:
     """Which videos, which frames of them, and how many at a time."""
 
     data_paths: list[str] = setting(
-        [], "annotation files (.csv, .txt, .npy, also .gz) or folders of class folders, one per source", path=True
+        [],
+        "annotation files (.csv, .txt, .npy, also .gz), their URLs, or folders of class folders, one per source",
+        path=True,
     )
     data_weights: Optional[list[float]] = setting(
         None, "share of each source in the samples drawn; unset: in proportion to their rows", ge=0, le=1e12
@@ -96,9 +99,7 @@ class CsvDataConfig(DataConfig):
     python launch.py data=csv 'data.data_paths=[train.csv]'
     """
 
-    data_paths: list[str] = setting(
-        [], "annotation files, one per source, with lines of `path label`", path=True, not_empty=True
-    )
+    data_paths: list[str] = setting([], CSV_LISTS, path=True)
 
 
 @dataclass

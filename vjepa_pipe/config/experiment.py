@@ -10,6 +10,7 @@ from vjepa_pipe.config.fields import setting
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
+from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.task import TaskConfig
 from vjepa_pipe.config.training.base import TrainingConfig
 
@@ -26,5 +27,6 @@ class ExperimentConfig:
     robotics: RoboticsConfig = setting(RoboticsConfig(), "robot states and actions")
     decoder: DecoderConfig = setting(DecoderConfig(), "how frames are read")
     loader: LoaderConfig = setting(LoaderConfig(), "how samples become batches")
+    storage: StorageConfig = setting(StorageConfig(), "how files at URLs are read", affects_results=False)
     task: TaskConfig = setting(TaskConfig(), "what launch.py does")
     training: TrainingConfig = setting(TrainingConfig(), "settings of the trainer, kept and handed on")

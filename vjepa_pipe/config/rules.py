@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from vjepa_pipe.config.build import shown
+from vjepa_pipe.config import url_rules
+from vjepa_pipe.config.build import WANTING, shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
+from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
@@ -52,6 +54,13 @@ def one_setting_per_source(experiment: ExperimentConfig) -> Iterator[str]:
             )
     if data.source_names is not None and len(set(data.source_names)) != len(data.source_names):
         yield f"data.source_names must differ from each other (got {data.source_names})"
+
+
+def lists_are_named(experiment: ExperimentConfig) -> Iterator[str]:
+    """Lists are named in the config, or in environment variables that the config names."""
+    data = experiment.data
+    if isinstance(data, CsvDataConfig) and not data.data_paths and not data.path_variables:
+        yield f"data.data_paths{WANTING[1]} {CSV_LISTS}"
 
 
 def names_stay_inside(experiment: ExperimentConfig) -> Iterator[str]:
@@ -203,6 +212,7 @@ def transforms_name_a_target(experiment: ExperimentConfig) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     transforms_name_a_target,
+    lists_are_named,
     names_stay_inside,
     one_setting_per_source,
     weights_draw_something,
@@ -218,4 +228,5 @@ RULES: tuple[Rule, ...] = (
     bytes_are_not_erased,
     index_fits_the_decoder,
     shards_meet,
+    *url_rules.URL_RULES,
 )

@@ -12,6 +12,8 @@ from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.targets import PLACES, TARGET, locate
+from vjepa_pipe.config.url_rules import scheme_faults
+from vjepa_pipe.config.urls import is_remote, local_path
 from vjepa_pipe.sources import cache_dir
 from vjepa_pipe.sources.media import is_media
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
@@ -61,13 +63,17 @@ def annotation_files(data: DataConfig) -> list[str]:
 
 
 def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:
-    """The same paths, absolute; a leading `~` is the home folder.
+    """The same paths, absolute; a leading `~` is the home folder. URLs stay as they are, and are not looked at.
 
     Raises:
-        ConfigError: Naming `field`, every path that does not exist and what it must hold.
+        ConfigError: Naming `field`, every path that does not exist and what it must hold, and every URL that cannot
+            be read here.
     """
-    files, faults = [Path(path).expanduser() for path in paths], []
+    faults = list(scheme_faults(data))
+    files = [Path(local_path(path)).expanduser() for path in paths]
     for i, file in enumerate(files):
+        if is_remote(paths[i]):
+            continue
         if not file.exists():
             faults.append(f"{field}[{i}]: {paths[i]} does not exist; it must be {file_format(data)}")
         elif isinstance(data, FolderDataConfig) and not file.is_dir():
@@ -75,7 +81,7 @@ def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:
             faults.append(f"{field}[{i}]: {paths[i]} is a file, and data=folder reads folders: {advice}")
     if faults:
         raise ConfigError(faults)
-    return [str(file.resolve()) for file in files]
+    return [path if is_remote(path) else str(file.resolve()) for path, file in zip(paths, files, strict=True)]
 
 
 def _reads_files(data: DataConfig) -> bool:

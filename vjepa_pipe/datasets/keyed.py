@@ -15,6 +15,7 @@ from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
 from vjepa_pipe.config.protocols import PAGE
+from vjepa_pipe.config.urls import shown_path
 from vjepa_pipe.datasets.bad import BadSample, Quarantined, SampleSkipped, none_readable, replacements
 from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import ConcatIndices, KeyedIndex, SampleKey, generator
@@ -169,7 +170,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             SampleError: One of those that `KNOWN_BAD` names.
         """
         if (source, row) in self.quarantine:
-            raise Quarantined(f"{self.sources[source].path(row)}: in the quarantine")
+            raise Quarantined(f"{shown_path(self.sources[source].path(row))}: in the quarantine")
 
     def blank_sample(self, key: SampleKey) -> dict[str, Any]:
         """What stands for a row that cannot be read, in datasets with the policy `zero_masked`."""
@@ -189,7 +190,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
     def describe_bad(self, source: int, row: int, error: str, reason: str) -> BadSample:
         """What reports say about a row that cannot be read."""
         rows = self.sources[source]
-        path = rows.path(row)
+        path = shown_path(rows.path(row))
         return BadSample(rows.name, row, path, error, reason, self.decoder_of(path))
 
     def decoder_of(self, path: str) -> str:  # noqa: ARG002 (what a dataset may look at)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 
 from vjepa_pipe.files.regular_file import regular_file
+from vjepa_pipe.sources import Rows
 from vjepa_pipe.video import VideoError
 
 
@@ -21,6 +23,20 @@ def check_file(path: str, max_file_bytes: int | None) -> os.stat_result:
         found = regular_file(path)
     except OSError as error:
         raise VideoError(path, error.strerror or str(error)) from error
-    if max_file_bytes is not None and found.st_size > max_file_bytes:
-        raise VideoError(path, f"{found.st_size} bytes, more than max_file_bytes={max_file_bytes}")
+    check_size(path, found.st_size, max_file_bytes)
     return found
+
+
+def url_rows(sources: Sequence[Rows]) -> Iterator[str]:
+    """A line for each source whose files lie at URLs, for what reads files of this machine."""
+    return (f"source {rows.name} names files at URLs" for rows in sources if rows.has_urls)
+
+
+def check_size(path: str, size: int | None, max_file_bytes: int | None) -> None:
+    """Refuse a file, given how large it is, if that is known.
+
+    Raises:
+        VideoError: It holds more than `max_file_bytes`.
+    """
+    if size is not None and max_file_bytes is not None and size > max_file_bytes:
+        raise VideoError(path, f"{size} bytes, more than max_file_bytes={max_file_bytes}")

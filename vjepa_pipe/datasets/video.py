@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.config.data import REPEATED_WINDOWS
-from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
-from vjepa_pipe.datasets.limits import check_file
+from vjepa_pipe.datasets.limits import check_file, check_size, url_rows
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.still import read_still
 from vjepa_pipe.figures import Figures, clip_figures, mean_of
@@ -23,7 +23,8 @@ from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_indexes, read_rows
 from vjepa_pipe.sources.lists.folder import ALL
 from vjepa_pipe.sources.media import is_image
-from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader
+from vjepa_pipe.storage import Storage, is_remote, shown_path
+from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader, as_video_error
 
 STILL_FPS = 1.0
 RATE_TOLERANCE = 0.99
@@ -96,7 +97,8 @@ class VideoDataset(KeyedDataset):
         source_names: Name of each source; unset: the annotation file's.
         glob: Which files of a folder are read; see `vjepa_pipe.sources.lists.folder.read_folder`.
         labels: Labels of the files in a folder: `folders` (classes) or `none`.
-        decoder: Opens the videos; unset: `PyavDecoder()`.
+        decoder: Opens the videos; unset: `PyavDecoder(storage=storage)`.
+        storage: Reads what lies at URLs; unset: with the default settings.
         seed: Seed of the keys made for plain row numbers.
         on_bad_sample: `replace` a sample that cannot be read by another row of the same source, `raise` its
             error, or raise `SampleSkipped`, on which a loader leaves it out (`skip`).
@@ -132,6 +134,7 @@ class VideoDataset(KeyedDataset):
         glob: str = ALL,
         labels: str = "folders",
         decoder: Decoder | None = None,
+        storage: Storage | None = None,
         seed: int = 0,
         on_bad_sample: str = "replace",
         max_replacements: int = 10,
@@ -147,13 +150,16 @@ class VideoDataset(KeyedDataset):
                 raise ValueError(
                     f"{argument} must have {counted(len(paths), 'value')}, one for each source (got {len(values)})"
                 )
+        self.storage = storage or Storage()
         self.sources: list[Rows] = [
-            path if isinstance(path, Rows) else read_rows(path, name, glob=glob, labels=labels)
+            path if isinstance(path, Rows) else read_rows(path, name, None, glob, labels, self.storage)
             for path, name in zip(paths, names, strict=True)
         ]
+        if index_dir is not None and (faults := list(url_rows(self.sources))):
+            raise ConfigError([f"data.index_dir must be unset: {fault}, which have no index" for fault in faults])
         self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths)
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
-        self.lists = ["" if isinstance(path, Rows) else str(path) for path in paths]
+        self.lists = ["" if isinstance(path, Rows) else shown_path(str(path)) for path in paths]
         self.clip_samplers = [
             ClipSampler(
                 clip_mode=clip_mode,
@@ -171,7 +177,7 @@ class VideoDataset(KeyedDataset):
         ]
         self.max_file_bytes = max_file_bytes
         self.max_duration_sec = max_duration_sec
-        self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
+        self.decoder: Decoder = decoder if decoder is not None else PyavDecoder(storage=self.storage)
         self.repeated_window = repeated_window
         self._ahead: dict[SampleKey, Clip] = {}
 
@@ -192,15 +198,17 @@ class VideoDataset(KeyedDataset):
     def _read_row(self, keys: Sequence[SampleKey]) -> list[Clip]:
         """The frames of keys of one row, each decoded once, from one opening of its file."""
         key, laps = keys[0], Stopwatch()
-        path, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
-        facts = check_file(path, self.max_file_bytes)
+        located, sampler = self.sources[key.source].path(key.row), self.clip_samplers[key.source]
+        path = shown_path(located)
+        facts = None if is_remote(located) else check_file(located, self.max_file_bytes)
         if is_image(path):
-            still = read_still(path, sampler.frames_per_clip * sampler.num_clips)
+            still = self._still(located, path, sampler.frames_per_clip * sampler.num_clips)
             same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
             return _first_costs([Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())] * len(keys))
-        length = None if self.indexes is None else self.indexes[key.source].length(key.row, facts)
+        length = None if self.indexes is None or facts is None else self.indexes[key.source].length(key.row, facts)
         drawn = [] if length is None else self._draw(keys, path, *length)
-        with self._open(key, path, facts) as video:
+        with self._open(key, located, facts) as video:
+            check_size(path, getattr(video, "size", None), self.max_file_bytes)
             found = video.num_frames, video.fps
             if length != found:
                 drawn = self._draw(keys, path, *found)
@@ -256,8 +264,16 @@ class VideoDataset(KeyedDataset):
             return ""
         return f"{clip.path} has {clip.fps:g} frames per second, fewer than the {asked:g} of its clip"
 
-    def _open(self, key: SampleKey, path: str, facts: os.stat_result) -> VideoReader:
-        if self.indexes is not None and isinstance(self.decoder, PyavDecoder):
+    def _still(self, located: str, path: str, frames: int) -> npt.NDArray[np.uint8]:
+        if not is_remote(located):
+            return read_still(path, frames)
+        with as_video_error(path):
+            file = self.storage.open(located)
+        check_size(path, file.facts.size, self.max_file_bytes)
+        return read_still(path, frames, file)
+
+    def _open(self, key: SampleKey, path: str, facts: os.stat_result | None) -> VideoReader:
+        if self.indexes is not None and facts is not None and isinstance(self.decoder, PyavDecoder):
             return self.decoder.open(path, self.indexes[key.source].packets(key.row, facts))
         return self.decoder.open(path)
 

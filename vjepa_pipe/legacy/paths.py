@@ -1,10 +1,11 @@
-"""The annotation files that an experiment names, for files written for others."""
+"""The annotation files that an experiment names, for files written for others: URLs as records show them."""
 
 from __future__ import annotations
 
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.data_files import named_files, unset_variables
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.urls import shown_path
 
 
 def named_paths(data: DataConfig, field: str = "data.data_paths") -> list[str]:
@@ -19,4 +20,4 @@ def named_paths(data: DataConfig, field: str = "data.data_paths") -> list[str]:
     if unset or not named:
         names = ", ".join(unset) or "none"
         raise ConfigError([f"data.data_paths is empty: name the files there (environment variables not set: {names})"])
-    return named
+    return [shown_path(path) for path in named]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.urls import shown_path
 from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.pool import Death
 from vjepa_pipe.loader.pulse import Phase
@@ -55,7 +56,7 @@ class Blame:
         self.restarts += 1
         phase, source, row = death.doing
         reading = phase == Phase.READING
-        path = self._dataset.sources[source].path(row) if reading else ""
+        path = shown_path(self._dataset.sources[source].path(row)) if reading else ""
         where = f"while reading {path}" if reading else f"while {phase.text}"
         if self.restarts > self._max_restarts:
             raise WorkersKeepDying(

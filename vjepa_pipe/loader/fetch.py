@@ -19,6 +19,7 @@ from vjepa_pipe.loader.monitor import ResourceMonitor
 from vjepa_pipe.loader.pulse import Phase, Pulse
 from vjepa_pipe.loader.worker import Failure
 from vjepa_pipe.sampling import SampleKey, seed_worker
+from vjepa_pipe.storage import never_forks
 
 Collate = Callable[[Sequence[Any]], Any]
 
@@ -146,6 +147,7 @@ class WorkerStart:
     monitor_interval: float
 
     def __call__(self, worker: int) -> None:
+        never_forks()
         torch.set_num_threads(1)
         seed_worker(worker, self.seed % 2**32, self.rank)
         self.start_monitor(f"worker{worker}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
 from vjepa_pipe.config.targets import TARGET
+from vjepa_pipe.config.url_rules import LOCAL_TASKS
 from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files
+from vjepa_pipe.datasets.limits import url_rows
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
@@ -28,6 +31,7 @@ from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
 from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, rank_and_world
+from vjepa_pipe.storage import Storage
 from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder
 
 logger = logging.getLogger(__name__)
@@ -61,6 +65,7 @@ class DataManager:
         self.rank = found_rank if rank is None else rank
         self.world_size = found_world if world_size is None else world_size
         self.output_dir = Path(output_dir)
+        self.storage = Storage(self.config.storage)
 
     def build_train_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Weighted, shuffled, augmented batches.
@@ -177,6 +182,7 @@ class DataManager:
             source_names=names,
             robotics=self.config.robotics,
             decoder=self._decoder(),
+            storage=self.storage,
             **shared,
             **changes,
         )
@@ -191,13 +197,23 @@ class DataManager:
                 raise ConfigError(
                     [f"data.{name} is read for lists of videos; data._target_={data._target_} gives others"]
                 )
+        task = self.config.task
+        if (
+            isinstance(task, LOCAL_TASKS)
+            and isinstance(dataset, VideoDataset)
+            and (urls := list(url_rows(dataset.sources)))
+        ):
+            name = task._target_.rpartition(".")[2]
+            raise ConfigError([f"task={name} reads files of this machine: {line}" for line in urls])
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
 
     def _decoder(self) -> Decoder:
         built = instantiate(self.config.decoder, "decoder")
-        ours = isinstance(built, (PyavDecoder, DecordDecoder, TorchcodecDecoder))
+        if isinstance(built, PyavDecoder):
+            return replace(built, storage=self.storage)
+        ours = isinstance(built, (DecordDecoder, TorchcodecDecoder))
         return built if ours else OwnDecoder(built)
 
     def _order(self, sizes: Sequence[int], epoch_size: int) -> Order:

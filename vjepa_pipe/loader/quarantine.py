@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.urls import shown_path
 from vjepa_pipe.datasets import BadSample, Source
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX
 from vjepa_pipe.files.json_text import parse_json
@@ -100,8 +101,8 @@ def read_quarantine(path: str | Path, sources: Sequence[Source]) -> set[tuple[in
             if bad.source not in numbers:
                 continue
             rows = sources[numbers[bad.source]]
-            if not 0 <= bad.row < len(rows) or rows.path(bad.row) != bad.path:
-                now = rows.path(bad.row) if 0 <= bad.row < len(rows) else "not there"
+            now = shown_path(rows.path(bad.row)) if 0 <= bad.row < len(rows) else "not there"
+            if now != bad.path:
                 raise UserError(
                     f"{file}:{line.number}: row {bad.row} of source {bad.source} is {now}, not {bad.path}; "
                     "the annotation file has changed since"

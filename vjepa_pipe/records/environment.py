@@ -14,6 +14,7 @@ from typing import Any
 
 from vjepa_pipe.composition.plugins import plugin_versions
 from vjepa_pipe.config.folders import PACKAGE
+from vjepa_pipe.storage import ObjectError, Storage, StorageError, is_remote, shown_path
 
 PACKAGES = (
     "vjepa_pipe", "torch", "torchvision", "hydra-core", "omegaconf", "numpy", "av", "decord", "decord2", "torchcodec",
@@ -87,12 +88,26 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return result.stdout.rstrip("\n") if result.returncode == 0 else None
 
 
-def data_fingerprint(paths: list[str]) -> dict[str, Any]:
+def data_fingerprint(paths: list[str], storage: Storage | None = None) -> dict[str, Any]:
     """What tells one state of the data files from another: size, time and content of each annotation file.
 
-    Files above 64 MB are known by their first and last 32 MB; folders by the names in them.
+    Files above 64 MB are known by their first and last 32 MB; folders by the names in them; those at URLs by their
+    ETag.
+
+    Args:
+        paths: Files, folders and URLs.
+        storage: Reads what lies at a URL; None: with the default settings.
     """
-    return {path: _fingerprint(Path(path)) for path in paths}
+    storage = storage or Storage()
+    return {shown_path(path): _remote(storage, path) if is_remote(path) else _fingerprint(Path(path)) for path in paths}
+
+
+def _remote(storage: Storage, url: str) -> dict[str, Any]:
+    try:
+        facts = storage.open(url).facts  # signed URLs are for GET alone
+    except (ObjectError, StorageError) as error:  # the run will say so itself
+        return {"error": str(error)}
+    return {"bytes": facts.size, "version": facts.version}
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from vjepa_pipe.datasets import KeyedDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.sampling import SampleKey
+from vjepa_pipe.storage import shown_path
 from vjepa_pipe.transforms import TrainTransform
 
 Pixels = npt.NDArray[np.uint8]
@@ -111,7 +112,7 @@ def _caption(dataset: KeyedDataset, key: SampleKey, label: Any) -> str:
     label = label.item() if isinstance(label, torch.Tensor) else label
     named = f"{dataset.sources[key.source].name}   label {label}"
     if not isinstance(dataset, VideoDataset):
-        return f"{named}   {dataset.sources[key.source].path(key.row)}"
+        return f"{named}   {shown_path(dataset.sources[key.source].path(key.row))}"
     clip = dataset.read(key)
     text = f"{named}   {clip.fps:.4g} fps   {clip.path.rpartition('/')[2]}"
     if not isinstance(dataset.transform, TrainTransform):

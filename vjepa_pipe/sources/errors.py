@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vjepa_pipe.config.errors import SampleError, UserError
+from vjepa_pipe.storage import RemoteFile
 
 
 class SourceError(UserError, ValueError):
@@ -15,7 +16,7 @@ class SourceError(UserError, ValueError):
         reason: What is wrong with it, and where.
     """
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: str | Path | RemoteFile, reason: str) -> None:
         # Both arguments stay in `args`, so that the error survives the way back from a worker.
         super().__init__(str(path), reason)
         self.path = str(path)

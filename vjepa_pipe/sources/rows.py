@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.tables.cache import load_table
 from vjepa_pipe.sources.tables.columns import Table, TextColumn, digest_of, table_from_arrays, text_column
+from vjepa_pipe.storage import is_remote, join
 
 
 class Rows:
@@ -24,7 +24,7 @@ class Rows:
     Args:
         name: What the source is called in samples and reports.
         table: The paths and labels.
-        folder: Where relative paths start; paths are given back joined to it.
+        folder: Where relative paths start, a folder or its URL; paths are given back joined to it.
         entry: Cache folder that `table` is mapped from; None when it is held in memory.
 
     Attributes:
@@ -59,13 +59,17 @@ class Rows:
         return len(self._table.paths)
 
     def path(self, i: int) -> str:
-        """Path of row `i`, from 0 to `len(rows) - 1`.
+        """Path or URL of row `i`, from 0 to `len(rows) - 1`.
 
         Raises:
             IndexError: There is no such row.
         """
-        path = self._table.paths[self._checked(i)]
-        return os.path.join(self.folder, path)  # noqa: PTH118 (leaves `a//b` as it was written)
+        return join(self.folder, self._table.paths[self._checked(i)])
+
+    @property
+    def has_urls(self) -> bool:
+        """Whether files lie elsewhere than on this machine, as far as the texts of the rows say."""
+        return is_remote(self.folder) or any(is_remote(path) for path in self._table.paths.holding("://"))
 
     def label(self, i: int) -> int | str:
         """Label of row `i`: an int for classes, a str for captions and class names.

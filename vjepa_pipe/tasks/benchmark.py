@@ -24,6 +24,7 @@ from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch, one_thread
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import generator
 from vjepa_pipe.sources.media import is_image
+from vjepa_pipe.storage import shown_path
 from vjepa_pipe.tasks.plain_videos import plain_videos
 from vjepa_pipe.tasks.tune import tune
 
@@ -146,7 +147,7 @@ def _one_clip(dataset: VideoDataset, index: int, source: int, times: SourceTimes
     key = dataset.key_of(index)
     path = dataset.sources[source].path(key.row)
     clock, used, decoded = time.process_time, 0, 0
-    if not is_image(path):
+    if not is_image(shown_path(path)):
         started = clock()
         with dataset.decoder.open(path) as video:
             opened = clock()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vjepa_pipe.config.errors import SampleError, UserError
+from vjepa_pipe.storage import ObjectError
 
 
 class VideoError(SampleError, RuntimeError):
@@ -46,6 +47,8 @@ def as_video_error(path: str) -> Iterator[None]:
         yield
     except UserError:
         raise
+    except ObjectError as error:
+        raise VideoError(path, error.reason) from None
     except MemoryError as error:
         raise VideoError(path, "needs more memory than there is") from error
     except Exception as error:

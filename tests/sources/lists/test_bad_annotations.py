@@ -161,7 +161,7 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     file = tmp_path / "list.csv"
     file.write_text("/a.mp4 3\n")
     # Permissions do not bind the superuser, whom tests may run as.
-    monkeypatch.setattr(text_file, "open", refuse, raising=False)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(SourceError) as caught:
         read_rows(file)
     assert str(caught.value) == f"{file}: cannot be read: Permission denied"

@@ -90,7 +90,7 @@ def test_what_the_tables_leave_open_is_walked(box: bytes, change: Callable, vide
 
 
 def test_a_reader_notices_tables_that_lie_and_walks(video: Find, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lying(path: str, container: object, stream: object) -> PacketIndex:
+    def lying(path: str, *_: object) -> PacketIndex:
         honest = from_tables(Path(path))
         assert honest is not None
         times = honest.times.copy()

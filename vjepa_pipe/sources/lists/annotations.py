@@ -16,7 +16,8 @@ from vjepa_pipe.sources.lists.space_separated import read_space_separated
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
 from vjepa_pipe.sources.tables.columns import Table
-from vjepa_pipe.sources.tables.text import Chunk, read_chunks
+from vjepa_pipe.sources.tables.text import Chunk, ListFile, read_chunks
+from vjepa_pipe.storage import ObjectError, RemoteFile, Storage, folder_of, is_remote, local_path, shown_path
 
 SUFFIXES = (".csv", ".txt", ".npy")
 """Annotation files, each also with `.gz`, in either case."""
@@ -31,6 +32,7 @@ def read_rows(
     cache_folder: Path | None = None,
     glob: str = ALL,
     labels: str = "folders",
+    storage: Storage | None = None,
 ) -> Rows:
     """Read which samples a source has; no sample is opened.
 
@@ -43,29 +45,48 @@ def read_rows(
 
     Labels are integers, or text when all of them are. Blank lines and a byte order mark are ignored.
     Relative paths start at the annotation file's folder when the first one that exists is found there,
-    else at the working folder; the first 16 rows are looked for, never all of them.
+    else at the working folder; the first 16 rows are looked for, never all of them. Those of a file at a URL start
+    where it lies, and rows may be URLs themselves.
 
     Tables above 1 MiB are kept in the cache, under the file's absolute path, size and time of change (of a folder: the
-    times of change of all folders in it), and mapped into memory from there.
+    times of change of all folders in it; of a URL: size and ETag), and mapped into memory from there. Tables of URLs
+    with a query or a user name, which may be credentials, are not kept.
 
     Args:
-        path: The annotation file or folder; a leading `~` is the home folder.
+        path: The annotation file, its URL, or a folder; a leading `~` is the home folder.
         name: What the source is called; None: the file's name without suffixes.
         cache_folder: Where big tables are kept; None: `cache_dir()`.
         glob: Which files of a folder.
         labels: Of a folder: `folders` or `none`.
+        storage: Reads what lies at a URL; None: with the default settings.
 
     Raises:
+        StorageError: The store of a URL does not answer.
+        UserError: What reads a URL, or those of the first rows, is not installed.
         SourceError: The source cannot be used; names the file, the line and what was expected.
     """
-    path = Path(path).expanduser()
+    storage = storage or Storage()
+    if is_remote(str(path)):
+        file = _opened(storage, str(path))
+        table, kept = _read_file(file, cache_folder)
+        return Rows(name or _stem(file), table, folder_of(str(path)), kept)
+    path = Path(local_path(str(path))).expanduser()
     if path.is_dir():
         return read_folder(path, name, cache_folder, glob, labels)
     table, kept = _read_file(path, cache_folder)
+    for first in filter(is_remote, _firsts(table)):
+        storage.require(first)
     return Rows(name or _stem(path), table, _start_folder(path, table), kept)
 
 
-def _read_file(path: Path, cache_folder: Path | None) -> tuple[Table, Path | None]:
+def _opened(storage: Storage, url: str) -> RemoteFile:
+    try:
+        return storage.open(url)
+    except ObjectError as error:
+        raise SourceError(shown_path(url), error.reason) from None
+
+
+def _read_file(path: ListFile, cache_folder: Path | None) -> tuple[Table, Path | None]:
     identity = _identity(path)
     entry = entry_of(cache_folder, *identity)
     if is_kept(entry):
@@ -79,10 +100,14 @@ def _read_file(path: Path, cache_folder: Path | None) -> tuple[Table, Path | Non
         raise SourceError(path, "holds no rows")
     if _identity(path) != identity:
         raise SourceError(path, "changed while it was read")
-    return keep(table, entry, path)
+    return (table, None) if _may_hold_credentials(table) else keep(table, entry, path)
 
 
-def _read_text(path: Path) -> Table:
+def _may_hold_credentials(table: Table) -> bool:
+    return any(is_remote(path) and path != shown_path(path) for sign in "?@" for path in table.paths.holding(sign))
+
+
+def _read_text(path: ListFile) -> Table:
     chunks = read_chunks(path)
     read: list[Chunk] = []
     lines: list[str] = []
@@ -108,20 +133,22 @@ def _read_text(path: Path) -> Table:
     return collect(path, split_lines(path, everything, layout), layout.captions)
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: ListFile) -> str:
     """The suffix in lower case, without a last `.gz`."""
     return Path(_without_gz(path)).suffix.lower()
 
 
-def _stem(path: Path) -> str:
+def _stem(path: ListFile) -> str:
     return Path(_without_gz(path)).stem
 
 
-def _without_gz(path: Path) -> str:
-    return path.stem if path.suffix.lower() == ".gz" else path.name
+def _without_gz(path: ListFile) -> str:
+    return Path(path.name).stem if path.name.lower().endswith(".gz") else path.name
 
 
-def _identity(path: Path) -> tuple[str, int, int]:
+def _identity(path: ListFile) -> tuple[str, int, int | str]:
+    if isinstance(path, RemoteFile):  # each request asks for the version that was opened
+        return str(path), *path.facts
     try:
         facts = path.stat()
     except FileNotFoundError as error:
@@ -131,12 +158,15 @@ def _identity(path: Path) -> tuple[str, int, int]:
     return str(path.absolute()), facts.st_size, facts.st_mtime_ns
 
 
+def _firsts(table: Table) -> Iterator[str]:
+    return (table.paths[row] for row in range(min(len(table.paths), _ROWS_LOOKED_FOR)))
+
+
 def _start_folder(path: Path, table: Table) -> str:
     """Where the relative paths of an annotation file start."""
     beside = path.absolute().parent
     here = Path.cwd()  # now, as a launcher may change it later
-    firsts = (table.paths[row] for row in range(min(len(table.paths), _ROWS_LOOKED_FOR)))
-    for first in firsts:
+    for first in _firsts(table):
         for folder in (beside, here):
             # Not `Path.exists`, which raises where a text is no possible file name.
             if not Path(first).is_absolute() and os.path.exists(folder / first):  # noqa: PTH110

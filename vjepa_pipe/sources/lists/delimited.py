@@ -5,20 +5,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.layouts import LABEL_COLUMNS, PATH_COLUMNS, TEXT_COLUMNS, Layout
 from vjepa_pipe.sources.tables.builder import Row, TableBuilder, spans_of
 from vjepa_pipe.sources.tables.columns import Table
-from vjepa_pipe.sources.tables.text import Chunk
+from vjepa_pipe.sources.tables.text import Chunk, ListFile
 
 _BATCH = 4096
 _BLANKS = " \t\r\n"
 
 
-def split_lines(path: Path, chunks: Iterable[Chunk], layout: Layout) -> Iterator[Row]:
+def split_lines(path: ListFile, chunks: Iterable[Chunk], layout: Layout) -> Iterator[Row]:
     """Split each line by a layout.
 
     Raises:
@@ -33,7 +32,7 @@ def split_lines(path: Path, chunks: Iterable[Chunk], layout: Layout) -> Iterator
             yield Row(number, video, label)
 
 
-def split_csv(path: Path, chunks: Iterable[Chunk], columns: Sequence[str]) -> Iterator[Row]:
+def split_csv(path: ListFile, chunks: Iterable[Chunk], columns: Sequence[str]) -> Iterator[Row]:
     """Split a CSV file with a header; quoted cells may span lines.
 
     Args:
@@ -57,7 +56,7 @@ def split_csv(path: Path, chunks: Iterable[Chunk], columns: Sequence[str]) -> It
         yield row
 
 
-def csv_lines(path: Path, chunks: Iterable[Chunk]) -> Iterator[tuple[int, list[str]]]:
+def csv_lines(path: ListFile, chunks: Iterable[Chunk]) -> Iterator[tuple[int, list[str]]]:
     """Number, from 1, and cells of each CSV line that is not blank, the header first; quoted cells may span lines.
 
     Raises:
@@ -74,7 +73,7 @@ def csv_lines(path: Path, chunks: Iterable[Chunk]) -> Iterator[tuple[int, list[s
         raise SourceError(path, f"line {reader.line_num} is not CSV: {error}") from error
 
 
-def collect(path: Path, rows: Iterator[Row], captions: bool) -> Table:
+def collect(path: ListFile, rows: Iterator[Row], captions: bool) -> Table:
     """Gather rows into a table.
 
     Args:
@@ -88,7 +87,7 @@ def collect(path: Path, rows: Iterator[Row], captions: bool) -> Table:
     return builder.build()
 
 
-def _column(path: Path, columns: Sequence[str], names: Sequence[str], kind: str) -> int:
+def _column(path: ListFile, columns: Sequence[str], names: Sequence[str], kind: str) -> int:
     for name in names:
         if name in columns:
             return columns.index(name)

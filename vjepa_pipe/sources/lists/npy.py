@@ -5,14 +5,13 @@ from __future__ import annotations
 import pickle
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any, ClassVar
 
 import numpy as np
 
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.tables.columns import Table, text_column
-from vjepa_pipe.sources.tables.text import open_file
+from vjepa_pipe.sources.tables.text import ListFile, open_file
 
 _HOW = "save it with np.save(file, np.array(paths, dtype=str))"
 _SLICE = 1 << 16
@@ -70,7 +69,7 @@ class _TextUnpickler(pickle.Unpickler):
         return self._STAND_INS[wanted]
 
 
-def read_path_array(path: Path) -> Table:
+def read_path_array(path: ListFile) -> Table:
     """Read a one-dimensional array of paths; every label is 0, as in vjepa2 `video_dataset.py`.
 
     Object arrays are unpickled without the power to run code: they may hold str and nothing else.

@@ -9,7 +9,6 @@ in one place, and both ways give the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
@@ -17,13 +16,13 @@ from vjepa_pipe.sources.lists.delimited import split_lines
 from vjepa_pipe.sources.lists.layouts import SPACES
 from vjepa_pipe.sources.tables.builder import Spans, TableBuilder, parse_integers, spans_of
 from vjepa_pipe.sources.tables.columns import Bytes, Integers, Table
-from vjepa_pipe.sources.tables.text import Chunk
+from vjepa_pipe.sources.tables.text import Chunk, ListFile
 
 _IS_BLANK = np.zeros(256, np.bool_)
 _IS_BLANK[[ord(" "), ord("\t"), ord("\r"), ord("\n")]] = True
 
 
-def read_space_separated(path: Path, chunks: Iterable[Chunk]) -> Table:
+def read_space_separated(path: ListFile, chunks: Iterable[Chunk]) -> Table:
     """Read the rows of a `path label` file.
 
     Raises:

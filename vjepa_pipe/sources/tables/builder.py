@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.layouts import INTEGER
 from vjepa_pipe.sources.tables.columns import Bytes, Integers, Table, TextBuilder, TextColumn, encode
+from vjepa_pipe.sources.tables.text import ListFile
 
 _DECIMAL = re.compile(r"[+-]?[0-9]*\.[0-9]*")
 _SAFE_DIGITS = 18  # 10**18 - 1 fits 64 bits, so no sum of digits can overflow
@@ -112,7 +112,7 @@ class TableBuilder:
         captions: Labels are captions.
     """
 
-    def __init__(self, path: Path, captions: bool) -> None:
+    def __init__(self, path: ListFile, captions: bool) -> None:
         self._path = path
         self._captions = captions
         self._paths = TextBuilder()

@@ -24,6 +24,7 @@ from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.folders import new_folder
 from vjepa_pipe.sources.tables.columns import Table, table_from_arrays
+from vjepa_pipe.storage import RemoteFile
 
 PARSER_VERSION = 2
 """Part of every key: raise it when the same file would give other rows."""
@@ -107,7 +108,7 @@ def unreadable(entry: Path, error: Exception) -> SourceError:
     return SourceError(entry, f"this cache entry cannot be read; delete it and start again ({error})")
 
 
-def keep(table: Table, entry: Path | None, source: Path) -> tuple[Table, Path | None]:
+def keep(table: Table, entry: Path | None, source: Path | RemoteFile) -> tuple[Table, Path | None]:
     """Move a big table from memory into files.
 
     Args:
@@ -122,7 +123,7 @@ def keep(table: Table, entry: Path | None, source: Path) -> tuple[Table, Path | 
     return (table, None) if kept is None else (load_table(kept, check=False), kept)
 
 
-def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: Path) -> Path | None:
+def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: Path | RemoteFile) -> Path | None:
     """Write big arrays into files.
 
     Args:

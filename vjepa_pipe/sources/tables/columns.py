@@ -8,8 +8,9 @@ offsets is two objects, and can be mapped from a file by all processes at once.
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,15 @@ class TextColumn:
     def __getitem__(self, index: int) -> str:
         piece = self.blob[self.offsets[index] : self.offsets[index + 1]]
         return piece.tobytes().decode("utf-8", "surrogateescape")
+
+    def holding(self, part: str) -> Iterator[str]:
+        """The texts that hold a part, in order, which is looked for in all of them at once."""
+        before = -1
+        for found in re.finditer(re.escape(encode(part)), self.blob.data):
+            text = int(np.searchsorted(self.offsets, found.start(), "right")) - 1
+            if text != before and found.end() <= self.offsets[text + 1]:
+                before = text
+                yield self[text]
 
 
 @dataclass(frozen=True, eq=False)

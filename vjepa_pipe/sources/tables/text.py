@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,10 @@ from typing import IO
 
 from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.storage import RemoteFile
+
+ListFile = Path | RemoteFile
+"""An annotation file: on this machine, or open at its URL. As text it is what messages call it."""
 
 CHUNK_BYTES = 4 << 20
 """Read at a time. A few MiB keep the arrays made from a piece within the processor's caches."""
@@ -43,16 +48,14 @@ class Chunk:
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[IO[bytes]]:
+def open_file(path: ListFile) -> Iterator[IO[bytes]]:
     """Open a file for reading, through gzip when its name ends in `.gz`.
 
     Raises:
         SourceError: It cannot be opened or read, or its compression is broken.
     """
     try:
-        regular_file(path)
-        opener = gzip.open if path.suffix.lower() == ".gz" else open
-        with opener(path, "rb") as stream:
+        with _opened(path) as whole, gzip.open(whole) if path.name.lower().endswith(".gz") else whole as stream:
             yield stream  # type: ignore[misc]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceError(path, f"broken gzip: {error}") from error
@@ -60,7 +63,14 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
         raise SourceError(path, f"cannot be read: {error.strerror or error}") from error
 
 
-def read_chunks(path: Path) -> Iterator[Chunk]:
+def _opened(path: ListFile) -> IO[bytes]:
+    if isinstance(path, RemoteFile):
+        return io.BufferedReader(path.stream(), CHUNK_BYTES)
+    regular_file(path)
+    return path.open("rb")
+
+
+def read_chunks(path: ListFile) -> Iterator[Chunk]:
     """The file's lines, a few MiB at a time, without a byte order mark; nothing for an empty file.
 
     Raises:
@@ -89,7 +99,7 @@ def read_chunks(path: Path) -> Iterator[Chunk]:
         yield chunk
 
 
-def _check_text(path: Path, chunk: Chunk) -> None:
+def _check_text(path: ListFile, chunk: Chunk) -> None:
     place = chunk.data.find(b"\0")
     if place < 0 and not chunk.data.isascii():
         try:

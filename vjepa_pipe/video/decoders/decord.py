@@ -24,7 +24,7 @@ from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.index.mp4 import index_from_tables
 from vjepa_pipe.video.index.packets import PacketIndex
 from vjepa_pipe.video.index.walk import index_packets
-from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.opening import open_video, refuse_urls
 
 SEEKABLE_FORMATS = ("mov", "matroska", "flv")
 # decord repeats the last good frame where one cannot be decoded. A share of the frames above this number raises; 0
@@ -55,6 +55,7 @@ class DecordDecoder:
 
     def open(self, path: str) -> DecordReader | PyavReader:
         """Open a video file; see `Decoder.open`."""
+        refuse_urls(path, self.name)
         with as_video_error(path):
             try:
                 return DecordReader(path, self.threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice, tee
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import counted
+from vjepa_pipe.storage import RemoteFile, Storage, is_remote, local_path, shown_path
 from vjepa_pipe.video.decoders.indexed_reader import IndexedReader
 from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.index.key_packets import stands_alone
@@ -47,20 +48,24 @@ class PyavDecoder:
     Attributes:
         threads: Decoding threads of each open video. They share the slices of one picture, so only videos encoded
             in several slices gain from more than one.
+        storage: Reads what lies at a URL.
     """
 
     threads: int = 1
+    storage: Storage = field(default_factory=Storage, compare=False, repr=False)
     name: ClassVar[str] = "pyav"
 
     def open(self, path: str, packets: bytes = b"") -> PyavReader:
         """Open a video file; see `Decoder.open`.
 
         Args:
-            path: The file.
+            path: The file, or its URL.
             packets: What `pack_index` made of it, which saves a walk over its packets; each is checked when it is met.
         """
-        with as_video_error(path):
-            return PyavReader(path, self.threads, packets)
+        path = local_path(path)
+        with as_video_error(shown_path(path)):
+            file = self.storage.open(path) if is_remote(path) else None
+            return PyavReader(shown_path(path), self.threads, packets, file)
 
 
 class PyavReader(IndexedReader):
@@ -76,12 +81,14 @@ class PyavReader(IndexedReader):
         seek_sec: Time spent so far on finding the key frames before wanted ones.
         convert_sec: Time spent so far on turning wanted ones to RGB.
         rotation: Degrees counterclockwise that the last picture was turned.
+        size: Of the file, in bytes; None for a file of this machine.
     """
 
-    def __init__(self, path: str, threads: int = 1, packets: bytes = b"") -> None:
+    def __init__(self, path: str, threads: int = 1, packets: bytes = b"", file: RemoteFile | None = None) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self.path = path
+        self.path, self._file = path, file
+        self.size = None if file is None else file.facts.size
         self._threads = threads
         self._to_rgb = VideoReformatter()
         self.frames_decoded, self.seek_sec, self.convert_sec, self.rotation = 0, 0.0, 0.0, 0
@@ -89,9 +96,9 @@ class PyavReader(IndexedReader):
         self._open()
         try:
             index = unpack_index(packets, float(self._stream.time_base or 0)) if packets else None
-            index = index or index_from_tables(path, self._container, self._stream)
+            index = index or index_from_tables(path, self._container, self._stream, file)
             self._predicted = index is not None
-            self._index = index or index_packets(path, self._container, self._stream)
+            self._index = index or index_packets(path, self._container, self._stream, file)
         except BaseException:
             self.close()
             raise
@@ -103,7 +110,8 @@ class PyavReader(IndexedReader):
             promised = self.num_frames
             self.close()
             self._open()
-            self._index, self._predicted = index_packets(self.path, self._container, self._stream), False
+            self._index = index_packets(self.path, self._container, self._stream, self._file)
+            self._predicted = False
             if self.num_frames != promised:
                 fault = f"its tables or index speak of {counted(promised, 'frame')}, it holds {self.num_frames}"
                 raise VideoError(self.path, fault) from None
@@ -127,7 +135,7 @@ class PyavReader(IndexedReader):
         self._container.close()
 
     def _open(self) -> None:
-        self._container, self._stream = open_video(self.path)
+        self._container, self._stream = open_video(self.path, self._file)
         context = self._stream.codec_context
         context.thread_count = self._threads
         context.thread_type = "SLICE"  # threads that each take a frame delay every seek, and can lock up in a worker

@@ -23,7 +23,7 @@ from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.index.mp4 import index_from_tables
 from vjepa_pipe.video.index.packets import PacketIndex
 from vjepa_pipe.video.index.walk import index_packets
-from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.opening import open_video, refuse_urls
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -60,6 +60,7 @@ class TorchcodecDecoder:
 
     def open(self, path: str) -> TorchcodecReader:
         """Open a video file; see `Decoder.open`."""
+        refuse_urls(path, self.name)
         with as_video_error(path):
             return TorchcodecReader(path, self.threads, self.seek_mode, self.short_side)
 

@@ -6,9 +6,9 @@ walked, and a reader checks each packet it meets.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,13 @@ from vjepa_pipe.video.index import mp4_boxes
 from vjepa_pipe.video.index.key_packets import intra_only, stands_alone
 from vjepa_pipe.video.index.mp4_boxes import DamagedTable, find, number
 from vjepa_pipe.video.index.packets import PacketIndex, index_of_arrays, proven_keys
+from vjepa_pipe.video.opening import bytes_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+    from vjepa_pipe.storage import RemoteFile
 
 NOTES = 1 << 16  # bytes at the start of a packet in which its first slice is looked for
 RATE_TOLERANCE = 0.04  # below that of the walk, whose measure of the length is a little different
@@ -37,7 +40,12 @@ class _Entries(NamedTuple):
 
 
 def index_from_tables(
-    path: str, container: InputContainer, stream: VideoStream, *, look_at_keys: bool = False
+    path: str,
+    container: InputContainer,
+    stream: VideoStream,
+    file: RemoteFile | None = None,
+    *,
+    look_at_keys: bool = False,
 ) -> PacketIndex | None:
     """The index that a walk over the packets would give, or None where the tables do not settle it.
 
@@ -48,16 +56,19 @@ def index_from_tables(
         path: The file.
         container: The same, open.
         stream: Its video.
+        file: The same file, if it lies at a URL.
         look_at_keys: Find out whether key packets stand alone, from their first bytes; else it is taken that they do
             not.
     """
     if "mp4" not in container.format.name.split(",") or not stream.frames or not stream.average_rate:
         return None
     count = stream.frames
-    entries = _entries(path, container, stream)
+    with bytes_of(path, file) as whole:
+        entries = _entries(whole, container, stream)
+        size = whole.seek(0, io.SEEK_END)
     if entries is None or entries.size.min() <= 0 or not entries.key.any():
         return None
-    if (entries.place + entries.size).max() > Path(path).stat().st_size:
+    if (entries.place + entries.size).max() > size:
         return None
     if np.diff(entries.decoded_at).min(initial=1) <= 0:
         return None
@@ -65,7 +76,10 @@ def index_from_tables(
     in_order = np.sort(entries.shown_at)
     if np.diff(in_order).min(initial=1) <= 0 or not _rate_holds(rate, in_order, float(stream.time_base or 0)):
         return None
-    key, keys_alone = proven_keys(entries.key, _alone(path, stream, entries)) if look_at_keys else (entries.key, False)
+    key, keys_alone = entries.key, False
+    if look_at_keys:
+        with bytes_of(path, file) as whole:
+            key, keys_alone = proven_keys(entries.key, _alone(whole, stream, entries))
     index = index_of_arrays(
         time=entries.shown_at,
         key=key,
@@ -81,11 +95,11 @@ def index_from_tables(
     return index if index.num_frames == count else None
 
 
-def _entries(path: str, container: InputContainer, stream: VideoStream) -> _Entries | None:
+def _entries(file: BinaryIO | io.RawIOBase, container: InputContainer, stream: VideoStream) -> _Entries | None:
     """What the tables say, if they are simple and FFmpeg's own list has the same ends."""
     count = stream.frames
     listed: Sequence[Any] = getattr(stream, "index_entries", ())  # older PyAV does not show the list
-    tables = _tables(path, len(container.streams), stream.index) if len(listed) == count else None
+    tables = _tables(file, len(container.streams), stream.index) if len(listed) == count else None
     if tables is None:
         return None
     try:
@@ -104,9 +118,9 @@ def _entries(path: str, container: InputContainer, stream: VideoStream) -> _Entr
     return _Entries(decoded_at, decoded_at + offsets, place, size, key)
 
 
-def _tables(path: str, streams: int, track: int) -> memoryview | None:
+def _tables(file: BinaryIO | io.RawIOBase, streams: int, track: int) -> memoryview | None:
     """The tables of a track; None if they are not all there is to know of it."""
-    head = mp4_boxes.head(path)
+    head = mp4_boxes.head(file)
     if head is None or find(head, b"mvex") is not None:  # mvex announces fragments
         return None
     tracks = [body for kind, body in mp4_boxes.boxes(head) if kind == b"trak"]
@@ -119,15 +133,15 @@ def _tables(path: str, streams: int, track: int) -> memoryview | None:
     return tables if kinds is not None and number(kinds, 4) == 1 else None
 
 
-def _alone(path: str, stream: VideoStream, entries: _Entries) -> NDArray[np.bool_]:
+def _alone(file: BinaryIO | io.RawIOBase, stream: VideoStream, entries: _Entries) -> NDArray[np.bool_]:
     alone, context = np.zeros(len(entries.key), np.bool_), stream.codec_context
     codec = context.codec.canonical_name
     if intra_only(codec):
         return ~alone
-    with Path(path).open("rb") as file:
-        for packet in np.flatnonzero(entries.key).tolist():
-            file.seek(int(entries.place[packet]))
-            alone[packet] = stands_alone(codec, context.extradata, file.read(min(entries.size[packet], NOTES)))
+    for packet in np.flatnonzero(entries.key).tolist():
+        file.seek(int(entries.place[packet]))
+        start = file.read(min(int(entries.size[packet]), NOTES)) or b""
+        alone[packet] = stands_alone(codec, context.extradata, start)
     return alone
 
 

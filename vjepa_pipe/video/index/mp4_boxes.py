@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +19,21 @@ class DamagedTable(ValueError):
     """A table that contradicts itself or its file."""
 
 
-def head(path: str) -> memoryview | None:
-    """The body of the file's `moov` box."""
-    with Path(path).open("rb") as file:
-        while len(header := file.read(8)) == 8:
-            size, kind = struct.unpack(">I4s", header)
-            body = size - 8
-            if size == 1:
-                long = file.read(8)
-                if len(long) < 8:
-                    return None
-                body = int.from_bytes(long, "big") - 16
-            if body < 0 or (kind == b"moov" and body > LARGEST_HEAD):
+def head(file: BinaryIO | io.RawIOBase) -> memoryview | None:
+    """The body of a file's `moov` box; the file is at its start."""
+    while len(header := file.read(8) or b"") == 8:
+        size, kind = struct.unpack(">I4s", header)
+        body = size - 8
+        if size == 1:
+            long = file.read(8) or b""
+            if len(long) < 8:
                 return None
-            if kind == b"moov":
-                return memoryview(file.read(body))
-            file.seek(body, 1)
+            body = int.from_bytes(long, "big") - 16
+        if body < 0 or (kind == b"moov" and body > LARGEST_HEAD):
+            return None
+        if kind == b"moov":
+            return memoryview(file.read(body) or b"")
+        file.seek(body, 1)
     return None
 
 

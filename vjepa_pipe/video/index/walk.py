@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+    from vjepa_pipe.storage import RemoteFile
+
 VP8_SHOWN = 0x10  # bit of the first byte of a VP8 frame (RFC 6386, section 9.1)
 RATE_TOLERANCE = 0.05
 
 
-def index_packets(path: str, container: InputContainer, stream: VideoStream) -> PacketIndex:
-    """Walk once over the packets of a stream; the container is left at its end.
+def index_packets(
+    path: str, container: InputContainer, stream: VideoStream, file: RemoteFile | None = None
+) -> PacketIndex:
+    """Walk once over the packets of a stream; the container is left at its end. Arguments as for `index_from_tables`.
 
     Raises:
         VideoError: If a packet cannot be read, or there is none, or no rate is known.
@@ -59,7 +63,7 @@ def index_packets(path: str, container: InputContainer, stream: VideoStream) -> 
     if _has_times(packets, avi=container.format.name == "avi", reordered=stream.codec_context.reorder_depth > 0):
         index = index_of(packets, _average_rate(path, stream, packets), float(stream.time_base or 0))
     else:
-        index = index_counted(len(packets), _count_frames(path), _average_rate(path, stream, []))
+        index = index_counted(len(packets), _count_frames(path, file), _average_rate(path, stream, []))
     if not index.num_frames:
         raise VideoError(path, "holds no frames that can be shown")
     return index
@@ -71,11 +75,11 @@ def _has_times(packets: list[Packet], *, avi: bool, reordered: bool) -> bool:
     return None not in times and len(times) == sum(packet.shown for packet in packets) and not (avi and reordered)
 
 
-def _count_frames(path: str) -> int:
+def _count_frames(path: str, file: RemoteFile | None) -> int:
     """The frames of a file, decoded: without times, its packets do not tell how many they give."""
     import av
 
-    container, stream = open_video(path)
+    container, stream = open_video(path, file)
     with container:
         try:
             return sum(1 for _ in container.decode(stream))
