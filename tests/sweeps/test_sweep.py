@@ -47,9 +47,11 @@ def test_an_experiment_of_the_users_may_be_a_sweep(here: Path) -> None:
 
 def test_a_run_is_composed_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[str] = []
-    load = ConfigLoaderImpl.load_configuration
+    merge = ConfigLoaderImpl._compose_config_from_defaults_list
     monkeypatch.setattr(
-        ConfigLoaderImpl, "load_configuration", lambda *args, **more: (loads.append(""), load(*args, **more))[1]
+        ConfigLoaderImpl,
+        "_compose_config_from_defaults_list",
+        lambda *args, **more: (loads.append(""), merge(*args, **more))[1],
     )
     assert main([TARGET]) == 0
     assert len(loads) == 1

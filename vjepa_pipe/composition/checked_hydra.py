@@ -38,7 +38,8 @@ def checked_hydra() -> Iterator[None]:
     place that all of them pass.
     """
     loader_class: Any = ConfigLoaderImpl
-    load, defaults = loader_class.load_configuration, loader_class.compute_defaults_list
+    loading = next(name for name in ("_load_configuration", "load_configuration") if hasattr(loader_class, name))
+    load, defaults = getattr(loader_class, loading), loader_class.compute_defaults_list
 
     files: list[Path] = []
     composing = _raising_hydras_errors(load, files)
@@ -77,19 +78,22 @@ def checked_hydra() -> Iterator[None]:
     get_mode = hydra_class.get_mode
 
     def mode_if_set(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
-        # Hydra composes everything to learn hydra.mode, which no packaged file sets.
+        # Hydra 1.3 composes everything to learn hydra.mode, which no packaged file sets.
         folders = hydra.config_loader.get_search_path().get_path()
         own = any(folder.provider == "command-line" for folder in folders)
         set_by_user = own or any("hydra." in text for text in overrides)
         return get_mode(hydra, config_name, overrides) if set_by_user else None
 
-    loader_class.load_configuration, file_class.load_config = load_checked, read_checked
+    setattr(loader_class, loading, load_checked)
+    file_class.load_config = read_checked
     loader_class.compute_defaults_list = _raising_hydras_errors(defaults, files)
-    hydra_class.get_mode = mode_if_set
+    if not hasattr(loader_class, "get_mode"):
+        hydra_class.get_mode = mode_if_set
     try:
         yield
     finally:
-        loader_class.load_configuration, file_class.load_config = load, read
+        setattr(loader_class, loading, load)
+        file_class.load_config = read
         loader_class.compute_defaults_list, hydra_class.get_mode = defaults, get_mode
 
 
