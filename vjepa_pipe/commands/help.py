@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra._internal.hydra import Hydra
-from omegaconf import OmegaConf
 
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.composition.hydra_loader import SCHEMAS
+from vjepa_pipe.composition.run_names import register_resolver
 from vjepa_pipe.config.program import program
 
 TEMPLATE = """\
@@ -44,7 +44,7 @@ def own_help() -> Iterator[None]:
     width = max(map(len, COMMANDS))
     commands = "\n".join(f"  {name:{width}}  {command.help}" for name, command in COMMANDS.items())
     text = TEMPLATE.format(commands=commands, program=program())
-    OmegaConf.register_new_resolver("help_text", lambda: text, replace=True)
+    register_resolver("help_text", lambda: text)
     hydra_class: Any = Hydra
     groups = hydra_class.format_config_groups
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -15,8 +16,14 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf. Safe to call again."""
-    OmegaConf.register_new_resolver("launched", launched, use_cache=True, replace=True)
-    OmegaConf.register_new_resolver("experiment_id", _experiment_id, replace=True)
+    register_resolver("launched", launched, use_cache=True)
+    register_resolver("experiment_id", _experiment_id)
+
+
+def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool = False) -> None:
+    """Make a resolver known to OmegaConf, under the name that its version has for that."""
+    register: Any = getattr(OmegaConf, "register_resolver", None) or OmegaConf.register_new_resolver
+    register(name, resolver, use_cache=use_cache, replace=True)
 
 
 def launched() -> str:
