@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from vjepa_pipe.files.whole_file import make_folder
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, fault, import_parquet, stamp
+from vjepa_pipe.storage import Storage, is_remote
 from vjepa_pipe.tasks.index_log import Entry, append_entry, read_log
 from vjepa_pipe.tasks.index_parts import IndexParts, listable, own_names
 from vjepa_pipe.tasks.killable import map_killable
@@ -31,7 +34,8 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     """Probe the files of every source, each in a process that is killed when it hangs.
 
     For each source it leaves `NAME.jsonl`, one line per file, written as files are done: a run that is started again
-    goes on from there, and probes files again whose size or time of change is another. When all are done it leaves
+    goes on from there, and probes files again whose size or time of change is another, which takes a request for each
+    that lies at a URL. When all are done it leaves
     `NAME.parquet`, and `NAME.csv` with the rows whose files can be read, to train from. With `task.shards`, each shard
     leaves its own `jsonl`, and the run that finds all shards done puts them together; see `IndexParts`.
 
@@ -52,11 +56,11 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     for rows in _sources(experiment, folder):
         parts = IndexParts(folder, rows, task.shards)
         parts.begin(task.shard)
-        found = _probe_shard(rows.name, parts, task, console)
+        found = _probe_shard(rows.name, parts, task, Storage(experiment.storage), console)
         reasons = Counter(fault(path, file.error) for path, file in found.items() if file.error)
         hours = sum(file.seconds for file in found.values()) / 3600
         console.print(
-            f"{rows.name}: {counted(len(found), 'file')}, {hours:.2f} hours, {reasons.total()} bad",
+            f"{rows.name}: {counted(len(found), 'file')}, {hours:.2f} hours, {reasons.total()} bad{_read(found)}",
             markup=False,
             highlight=False,
         )
@@ -82,15 +86,27 @@ class _Found(NamedTuple):
 
     error: str | None
     seconds: float
+    bytes_there: int
+    bytes_read: int
 
 
-def _probe_shard(name: str, parts: IndexParts, task: IndexTaskConfig, console: Console) -> dict[str, _Found]:
+def _read(found: Mapping[str, _Found]) -> str:
+    """How much was read of objects at URLs."""
+    remote = [file for path, file in found.items() if is_remote(path)]
+    there, read = (sum(sizes) / 1e6 for sizes in ([f.bytes_there for f in remote], [f.bytes_read for f in remote]))
+    return f", {read:.1f} of {there:.1f} MB at URLs were read" if remote else ""
+
+
+def _probe_shard(
+    name: str, parts: IndexParts, task: IndexTaskConfig, storage: Storage, console: Console
+) -> dict[str, _Found]:
     """What was found in all files of this shard, by path."""
     log, paths = parts.log(task.shard), dict.fromkeys(parts.paths(task.shard))
     found: dict[str, _Found] = {}
+    now = _stamps({entry[Column.PATH] for _, entry in read_log(log)} & paths.keys(), task, storage)
     for _, entry in read_log(log):
         path = entry[Column.PATH]
-        if path in paths and entry[Column.STAMP] == stamp(path):
+        if path in now and entry[Column.STAMP] == now[path]:
             found[path] = _summary(entry)
         else:
             found.pop(path, None)
@@ -99,8 +115,9 @@ def _probe_shard(name: str, parts: IndexParts, task: IndexTaskConfig, console: C
     with Progress(*columns, console=console) as progress:
         append_entry(log, b"\n" if log.exists() else b"")  # closes a line that was cut off
         bar = progress.add_task(name, total=len(paths), completed=len(found))
-        for outcome in map_killable(probe, missing, task.workers, task.timeout_sec):
-            entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
+        for outcome in map_killable(partial(probe, storage=storage), missing, task.workers, task.timeout_sec):
+            entry = {Column.PATH: outcome.item, Column.STAMP: [], Column.ERROR: outcome.error}
+            entry |= {} if is_remote(outcome.item) else {Column.STAMP: stamp(outcome.item)}
             entry |= outcome.result._asdict() if outcome.result is not None else {}
             found[outcome.item] = _summary(entry)
             append_entry(log, f"{json.dumps(entry)}\n".encode())
@@ -109,4 +126,12 @@ def _probe_shard(name: str, parts: IndexParts, task: IndexTaskConfig, console: C
 
 
 def _summary(entry: Entry) -> _Found:
-    return _Found(entry[Column.ERROR], entry.get(Column.DURATION, 0.0))
+    sizes = entry.get(Column.BYTES, 0), entry.get(Column.BYTES_READ, 0)
+    return _Found(entry[Column.ERROR], entry.get(Column.DURATION, 0.0), *sizes)
+
+
+def _stamps(paths: Iterable[str], task: IndexTaskConfig, storage: Storage) -> dict[str, list[int]]:
+    """The stamps that files have now, those at URLs asked for by many processes at a time."""
+    here, remote = ([path for path in paths if is_remote(path) == there] for there in (False, True))
+    asked = map_killable(partial(stamp, storage=storage), remote, task.workers, task.timeout_sec) if remote else ()
+    return {path: stamp(path) for path in here} | {outcome.item: outcome.result or [] for outcome in asked}

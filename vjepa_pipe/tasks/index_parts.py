@@ -19,6 +19,7 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.files.whole_file import replacing, write_whole
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
+from vjepa_pipe.storage import shown_path
 from vjepa_pipe.tasks.index_log import Entry, entry_at, read_log
 
 MADE_OF = b"vjepa_pipe"
@@ -176,6 +177,11 @@ def listable(sources: Sequence[Rows]) -> None:
         if "\n" in path or "\r" in path or printable(path) != path:
             reason = "holds a line break" if printable(path) == path else "is not UTF-8 text"
             raise UserError(f"{path!r}: its name {reason}, which no list can hold: rename it")
+        if path != shown_path(path):
+            raise UserError(
+                f"{shown_path(path)}: its URL has a user name or a query, which may be a credential, and an index keeps "
+                "all paths"
+            )
 
 
 def write_annotations(file: Path, lines: Iterable[tuple[str, int | str]]) -> None:

@@ -10,7 +10,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from vjepa_pipe.config.errors import SampleError, UserError
 from vjepa_pipe.loader.start_method import use_a_known_start_method
+from vjepa_pipe.storage import never_forks
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +46,9 @@ def map_killable(
         items: Its arguments; they are picked up as workers fall free.
         workers: Processes at a time.
         timeout: Seconds for an item. Its process is then killed and another takes its place.
+
+    Raises:
+        UserError: If the function has raised one that is not a `SampleError`: the fault is not the item's.
     """
     left, pool = iter(items), [_start(function) for _ in range(workers)]
     try:
@@ -81,6 +86,8 @@ def _outcome(worker: _Worker, ready: bool, timeout: float) -> Outcome[Any, Any]:
         result, error = worker.pipe.recv()
     except EOFError:
         return Outcome(worker.item, error=DIED)
+    if isinstance(error, UserError):
+        raise error
     return Outcome(worker.item, result, error)
 
 
@@ -108,17 +115,20 @@ def _start(function: Callable[[Any], Any]) -> _Worker:
 
 
 def _serve(function: Callable[[Any], Any], pipe: Connection) -> None:
+    never_forks()
     pipe.send("started")
     while True:
         try:
             item = pipe.recv()
         except (EOFError, OSError):
             return
-        answer: tuple[Any, str | None]
+        answer: tuple[Any, str | UserError | None]
         try:
             answer = function(item), None
         except Exception as error:  # whatever a file does to a library becomes a line about that file
-            answer = None, " ".join(f"{error or type(error).__name__}".split())
+            said = " ".join(f"{error or type(error).__name__}".split())
+            of_the_item = isinstance(error, SampleError) or not isinstance(error, UserError)
+            answer = None, said if of_the_item else UserError(said)
         pipe.send(answer)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vjepa_pipe.config.urls import is_remote, shown_path
 from vjepa_pipe.storage import RemoteFile, Storage
@@ -38,6 +39,7 @@ class Probe(NamedTuple):
         packets: Where the file's own tables do not say where its packets are: that, for `PyavDecoder.open`; base64. Of
             a file at a URL, all that is needed to read clips of it.
         bytes_read: Bytes that were asked for to find this out, of a file at a URL.
+        stamp: By which it is known whether the file is still the same; see `sources.probed.index_file.stamp`.
     """
 
     frames: int
@@ -52,6 +54,7 @@ class Probe(NamedTuple):
     key_frames: list[int]
     packets: str = ""
     bytes_read: int = 0
+    stamp: list[int] = []
 
 
 def probe(path: str, storage: Storage | None = None) -> Probe:
@@ -72,6 +75,7 @@ def probe(path: str, storage: Storage | None = None) -> Probe:
             fetch_head(file)
         container, stream = open_video(name, file)
         with container:
+            stamp = _stamp(path) if file is None else file.facts.stamp
             tables = index_from_tables(name, container, stream, file)
             index = tables or index_packets(name, container, stream, file, find_data=file is not None)
             codec, kind = stream.codec_context.name, container.format.name
@@ -92,20 +96,26 @@ def probe(path: str, storage: Storage | None = None) -> Probe:
         codec=codec,
         container=kind,
         rotation=video.rotation,
-        bytes=Path(path).stat().st_size if file is None else file.facts.size,
+        bytes=stamp[0],
         key_frames=[key for key in keys if key >= 0],
         packets=b64encode(packed).decode(),
         bytes_read=0 if file is None else file.bytes_read,
+        stamp=stamp,
     )
 
 
-def _gives(first: np.ndarray, table: PacketTable, path: str, file: RemoteFile) -> bool:
+def _stamp(path: str) -> list[int]:
+    facts = Path(path).stat()
+    return [facts.st_size, facts.st_mtime_ns]
+
+
+def _gives(first: NDArray[np.uint8], table: PacketTable, path: str, file: RemoteFile) -> bool:
     """Whether the first frame is the same when it is decoded by a table."""
 
-    def fetch(ranges: np.ndarray) -> list[bytes]:
+    def fetch(ranges: NDArray[np.int64]) -> list[bytes]:
         return [file.read_at(start, size) for start, size in ranges.tolist()]
 
-    with RangeReader(path, 1, table, fetch, lambda: file, file.facts.size) as video:
+    with RangeReader(path, table, fetch, file.facts.size) as video:
         try:
             return np.array_equal(video.read([0]), first)
         except VideoError:

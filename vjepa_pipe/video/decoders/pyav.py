@@ -39,7 +39,7 @@ SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4
 CHANGED = "has changed since it was indexed"
 
 
-class IndexMismatch(VideoError):
+class _IndexMismatch(VideoError):
     """A packet is not what the tables at the head of its file, or its packed index, say."""
 
 
@@ -77,12 +77,6 @@ class PyavDecoder:
 
         name, facts = shown_path(path), known.facts
 
-        def open_file() -> RemoteFile:
-            file = self.storage.open(path)
-            if file.facts != facts:
-                raise VideoError(name, CHANGED)
-            return file
-
         def fetch(ranges: NDArray[np.int64]) -> list[bytes]:
             try:
                 return read_ranges(self.storage.read_range, path, ranges, facts)
@@ -90,8 +84,11 @@ class PyavDecoder:
                 raise VideoError(name, CHANGED) from None
 
         if known.table is None:
-            return PyavReader(name, self.threads, known.packets, open_file())
-        return RangeReader(name, self.threads, known.table, fetch, open_file, facts.size)
+            file = self.storage.open(path)
+            if file.facts != facts:
+                raise VideoError(name, CHANGED)
+            return PyavReader(name, self.threads, known.packets, file)
+        return RangeReader(name, known.table, fetch, facts.size, self.threads)
 
 
 class PyavReader(IndexedReader):
@@ -137,7 +134,7 @@ class PyavReader(IndexedReader):
     def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
             return self._as_rgb(numbers)
-        except IndexMismatch:
+        except _IndexMismatch:
             promised = self.num_frames
             self.close()
             self._open()
@@ -194,7 +191,7 @@ class PyavReader(IndexedReader):
         for run in self._index.runs(frames):
             try:
                 yield from self._decode(run)
-            except IndexMismatch:
+            except _IndexMismatch:
                 raise
             except VideoError:
                 # Pictures behind a key packet may refer to some before it: all are decoded, from then on.
@@ -235,7 +232,7 @@ class PyavReader(IndexedReader):
             for number, packet in packets:
                 restarts = self._predicted and number == run.first != start
                 if restarts and not stands_alone(codec, configuration, bytes(packet)):
-                    raise IndexMismatch(self.path, f"packet {number} is no key packet")
+                    raise _IndexMismatch(self.path, f"packet {number} is no key packet")
                 packet.pts = frame_of[number - run.first]
                 if numbers is not None and numbers.before(bytes(packet)):
                     raise VideoError(self.path, f"a picture that others refer to is missing before frame {packet.pts}")
@@ -284,10 +281,10 @@ class PyavReader(IndexedReader):
         shift: int | None = None
         for (number, packet), time_, place in zip(packets, times, places, strict=False):
             if packet.pts is None:
-                raise IndexMismatch(self.path, "a packet without a time of showing")
+                raise _IndexMismatch(self.path, "a packet without a time of showing")
             shift = packet.pts - time_ if shift is None else shift
             if packet.pts != time_ + shift or packet.pos != place:
-                raise IndexMismatch(self.path, f"packet {number} is not what was foretold")
+                raise _IndexMismatch(self.path, f"packet {number} is not what was foretold")
             yield number, packet
 
     def _after_seek(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]] | None:

@@ -55,8 +55,7 @@ class PacketTable:
         """A decoder that is not open yet."""
         import av
 
-        context = av.CodecContext.create(self.codec, "r")
-        assert isinstance(context, av.VideoCodecContext)
+        context: VideoCodecContext = av.CodecContext.create(self.codec, "r")
         context.extradata = self.configuration or None
         for name, value in self.settings.items():
             setattr(context, name, value)
