@@ -1,17 +1,16 @@
-"""Several ranges of an object, in as few requests as pays: what lies between two is read too if that takes less time."""
+"""Several ranges of an object, in as few requests as pays: what lies between two is read too if that is faster."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.urls import scheme_of
 from vjepa_pipe.storage.answers import Answer, Facts
 
 LEAST_GAP, FIRST_GAP, MOST_GAP = 16 << 10, 1 << 20, 8 << 20
@@ -50,10 +49,8 @@ class RequestCost:
         return int(np.clip(latency * spread / slope, LEAST_GAP, MOST_GAP))
 
 
-@cache
-def cost_of(root: str) -> RequestCost:
-    """That of a bucket or server, as this process has seen it."""
-    return RequestCost()
+costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
+"""Those of each bucket or server, as this process has seen it."""
 
 
 class Reads(Protocol):
@@ -75,7 +72,7 @@ def read_ranges(read: Reads, url: str, ranges: NDArray[np.int64], known: Facts) 
         ObjectError: If it cannot be read, or is another one by now.
         StorageError: If its store does not answer.
     """
-    cost = cost_of("/".join(url.split("/", 3)[:3]) if scheme_of(url) else "")
+    cost = costs["/".join(url.split("/", 3)[:3])]
     found = [b""] * len(ranges)
     for group in _groups(ranges, cost.gap):
         start, end = int(ranges[group, 0].min()), int(ranges[group].sum(axis=1).max())

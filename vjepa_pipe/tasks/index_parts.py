@@ -179,8 +179,8 @@ def listable(sources: Sequence[Rows]) -> None:
             raise UserError(f"{path!r}: its name {reason}, which no list can hold: rename it")
         if path != shown_path(path):
             raise UserError(
-                f"{shown_path(path)}: its URL has a user name or a query, which may be a credential, and an index keeps "
-                "all paths"
+                f"{shown_path(path)}: its URL has a user name or a query, which may be a credential, and an index "
+                "keeps all paths"
             )
 
 

@@ -16,7 +16,10 @@ SUFFIX = ".parquet"
 
 
 class Column(StrEnum):
-    """The columns. Those behind `ERROR` are the fields of `vjepa_pipe.video.probe.Probe`, empty for a bad file."""
+    """The columns. `STAMP`, and those behind `ERROR`, are the fields of `vjepa_pipe.video.probe.Probe`.
+
+    Those behind `ERROR` are empty for a bad file.
+    """
 
     PATH = "path"
     STAMP = "stamp"

@@ -220,7 +220,7 @@ class PyavReader(IndexedReader):
             packets = self._packets_from(run.first, last)
             self.seek_sec += time.perf_counter() - started
             context = self._context
-            packets = islice(self._checked(packets, run) if self._predicted else packets, last + 1 - run.first)
+            packets = self._checked(packets, run) if self._predicted else packets
             may_skip = self._may_skip and index.timed and context.name in SKIPPABLE_CODECS
             codec, configuration = context.codec.canonical_name, context.extradata
             numbers, top_layer = MissingPictures(configuration) if codec == "h264" else None, 0
@@ -263,13 +263,13 @@ class PyavReader(IndexedReader):
             raise VideoError(self.path, f"frame {min(missing)} cannot be decoded")
 
     def _packets_from(self, first: int, last: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """The packets from number `first` on, at least to `last`, each with its number."""
+        """The packets from number `first` to `last`, each with its number."""
         packets = self._after_seek(first)
         if packets is None:
             self.close()
             self._open()
             packets = islice(enumerate(self._container.demux(self._stream)), first, None)
-        return packets
+        return islice(packets, last + 1 - first)
 
     def _checked(
         self, packets: Iterator[tuple[int, Packet[VideoStream]]], run: Run
