@@ -121,12 +121,6 @@ def test_too_many_bad_files_end_the_run(server: RangeServer, tmp_path: Path) -> 
     assert not isinstance(error.value, TooManyFailures)
 
 
-def test_an_index_has_nothing_to_say_of_urls(server: RangeServer, tmp_path: Path) -> None:
-    (tmp_path / "mixed.csv").write_text(f"{server.url('row0.mp4')} 0\n")
-    with pytest.raises(ConfigError, match=r"data\.index_dir must be unset: source mixed names files at URLs"):
-        VideoDataset(tmp_path / "mixed.csv", index_dir=tmp_path)
-
-
 def test_schemes_are_looked_at_first(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.data_paths\[0\]: htp:// is no scheme that is known \(did you mean"):
         DataManager(compose(["data=csv", "data.data_paths=[htp://a/b.csv]"])).build_train_loader()

@@ -33,7 +33,12 @@ def index_of(folder: Path, entries: list[dict[str, object]], paths: list[str]) -
 
 
 def test_columns_are_those_of_a_probe() -> None:
-    assert [column.value for column in Column] == ["path", "stamp", "error", *(name for name in Probe._fields if name != "stamp")]
+    assert [column.value for column in Column] == [
+        "path",
+        "stamp",
+        "error",
+        *(name for name in Probe._fields if name != "stamp"),
+    ]
 
 
 def test_rows_find_their_entries_in_any_order(tmp_path: Path) -> None:
