@@ -29,7 +29,8 @@ HERE = "reads files of this machine"
 def test_everything_is_refused_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         compose([*CSV, "decoder=decord", "data.index_dir=s3://b/index", "task=index", "task.index_dir=s3://b/index",
-                 "loader.sample_timeout_sec=93", "loader.quarantine=https://h/q.jsonl", "storage.endpoint=minio:9000"])  # fmt: skip
+                 "loader.sample_timeout_sec=93", "loader.quarantine=https://h/q.jsonl",
+                 "storage.endpoint=minio:9000"])  # fmt: skip
     at = f"data.data_paths[1]={URL}"
     assert list(error.value.faults) == [
         "data.index_dir must be a path of this machine (got s3://b/index)",

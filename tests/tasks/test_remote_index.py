@@ -130,6 +130,6 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 def test_rows_that_may_hold_a_credential_are_refused(server: RangeServer, tmp_path: Path) -> None:
     (server.folder / "rows.csv").write_text(f"row0.mp4 0\n{server.url('row1.mp4', 'sig=SECRET')} 1\n")
-    with pytest.raises(UserError, match="row1.mp4: its URL has a user name or a query") as error:
+    with pytest.raises(UserError, match=r"row1\.mp4: its URL has a user name or a query") as error:
         run_index(server, tmp_path / "index")
     assert "SECRET" not in str(error.value)

@@ -191,6 +191,6 @@ def test_a_table_that_gives_other_frames_is_not_kept(
     monkeypatch.setattr(module, "table_of", lambda *args, **named: replace(right(*args, **named), rotation=90))
     packed = indexed(kinds, "b_frames.mp4")
     assert unpack_object(packed).table is None  # type: ignore[union-attr]
-    with PyavDecoder().open(str(video("b_frames.mp4"))) as here:
-        with PyavDecoder().open(kinds.url("b_frames.mp4"), packed) as there:
-            assert np.array_equal(there.read([7]), here.read([7]))
+    path, url = str(video("b_frames.mp4")), kinds.url("b_frames.mp4")
+    with PyavDecoder().open(path) as here, PyavDecoder().open(url, packed) as there:
+        assert np.array_equal(there.read([7]), here.read([7]))

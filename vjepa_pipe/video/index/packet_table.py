@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 VERSION = 3
 _SIZE = struct.Struct("<I")
-_SETTINGS = (
+_NUMBERS = (
     "width", "height", "color_range", "colorspace", "color_primaries", "color_trc", "field_order",
     "bits_per_coded_sample", "reorder_depth",
 )  # fmt: skip
-"""What `avcodec_parameters_to_context` takes from a container, but for names and the configuration record."""
+_NAMES = ("pix_fmt", "codec_tag")
+"""What `avcodec_parameters_to_context` takes from a container, with the configuration record, that pictures need."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PacketTable:
         index: Which frames they become; `index.extents` is set.
         codec: FFmpeg's name of the decoder.
         configuration: The stream's configuration record ("extradata"); may be empty.
-        settings: Values of the attributes of a codec context.
+        settings: Attributes of a codec context that pictures depend on.
         rotation: Degrees counterclockwise that a player turns the stored picture.
         tick_sec: Seconds of one unit of the packets' times.
         first_sec: When the first frame is shown, where times hold but for a constant; else None.
@@ -57,8 +58,8 @@ class PacketTable:
 
         context: VideoCodecContext = av.CodecContext.create(self.codec, "r")
         context.extradata = self.configuration or None
-        for name, value in self.settings.items():
-            setattr(context, name, value)
+        for name in self.settings.keys() & {*_NUMBERS, *_NAMES}:
+            setattr(context, name, self.settings[name])
         return context
 
 
@@ -74,8 +75,8 @@ def table_of(stream: VideoStream, index: PacketIndex, rotation: int, *, from_tab
     if index.extents is None or not index.timed:
         return None
     context, tick = stream.codec_context, float(stream.time_base or 0)
-    settings: dict[str, Any] = {name: int(getattr(context, name)) for name in _SETTINGS}
-    settings |= {name: value for name in ("pix_fmt", "codec_tag") if (value := getattr(context, name)) is not None}
+    settings: dict[str, Any] = {name: int(getattr(context, name)) for name in _NUMBERS}
+    settings |= {name: value for name in _NAMES if (value := getattr(context, name)) is not None}
     first = float((stream.start_time or 0) * (stream.time_base or 0)) if from_tables else None
     return PacketTable(index, context.name, context.extradata or b"", settings, rotation, tick, first)
 
