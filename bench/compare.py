@@ -1,4 +1,4 @@
-"""Compare the loaders on a corpus, in turn, and write the medians: `make bench CORPUS=folder UPSTREAM=checkout`.
+"""Compare the loaders on a corpus, in turn: `make bench CORPUS=folder UPSTREAM=checkout` prints one table.
 
     python bench/compare.py CORPUS --upstream CHECKOUT --rounds 3 --out bench.json
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -20,32 +21,36 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
+from table import lines
+
 RUN = Path(__file__).parent / "loaders.py"
 FAST = ["data_aug.precision=fast"]
 BYTES = [*FAST, "loader.output=uint8"]
+FOUR = ["data.repeated_sampling=4"]
+ONE_WINDOW = [*FOUR, "data.repeated_window=same"]
 CONTENDERS = {
     "published": ("published", []),
     "ours": ("ours", []),
-    "ours, fast": ("ours", FAST),
     "ours, fast, uint8": ("ours", BYTES),
-    "bare sparse decode": ("decode", []),
+    "4 clips": ("ours", FOUR),
+    "4 clips, one window": ("ours", ONE_WINDOW),
+    "bare decode": ("decode", []),
 }
-CLIPS = {
-    "1 clip": [],
-    "2 clips": ["data.repeated_sampling=2"],
-    "4 clips": ["data.repeated_sampling=4"],
-    "4 clips, one window": ["data.repeated_sampling=4", "data.repeated_window=same"],
+OTHERS = {
+    "ours, fast": ("ours", FAST),
+    "2 clips": ("ours", ["data.repeated_sampling=2"]),
+    "2 clips, fast, uint8": ("ours", ["data.repeated_sampling=2", *BYTES]),
+    "4 clips, fast, uint8": ("ours", [*FOUR, *BYTES]),
+    "4 clips, one window, fast, uint8": ("ours", [*ONE_WINDOW, *BYTES]),
 }
-REPEATED = {
-    f"{name}{precision}": ("ours", [*clips, *overrides])
-    for precision, overrides in (("", []), (", fast, uint8", BYTES))
-    for name, clips in CLIPS.items()
-}
-"""Clips from one opening of a video. Run with `--contenders`."""
+"""Run with `--contenders`."""
+BATCH_SIZE, WORKERS = 8, 2
 
 
 def run(loader: str, csv: Path, args: argparse.Namespace, overrides: list[str], extra: list[str]) -> dict[str, float]:
     command = [sys.executable, str(RUN), loader, "--csv", str(csv), "--batches", str(args.batches), *extra]
+    command += ["--batch", str(BATCH_SIZE), "--workers", str(WORKERS)]
     command += ["--upstream", args.upstream] if args.upstream else []
     command += ["--override", *overrides] if overrides else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -62,7 +67,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--rows", nargs="*", help="names of the csv files; all when left out")
-    parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS), choices=[*CONTENDERS, *REPEATED])
+    parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS), choices=[*CONTENDERS, *OTHERS])
     parser.add_argument("--rand-augment", nargs="*", default=[], metavar="ROW")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     args = parser.parse_args()
@@ -74,10 +79,11 @@ def main() -> None:
     for _ in range(args.rounds):
         for row, (csv, extra) in rows.items():
             for name in names:
-                loader, overrides = (CONTENDERS | REPEATED)[name]
+                loader, overrides = (CONTENDERS | OTHERS)[name]
                 seen[row][name].append(run(loader, csv, args, overrides, extra))
                 print(row, name, seen[row][name][-1], flush=True)
             args.out.write_text(json.dumps(report(seen, args), indent=2) + "\n")
+    print("\n".join(["", *lines(report(seen, args))]))
 
 
 def report(seen: dict[str, dict[str, list[dict[str, float]]]], args: argparse.Namespace) -> dict[str, Any]:
@@ -86,14 +92,27 @@ def report(seen: dict[str, dict[str, list[dict[str, float]]]], args: argparse.Na
         rows[row] = {}
         for name, runs in loaders.items():
             figures = {figure: round(median(run[figure] for run in runs), 2) for figure in runs[0]}
-            for other, title in (("published", "times_published"), ("bare sparse decode", "of_bare_decode")):
+            figures["lowest"], figures["highest"] = (of(run["clips_per_s"] for run in runs) for of in (min, max))
+            for other, title in (("published", "times_published"), ("bare decode", "of_bare_decode")):
                 pairs = list(zip(runs, loaders.get(other, []), strict=False))
                 if pairs:
                     figures[title] = round(median(one["clips_per_s"] / two["clips_per_s"] for one, two in pairs), 2)
             rows[row][name] = figures
     packages = {name: version(name) for name in ("torch", "av", "decord", "torchcodec")}
-    settings = {"rounds": args.rounds, "batches": args.batches}
-    return {"machine": platform.processor() or platform.machine(), **settings, "versions": packages, "rows": rows}
+    settings = {"rounds": args.rounds, "batches": args.batches, "batch_size": BATCH_SIZE, "workers": WORKERS}
+    return {
+        "machine": f"{processor()}, {len(psutil.Process().cpu_affinity())} cores",
+        **settings,
+        "versions": {"Python": platform.python_version(), **packages},
+        "rows": rows,
+    }
+
+
+def processor() -> str:
+    """Its name, where Linux or Python knows it."""
+    facts = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    found = re.search(r"^model name\s*: (.*)", facts, re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

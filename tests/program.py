@@ -22,6 +22,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+IMPORTED = (
+    "vjepa_pipe.cli", "vjepa_pipe.commands", "vjepa_pipe.legacy.overrides", "vjepa_pipe.loader",
+    "vjepa_pipe.records.where", "vjepa_pipe.report.robot_preview", "vjepa_pipe.sweeps.sweeper",
+    "vjepa_pipe.tasks.stream", "numpy.ma", "numpy.random", "PIL.ImageDraw", "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin", "rich.progress", "rich.table",
+)  # fmt: skip
+"""What most runs import."""
 LAUNCH = Path(__file__).parents[1] / "launch.py"
 
 
@@ -114,7 +121,7 @@ def _server() -> _Server:
 
 def _serve() -> dict[str, Any]:
     """Answer orders; returns one in the process that shall follow it."""
-    for name in ("vjepa_pipe.cli", "vjepa_pipe.tasks", "vjepa_pipe.loader", "vjepa_pipe.commands", "PIL.Image"):
+    for name in IMPORTED:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # what was imported is not looked through again, neither while a run works nor when it ends

@@ -1,4 +1,4 @@
-"""What README and docs/folders.md say works: every command of them runs."""
+"""What README, docs/folders.md and docs/prepare.md say works: every command of them runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from vjepa_pipe.synthetic import write_synthetic_droid
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
-FOLDERS = (ROOT / "docs" / "folders.md").read_text()
+PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("folders", "prepare")]
 LINES = [
-    line for line in (README + FOLDERS).splitlines() if re.match(r" {4}(python launch\.py|vjepa-pipe) ", line + " ")
+    line
+    for line in "".join([README, *PAGES]).splitlines()
+    if re.match(r" {4}(python launch\.py|vjepa-pipe) ", line + " ")
+    and not line.endswith("\\")  # those are for clusters
 ]
 COMMANDS = [line.split("  # ")[0].strip() for line in LINES if "check --all" not in line]  # its own test is slow enough
 SMALL = [

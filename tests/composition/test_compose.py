@@ -15,6 +15,7 @@ from companions import companions
 from omegaconf import OmegaConf
 
 from vjepa_pipe import ConfigError, compose
+from vjepa_pipe.cli import main
 from vjepa_pipe.composition.options import description, group_options, groups
 from vjepa_pipe.config import AugConfig, DataConfig, ExperimentConfig, check, targets
 from vjepa_pipe.config.folders import conf_dir
@@ -199,6 +200,17 @@ def test_user_config_folder(tmp_path: Path) -> None:
     )
     experiment = compose(["experiment=mine"], config_dir=tmp_path)
     assert (experiment.name, experiment.data.target_fps, experiment.data_aug.keep_geometry) == ("mine", 5, True)
+
+
+def test_a_config_folder_can_be_moved(tmp_path: Path) -> None:
+    (tmp_path / "one" / "data").mkdir(parents=True)
+    paths = '["${config_dir:}/a.csv", "${config_dir:}/b/${data.img_size}.csv", c.csv]'
+    text = f"defaults:\n- /schema@_here_: csv\n- _self_\nimg_size: 32\ndata_paths: {paths}\n"
+    (tmp_path / "one" / "data" / "mine.yaml").write_text(text)
+    (tmp_path / "one").rename(tmp_path / "two")
+    found = compose(["data=mine"], config_dir=tmp_path / "two").data.data_paths
+    assert found == [f"{tmp_path}/two/a.csv", f"{tmp_path}/two/b/32.csv", "c.csv"]
+    assert main(["--config-dir", str(tmp_path / "two"), "data=mine", "--cfg", "job"]) == 0
 
 
 def test_composition_imports_neither_torch_nor_a_decoder() -> None:

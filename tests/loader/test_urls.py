@@ -12,6 +12,7 @@ from loading import digests, loader_of, rows_csv, tiny
 from storage.range_server import Faults, RangeServer, serving
 
 from vjepa_pipe import ConfigError, DataManager, compose
+from vjepa_pipe.cli import main
 from vjepa_pipe.config import UserError
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.loader import TooManyFailures
@@ -121,6 +122,20 @@ def test_too_many_bad_files_end_the_run(server: RangeServer, tmp_path: Path) -> 
     assert not isinstance(error.value, TooManyFailures)
 
 
+def test_a_task_on_files_of_this_machine_refuses_rows_that_are_urls(tmp_path: Path) -> None:
+    (tmp_path / "mixed.csv").write_text("a.mp4 0\nhttp://host/b.mp4 1\n")
+    words = r"task=prepare reads files of this machine: source mixed names files at URLs"
+    with pytest.raises(ConfigError, match=words):
+        DataManager(tiny(tmp_path / "mixed.csv", "task=prepare")).build_train_dataset()
+
+
 def test_schemes_are_looked_at_first(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.data_paths\[0\]: htp:// is no scheme that is known \(did you mean"):
         DataManager(compose(["data=csv", "data.data_paths=[htp://a/b.csv]"])).build_train_loader()
+
+
+def test_check_looks_for_lists(server: RangeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    csv = ["check", "--data", "data=csv", "data.batch_size=2"]
+    assert main([*csv, f"data.data_paths=[{server.url('rows.csv')}]"]) == 0
+    assert main([*csv, f"data.data_paths=[{server.url('none.csv')}]"]) == 2
+    assert f"{server.url('none.csv')}: there is no such object" in capsys.readouterr().out

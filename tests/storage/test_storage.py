@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from storage.range_server import Faults, RangeServer, serving
 
@@ -74,6 +75,11 @@ def test_libraries_read_a_stream(server: RangeServer, storage: Storage) -> None:
     (server.folder / "a.gz").write_bytes(gzip.compress(CONTENT))
     with gzip.open(storage.open(server.url("a.gz")).stream()) as whole:  # type: ignore[arg-type]
         assert whole.read() == CONTENT
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(server.folder / "a.h5", "w") as file:
+        file["numbers"] = np.arange(100_000)
+    with h5py.File(storage.open(server.url("a.h5")).stream(), "r") as file:
+        assert np.array_equal(file["numbers"][90_000:], np.arange(90_000, 100_000))
 
 
 @pytest.mark.parametrize(("fault", "reason"), [

@@ -37,6 +37,27 @@ def test_every_point_leaves_its_record(here: Path) -> None:
         assert (folder / "ran.txt").read_text() == "x"
 
 
+@pytest.mark.skipif(hasattr(ConfigLoaderImpl, "get_mode"), reason="Hydra 1.4 refuses hydra.mode in such a file")
+def test_an_experiment_of_the_users_may_be_a_sweep(here: Path) -> None:
+    (here / "mine" / "experiment").mkdir(parents=True)
+    lines = ["# @package _global_", "hydra:", "  mode: MULTIRUN", "  sweeper: {params: {seed: '1,2'}}"]
+    (here / "mine" / "experiment" / "seeds.yaml").write_text("\n".join(lines))
+    assert main(["--config-dir", "mine", "experiment=seeds", TARGET, "hydra.sweep.dir=sweep"]) == 0
+    assert len(states(Path("sweep"))) == 2
+
+
+def test_a_run_is_composed_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+    merge = ConfigLoaderImpl._compose_config_from_defaults_list
+    monkeypatch.setattr(
+        ConfigLoaderImpl,
+        "_compose_config_from_defaults_list",
+        lambda *args, **more: (loads.append(""), merge(*args, **more))[1],
+    )
+    assert main([TARGET]) == 0
+    assert len(loads) == 1
+
+
 def test_identical_points_run_once(here: Path) -> None:
     assert sweep("seed=1,1,2", "data.target_fps=4,4.0") == 0
     assert len(states(Path("sweep"))) == 2

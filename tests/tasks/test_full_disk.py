@@ -17,10 +17,11 @@ from vjepa_pipe.config import UserError
 from vjepa_pipe.loader.report import Report
 from vjepa_pipe.tasks import benchmark, statistics
 from vjepa_pipe.tasks.external import external
-from vjepa_pipe.tasks.index_log import append_entry, read_log
+from vjepa_pipe.tasks.shard_log import append_entry, read_log
 from vjepa_pipe.tasks.stopping import save_state
 from vjepa_pipe.tasks.stream import stream
 from vjepa_pipe.tasks.summary import Summary
+from vjepa_pipe.video.probe import Probe
 
 ENTRY = {"path": "a.mp4", "stamp": [1, 2], "error": "bad"}
 FOUND = {
@@ -89,4 +90,4 @@ def test_what_is_no_entry_of_an_index_log_is_left_out(tmp_path: Path) -> None:
         good | {"key_frames": [0.5]}, {"path": "a", "stamp": [], "error": None},
     ]  # fmt: skip
     log.write_bytes(lines(ENTRY, *others, b"[" * 100_000 + b"\n", b"\xff\n", good, b'{"path": "cut'))
-    assert [entry for _, entry in read_log(log)] == [ENTRY, good]
+    assert [entry for _, entry in read_log(log, Probe)] == [ENTRY, good]

@@ -16,7 +16,9 @@ from vjepa_pipe import compose
 from vjepa_pipe.config import ConfigError, UserError
 from vjepa_pipe.sources import read_rows
 from vjepa_pipe.tasks import run_task
-from vjepa_pipe.tasks.index_parts import IndexParts, read_log
+from vjepa_pipe.tasks.index_parts import IndexParts
+from vjepa_pipe.tasks.shard_log import read_log
+from vjepa_pipe.video.probe import Probe
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_an_array_that_was_cut_short_goes_on(csv: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "rows.parquet").exists()
     run_shard(csv, tmp_path, 0, 3)
     assert table(tmp_path) == WHOLE
-    assert [Path(entry["path"]).name for _, entry in read_log(log)] == ["0.mp4", "1.mp4"]
+    assert [Path(entry["path"]).name for _, entry in read_log(log, Probe)] == ["0.mp4", "1.mp4"]
 
 
 def test_another_number_of_shards_starts_anew(csv: Path, tmp_path: Path) -> None:

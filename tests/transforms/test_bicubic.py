@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from vjepa_pipe.transforms.augment_ops import IMAGE_OPS
-from vjepa_pipe.transforms.bicubic import UInt8, move_columns, move_rows, same_as_pillow, transform
-from vjepa_pipe.transforms.clip_ops import augment_clip
+from vjepa_pipe.transforms.bicubic import UInt8, move_columns, move_rows, transform
+from vjepa_pipe.transforms.clip_ops import augment_clip, same_as_pillow
 
 CLIPS = st.tuples(st.integers(1, 3), st.integers(1, 24), st.integers(1, 24), st.just(3)).flatmap(
     lambda shape: st.one_of(

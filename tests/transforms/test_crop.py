@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from vjepa_pipe.config import AugConfig
 from vjepa_pipe.transforms import Box, ClipParams, CropParams, FlipParams, RandomResizedCrop, VideoTransformPipeline
@@ -42,6 +43,30 @@ def test_published_crop_flip_and_normalisation(case: dict) -> None:
     params = ClipParams(CropParams(Box(*case["box_top_left_h_w"]), end), FlipParams(case["flip"]))
     expected = (SHIFT if end else STILL)[case["key"]]
     np.testing.assert_allclose(transform.apply(STILL["video"], params).numpy(), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("size", [224, 256])
+def test_exact_gives_the_bits_of_the_published_calls(size: int, threads: int) -> None:
+    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 150, 240, 3), dtype=np.uint8))
+    images = frames.float().permute(3, 0, 1, 2)
+    params = CropParams(Box(3, 5, 101, 173), Box(40, 9, 77, 231))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        still = F.interpolate(images[:, :, 3:104, 5:178], size=(size, size), mode="bilinear", align_corners=False)
+        cuts = (
+            images[:, i : i + 1, top : top + height, left : left + width]
+            for i, (top, left, height, width) in enumerate(params.boxes(4))
+        )
+        moving = torch.cat(
+            [F.interpolate(cut, size=(size, size), mode="bilinear", align_corners=False) for cut in cuts], 1
+        )
+        crop = RandomResizedCrop(size)
+        assert torch.equal(crop.apply(frames, CropParams(params.start)), still)
+        assert torch.equal(crop.apply(frames, params), moving)
+    finally:
+        torch.set_num_threads(before)
 
 
 @settings(max_examples=200)

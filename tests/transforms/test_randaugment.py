@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from vjepa_pipe.transforms import AugmentOp, RandAugment, RandAugmentParams
 from vjepa_pipe.transforms.augment_ops import IMAGE_OPS, INCREASING_OPS, PLAIN_OPS, WEIGHTS_0
+from vjepa_pipe.transforms.clip_ops import same_as_pillow
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "randaugment_ops.json").read_text())["cases"]
@@ -36,6 +38,11 @@ def test_published_operation_on_every_frame(case: dict) -> None:
 def test_golden_covers_the_increasing_operations() -> None:
     assert {case["op"] for case in CASES} == set(INCREASING_OPS)
     assert len(CASES) == 60
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="Pillow may round otherwise elsewhere")
+def test_clips_are_not_left_to_pillow() -> None:
+    assert same_as_pillow()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -20,7 +22,9 @@ from torchcodec_extra import needs_torchcodec
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.video import Decoder, DecordDecoder, PyavDecoder, TorchcodecDecoder, VideoError
+from vjepa_pipe.video.decoders import torchcodec
 from vjepa_pipe.video.decoders.pyav import PyavReader
+from vjepa_pipe.video.index.packets import PacketIndex
 
 PYAV, DECORD = PyavDecoder(), DecordDecoder()
 # The two libraries interpolate the chroma of these at slightly different places: largest mean difference, of 255.
@@ -115,6 +119,23 @@ def test_false_key_marks_change_no_frame(codec: str, suffix: str, kind: dict[str
                 assert np.array_equal(reader.read([number])[0], whole[number]), (decoder.name, number)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_seek_leads_to_the_key_frame_and_no_further(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(write_video(tmp_path / f"b.{suffix}", 60, options={"g": "12", "bf": "2", "sc_threshold": "0"}))
+    looked_at, find = [], PacketIndex.packet_at
+
+    def spy(index: PacketIndex, place: int | None) -> int | None:
+        looked_at.append(find(index, place))
+        return looked_at[-1]
+
+    monkeypatch.setattr(PacketIndex, "packet_at", spy)
+    with PYAV.open(path) as reader:
+        reader.read([16, 40, 41])
+    assert looked_at == [12, 36]
+
+
 REFUSED_BY_TORCHCODEC = (
     "refreshed.mp4",
     *(n for n in ALL_KINDS if n.endswith((".avi", ".asf", ".ts", ".mpg", ".h264"))),
@@ -136,6 +157,22 @@ def test_torchcodec_agrees(name: str, video: Find) -> None:
         difference = np.abs(one.read(indices).astype(int) - other.read(indices))
         assert np.array_equal(one.frame_times, other.frame_times)
     assert 0 < difference.mean() < NEAR[name] if name in NEAR else difference.max() == 0
+
+
+@needs_torchcodec
+def test_torchcodec_is_told_of_the_frames_that_decoding_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(write_video(tmp_path / "groups.mp4", 40, options={"g": "12", "sc_threshold": "0"}))
+    told, opened = [], torchcodec._open
+
+    def spy(path: str, **options: Any) -> Any:
+        told.append(len(json.loads(options["custom_frame_mappings"])["frames"]))
+        return opened(path, **options)
+
+    monkeypatch.setattr(torchcodec, "_open", spy)
+    with PYAV.open(path) as one, TorchcodecDecoder().open(path) as other:
+        for numbers in ([33, 30], [24, 31], [2, 5], [39, 4, 39]):
+            assert np.array_equal(one.read(numbers), other.read(numbers))
+    assert told == [10, 6, 40]
 
 
 @needs_torchcodec

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException
@@ -25,6 +26,9 @@ from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, read_yaml, yaml_text
 
+CONFIG_DIR = "${config_dir:}"
+"""In a file of a config folder of the user's own: that folder, wherever it is by now."""
+
 
 @contextmanager
 def checked_hydra() -> Iterator[None]:
@@ -34,7 +38,8 @@ def checked_hydra() -> Iterator[None]:
     place that all of them pass.
     """
     loader_class: Any = ConfigLoaderImpl
-    load, defaults = loader_class.load_configuration, loader_class.compute_defaults_list
+    loading = next(name for name in ("_load_configuration", "load_configuration") if hasattr(loader_class, name))
+    load, defaults = getattr(loader_class, loading), loader_class.compute_defaults_list
 
     files: list[Path] = []
     composing = _raising_hydras_errors(load, files)
@@ -54,24 +59,51 @@ def checked_hydra() -> Iterator[None]:
 
     def read_checked(source: Any, config_path: str) -> ConfigResult:
         file = Path(source.path) / source._normalize_file_name(config_path)
-        if file.exists() and not file.is_relative_to(conf_dir()):
-            yaml_text(file, MAX_COMPOSED_VALUES)
+        own = file.exists() and not file.is_relative_to(conf_dir())
+        names_folder = own and CONFIG_DIR in yaml_text(file, MAX_COMPOSED_VALUES)
         files.append(file)
         try:
             result: ConfigResult = read(source, config_path)
+            if names_folder:
+                result.config = OmegaConf.create(
+                    _in_folder(OmegaConf.to_container(result.config), str(Path(source.path).resolve()))
+                )
         except GrammarParseError as error:
             raise ConfigError(list(_bad_interpolations(file))) from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
         return result
 
-    loader_class.load_configuration, file_class.load_config = load_checked, read_checked
+    hydra_class: Any = Hydra
+    get_mode = hydra_class.get_mode
+
+    def mode_if_set(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        # Hydra 1.3 composes everything to learn hydra.mode, which no packaged file sets.
+        folders = hydra.config_loader.get_search_path().get_path()
+        own = any(folder.provider == "command-line" for folder in folders)
+        set_by_user = own or any("hydra." in text for text in overrides)
+        return get_mode(hydra, config_name, overrides) if set_by_user else None
+
+    setattr(loader_class, loading, load_checked)
+    file_class.load_config = read_checked
     loader_class.compute_defaults_list = _raising_hydras_errors(defaults, files)
+    if not hasattr(loader_class, "get_mode"):
+        hydra_class.get_mode = mode_if_set
     try:
         yield
     finally:
-        loader_class.load_configuration, file_class.load_config = load, read
-        loader_class.compute_defaults_list = defaults
+        setattr(loader_class, loading, load)
+        file_class.load_config = read
+        loader_class.compute_defaults_list, hydra_class.get_mode = defaults, get_mode
+
+
+def _in_folder(value: Any, folder: str) -> Any:
+    """Nested values with the folder in place of `CONFIG_DIR`."""
+    if isinstance(value, dict):
+        return {key: _in_folder(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_in_folder(item, folder) for item in value]
+    return value.replace(CONFIG_DIR, folder) if isinstance(value, str) else value
 
 
 def _raising_hydras_errors(compose: Callable[..., Any], files: Sequence[Path]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
+from vjepa_pipe.composition.cache import cached_folders
 from vjepa_pipe.composition.composer import Composed, Composer
 from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.composition.store import register
@@ -25,7 +26,9 @@ def compose_overrides(overrides: Sequence[str], config_dir: str | Path | None = 
     words = with_search_path(overrides, own)
     hydras = [word for word in words if word.lstrip("+~").startswith("hydra.")]
     with hydra_loader() as loader:
-        return Composer(loader, hydras).compose([word for word in words if word not in hydras])
+        return Composer(loader, hydras, None if hydras else cached_folders()).compose(
+            [word for word in words if word not in hydras]
+        )
 
 
 def with_search_path(overrides: Sequence[str], folders: Sequence[str]) -> list[str]:

@@ -42,6 +42,7 @@ class Composed:
     Attributes:
         experiment: With faults, it may hold wrong values.
         choices: The option chosen from each group.
+        folders: Config folders in the order in which Hydra searches them.
     """
 
     def __init__(
@@ -49,10 +50,10 @@ class Composed:
         experiment: ExperimentConfig,
         override_faults: Sequence[str],
         value_faults: Sequence[str],
-        choices: Mapping[str, str],
+        base: Base,
         written: Callable[[], dict[str, str]],
     ) -> None:
-        self.experiment, self.choices = experiment, dict(choices)
+        self.experiment, self.choices, self.folders = experiment, dict(base.choices), base.folders
         self._override_faults, self._value_faults = override_faults, value_faults
         self._written = written
 
@@ -79,13 +80,35 @@ class Composed:
 
 
 @dataclasses.dataclass
-class _Base:
-    """What the files of some choices say, before any override of a value."""
+class Base:
+    """What the files of some choices say, before any override of a value.
+
+    Attributes:
+        values: Nested plain values, with interpolations.
+        types_at: The dataclass of each node, by dotted path.
+        choices: The option chosen from each group.
+        folders: Config folders in the order in which Hydra searches them.
+        written: What wrote each setting, by dotted path.
+    """
 
     values: dict[str, Any]
     types_at: dict[str, type]
     choices: dict[str, str]
+    folders: list[Path]
     written: Callable[[], dict[str, str]]
+
+
+@dataclasses.dataclass
+class ConfigFolders:
+    """What is known of the files that can be composed.
+
+    Attributes:
+        options: Those of each group; empty for a key that is no group.
+        bases: What the files of some choices say, by the choices.
+    """
+
+    options: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    bases: dict[tuple[str, ...], Base] = dataclasses.field(default_factory=dict)
 
 
 class Composer:
@@ -94,15 +117,18 @@ class Composer:
     Args:
         loader: Hydra's config loader.
         hydra_overrides: Overrides of Hydra's own settings, such as `hydra.searchpath`.
+        known: What is known of the files; it is added to. None: nothing.
     """
 
-    def __init__(self, loader: ConfigLoader, hydra_overrides: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        loader: ConfigLoader,
+        hydra_overrides: Sequence[str] = (),
+        known: ConfigFolders | None = None,
+    ) -> None:
         self._loader = loader
         self._hydra_overrides = list(hydra_overrides)
-        self._options: dict[str, list[str]] = {}
-        self._bases: dict[tuple[str, ...], _Base] = {}
-        self.folders: list[Path] = []
-        """Config folders in the order in which Hydra searches them, once something is composed."""
+        self._known = ConfigFolders() if known is None else known
 
     def compose(self, overrides: Sequence[str]) -> Composed:
         """The experiment that `overrides` describe, and what is wrong with it.
@@ -132,20 +158,20 @@ class Composer:
         faults += [fault for override in values for fault in apply(override, own, base.types_at)]
         experiment, value_faults = read_values(own, base.types_at)
         written = functools.cache(lambda: with_overrides(base.written(), values))
-        return Composed(experiment, faults, value_faults, base.choices, written)
+        return Composed(experiment, faults, value_faults, base, written)
 
     def _options_of(self, override: Override) -> list[str]:
         """The options of the group that an override chooses from; empty if it sets a value."""
         key = override.key_or_group
         if "." in key or isinstance(override.value(), dict):
             return []
-        if key not in self._options:
+        if key not in self._known.options:
             overrides = [text for text in self._hydra_overrides if text.startswith("hydra.searchpath=")]
-            self._options[key] = self._loader.get_group_options(key, config_name=PRIMARY, overrides=overrides)
-        return self._options[key]
+            self._known.options[key] = self._loader.get_group_options(key, config_name=PRIMARY, overrides=overrides)
+        return self._known.options[key]
 
-    def _base(self, choices: tuple[str, ...]) -> _Base:
-        if choices not in self._bases:
+    def _base(self, choices: tuple[str, ...]) -> Base:
+        if choices not in self._known.bases:
             overrides = [*self._hydra_overrides, *choices]
 
             @functools.cache
@@ -156,10 +182,10 @@ class Composer:
             types_at = dict(node_types(config)) if typed else schemas_in(defaults())
             if faults := [fault for path, schema in types_at.items() if (fault := not_of_group(path, schema))]:
                 raise ConfigError(faults)
-            self.folders = folders = source_folders(config.hydra)
+            folders = source_folders(config.hydra)
             written = functools.cache(lambda: written_by_files(defaults(), folders))
-            self._bases[choices] = _Base(values_of(config), types_at, own_choices(config.hydra), written)
-        return self._bases[choices]
+            self._known.bases[choices] = Base(values_of(config), types_at, own_choices(config.hydra), folders, written)
+        return self._known.bases[choices]
 
     def _load(self, overrides: list[str]) -> tuple[DictConfig, bool]:
         """Hydra's config, and whether its nodes are typed: OmegaConf stops at the first value of a wrong type."""

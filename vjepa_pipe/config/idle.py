@@ -11,8 +11,10 @@ from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
+from vjepa_pipe.config.task import PrepareTaskConfig
 
 OURS = "vjepa_pipe."
+OF_OTHER_CODEC = {"mjpeg": ("group_length", "crf", "preset"), "h264": ("qscale",)}
 
 
 def idle_faults(experiment: ExperimentConfig, typed: Sequence[str]) -> Iterator[str]:
@@ -32,7 +34,7 @@ def idle_faults(experiment: ExperimentConfig, typed: Sequence[str]) -> Iterator[
 
 def _idle(experiment: ExperimentConfig) -> Iterator[tuple[str, str]]:
     """Settings and groups that nothing reads, each with the reason; classes of the user's may read them all."""
-    data, aug, loader = experiment.data, experiment.data_aug, experiment.loader
+    data, aug, loader, task = experiment.data, experiment.data_aug, experiment.loader, experiment.task
     if data._target_.startswith(OURS):
         if data.clip_mode != "fps":
             yield "data.target_fps", f"data.clip_mode={data.clip_mode}"
@@ -45,6 +47,9 @@ def _idle(experiment: ExperimentConfig) -> Iterator[tuple[str, str]]:
             yield "robotics", "the data is no robot's"
     if aug._target_.startswith(OURS):
         yield from _idle_augmentation(aug)
+    if isinstance(task, PrepareTaskConfig):
+        for name in OF_OTHER_CODEC[task.codec]:
+            yield f"task.{name}", f"task.codec={task.codec}"
     if loader.on_bad_sample != "replace":
         yield "loader.max_replacements", f"loader.on_bad_sample={loader.on_bad_sample}"
     if not loader.monitor.enabled:

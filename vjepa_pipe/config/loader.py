@@ -83,7 +83,7 @@ class LoaderConfig:
     persistent_workers: bool = setting(True, "keep the workers from one epoch to the next", affects_results=False)
     pin_memory: bool = setting(
         False,
-        "copy batches into page-locked memory, for faster copies to a GPU; without one it does nothing",
+        "batches in page-locked memory, for faster copies to a GPU; without one it does nothing",
         affects_results=False,
     )
     start_method: Optional[str] = setting(

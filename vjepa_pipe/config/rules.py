@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.build import WANTING, shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
 from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig
@@ -15,8 +16,7 @@ from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.state_forms import form_faults
 from vjepa_pipe.config.targets import TARGET
-from vjepa_pipe.config.task import IndexTaskConfig
-from vjepa_pipe.config.url_rules import URL_RULES
+from vjepa_pipe.config.task import IndexTaskConfig, ShardedTaskConfig
 
 ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "repeated_sampling": 1, "repeated_window": "own",
@@ -194,12 +194,13 @@ def index_fits_the_decoder(experiment: ExperimentConfig) -> Iterator[str]:
 def shards_meet(experiment: ExperimentConfig) -> Iterator[str]:
     """Each shard is one of its number, and finds the others in one folder."""
     task = experiment.task
-    if not isinstance(task, IndexTaskConfig):
+    if not isinstance(task, ShardedTaskConfig):
         return
+    folder = "index_dir" if isinstance(task, IndexTaskConfig) else "target_dir"
     if task.shard >= task.shards:
         yield f"task.shard must be < task.shards={task.shards} (got {task.shard})"
-    if task.shards > 1 and task.index_dir is None:
-        yield f"task.index_dir must be set with task.shards={task.shards}: shards meet in one folder"
+    if task.shards > 1 and getattr(task, folder, None) is None:
+        yield f"task.{folder} must be set with task.shards={task.shards}: shards meet in one folder"
 
 
 def transforms_name_a_target(experiment: ExperimentConfig) -> Iterator[str]:
@@ -227,5 +228,5 @@ RULES: tuple[Rule, ...] = (
     bytes_are_not_erased,
     index_fits_the_decoder,
     shards_meet,
-    *URL_RULES,
+    *url_rules.URL_RULES,
 )

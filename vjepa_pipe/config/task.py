@@ -107,7 +107,17 @@ class BenchmarkTaskConfig(TaskConfig):
 
 
 @dataclass
-class IndexTaskConfig(TaskConfig):
+class ShardedTaskConfig(TaskConfig):
+    """A task that works through all files, on one machine or many; runs that were cut short go on."""
+
+    workers: int = setting(2, "files worked on at a time, each in a process that can be killed", ge=1, le=1024)
+    timeout_sec: float = setting(60.0, "seconds after which a file counts as bad", gt=0, le=1e6)
+    shard: int = setting(0, "which part of the rows this run works on, from 0", ge=0, le=10**6)
+    shards: int = setting(1, "parts that the rows are cut into, one per machine", ge=1, le=10**6)
+
+
+@dataclass
+class IndexTaskConfig(ShardedTaskConfig):
     """Probe every file once: length, rate, size, key frames, or what is wrong with it.
 
     Interrupted runs go on where they stopped.
@@ -116,32 +126,34 @@ class IndexTaskConfig(TaskConfig):
     """
 
     index_dir: Optional[str] = setting(None, "where the indexes are kept; unset: the output folder", path=True)
-    workers: int = setting(2, "files probed at a time, each in a process that can be killed", ge=1, le=1024)
-    timeout_sec: float = setting(60.0, "seconds after which a file counts as bad", gt=0, le=1e6)
-    shard: int = setting(0, "which part of the rows this run probes, from 0", ge=0, le=10**6)
-    shards: int = setting(1, "parts that the rows are cut into, one per machine", ge=1, le=10**6)
     _target_: str = setting("vjepa_pipe.tasks.index.index", "what runs")
 
 
 @dataclass
-class PrepareTaskConfig(TaskConfig):
-    """Encode copies of the videos that are cheap to read at random places.
+class PrepareTaskConfig(ShardedTaskConfig):
+    """Encode copies of the videos that are cheap to read at random places, and write an option that reads them.
 
-    python launch.py task=prepare task.target_dir=copies task.group_length=8
+    It says first how large the copies will be and how long they take. Interrupted runs go on where they stopped.
+
+    python launch.py task=prepare task.target_dir=copies
     """
 
     target_dir: Optional[str] = setting(
         None, "where the copies go; the originals stay; unset: the output folder", path=True
     )
+    option: str = setting("prepared", "name of the option of group data that reads the copies", not_empty=True)
+    dry_run: bool = setting(False, "stop after the sample: say how large copies will be, how long they take and save")
     codec: str = setting(
-        "h264", "`mjpeg` makes every frame a JPEG: fastest to read, and largest", choices=("h264", "mjpeg")
+        "mjpeg",
+        "`mjpeg` makes every frame a JPEG, which is read fastest; `h264` takes less space",
+        choices=("mjpeg", "h264"),
     )
     short_side: int = setting(320, "pixels of the short side; smaller videos keep their size", ge=16, le=8192)
     group_length: int = setting(
-        16, "h264: frames from one key frame to the next; 1 makes every frame one", ge=1, le=10_000
+        4, "h264: frames from one key frame to the next; 1 makes every frame one", ge=1, le=10_000
     )
     crf: int = setting(20, "h264: quality; 0 is lossless, 51 worst", ge=0, le=51)
-    qscale: int = setting(3, "mjpeg: quality; 1 is best, 31 worst", ge=1, le=31)
+    qscale: int = setting(4, "mjpeg: quality; 1 is best, 31 worst", ge=1, le=31)
     preset: str = setting("veryfast", "h264: x264 preset", choices=("ultrafast", "veryfast", "fast", "medium", "slow"))
-    workers: int = setting(2, "files encoded at a time", ge=1, le=1024)
+    timeout_sec: float = setting(3600.0, "seconds after which a file counts as bad", gt=0, le=1e6)
     _target_: str = setting("vjepa_pipe.tasks.prepare.prepare", "what runs")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,6 +59,25 @@ def replacing(file: Path) -> Iterator[Path]:
         raise UserError(f"cannot write {file}: {error.strerror or error}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+_DRAFT = re.compile(r"\.(.+)\.\d+\.[0-9a-f]{8}")
+
+
+def clear_drafts(folder: Path, untouched_sec: float = 0.0, of: Container[str] | None = None) -> None:
+    """Remove what `replacing` has left in a folder where its process was killed.
+
+    Args:
+        folder: The folder; it may be missing.
+        untouched_sec: Only what has not been written for so long: others may be at work.
+        of: Only what was to become a file of these names; None: all.
+    """
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        draft = _DRAFT.fullmatch(entry.name)
+        if draft and (of is None or draft[1] in of):
+            with suppress(FileNotFoundError):  # another process was first
+                if time.time() - entry.stat().st_mtime >= untouched_sec:
+                    Path(entry.path).unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Memory of a batch, laid out before its clips are read, so that each is written once, where the trainer reads it."""
+"""Memory of a batch: clips are written once, where the trainer reads them, and what else is large is copied there."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vjepa_pipe.loader.blocks import Blocks
+from vjepa_pipe.loader.blocks import SMALL_BYTES, Blocks
 
 Places = Sequence[Tensor | None]
 
-_laid_out: ContextVar[Tensor | None] = ContextVar("the batch that is being read", default=None)
+_reading: ContextVar[tuple[Blocks, Tensor | None] | None] = ContextVar(
+    "where the batch being read stands", default=None
+)
 
 
 class BatchMemory:
@@ -36,11 +38,11 @@ class BatchMemory:
             Where each clip may be written: views of one tensor `[B, ...]`, or None for each.
         """
         batch = None if self._like is None else self.blocks.new((clips, *self._like.shape), self._like.dtype)
-        token = _laid_out.set(batch)
+        token = _reading.set((self.blocks, batch))
         try:
             yield [None] * clips if batch is None else list(batch)
         finally:
-            _laid_out.reset(token)
+            _reading.reset(token)
 
     def learn(self, samples: Sequence[Any]) -> None:
         """Remember what the clips of a batch are like, if they are all alike."""
@@ -51,9 +53,29 @@ class BatchMemory:
         self._like = None if kind is None else torch.empty(1, dtype=kind[1]).expand(kind[0])
 
 
+def stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Tensors as one, `[B, ...]`: the batch that they were written into, or a copy, if large in memory used again."""
+    batch = batch_of(parts)
+    if batch is not None:
+        return batch
+    first, reading = parts[0], _reading.get()
+    plain = (Tensor, torch.strided, "cpu", False, first.dtype, first.shape)
+    if (
+        reading is None
+        or len(parts) * first.numel() * first.element_size() <= SMALL_BYTES
+        or any(
+            (type(part), part.layout, part.device.type, part.requires_grad, part.dtype, part.shape) != plain
+            for part in parts
+        )
+    ):
+        return torch.stack(list(parts))
+    return torch.stack(list(parts), out=reading[0].new((len(parts), *first.shape), first.dtype))
+
+
 def batch_of(clips: Sequence[Tensor]) -> Tensor | None:
     """The batch that clips were written into, or None unless they are all of it, in their order."""
-    batch = _laid_out.get()  # not `_base` alone: a transform may give views of a tensor of its own
+    reading = _reading.get()  # not `_base` alone: a transform may give views of a tensor of its own
+    batch = reading[1] if reading is not None else None
     if batch is None or batch.shape != (len(clips), *clips[0].shape) or not batch.is_contiguous():
         return None
     step = clips[0].numel() * clips[0].element_size()

@@ -19,32 +19,36 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.multiprocessing
 from torch import Tensor
 
 from vjepa_pipe.loader.channel import close_all, file_of
+from vjepa_pipe.loader.nested import tensors_in
 
 SMALL_BYTES = 16 * 1024
-"""Memory up to this size is copied with the pickle; a file of its own would cost more."""
+"""Memory up to this size is copied with the pickle; a block would cost more."""
+
+_GRAIN = 64 * 1024  # bytes that sizes of blocks are multiples of, so that masks of about a length share some
+
+Bytes = npt.NDArray[np.uint8]
 
 
 class _Lent(NamedTuple):
-    """What crosses to the main process in place of a tensor; its memory only the first time."""
+    """What crosses in place of memory in a block; the block itself only the first time."""
 
+    place: int
     number: int
-    memory: _Shared | None
-    dtype: str
-    elements: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    offset: int
+    block: _Shared | None
+    size: int
 
 
 class _Shared(NamedTuple):
     """What crosses in place of shared memory: torch would have the main process ask a thread of the worker for it."""
 
     place: int
+    fd: int
     size: int
 
 
@@ -55,11 +59,14 @@ class _Copied(NamedTuple):
     data: bytes
 
 
+_Sent = _Lent | _Shared | _Copied
+
+
 class Blocks:
     """The blocks of the process that fills them; in a worker they are shared with the main process."""
 
     def __init__(self) -> None:
-        self._memory: list[Tensor] = []
+        self._memory: list[Bytes] = []
         self._number_at: dict[int, int] = {}
         self._free: list[int] = []
         self._users: Counter[int] = Counter()
@@ -69,18 +76,22 @@ class Blocks:
         return Blocks, ()  # memory belongs to its process
 
     def new(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """An unfilled tensor; its memory is used again when it, every view of it, and every copy lent are gone."""
-        kind = _numpy_type(dtype)
-        if kind is None:
-            return torch.empty(tuple(shape), dtype=dtype)
-        size = math.prod(shape) * kind.itemsize
-        number = next((number for number in reversed(self._free) if self._memory[number].numel() >= size), None)
-        if number is None:
-            number = self._add(size)
-        else:
+        """An unfilled tensor; its memory is used again when it, every view of it, and every copy lent are gone.
+
+        It takes the smallest free block of no more than twice its size, so that masks leave those of clips alone.
+        """
+        size = math.prod(shape) * dtype.itemsize
+        room = max(1, -(-size // _GRAIN)) * _GRAIN
+        fitting = [number for number in reversed(self._free) if room <= self._memory[number].nbytes <= 2 * room]
+        if fitting:
+            number = min(fitting, key=lambda number: self._memory[number].nbytes)
             self._free.remove(number)
+        else:
+            number = self._add(room)
         self._users[number] += 1
-        return _look(self._memory[number], kind, shape, self._drop, number)
+        storage = _look(self._memory[number], size, self._drop, number)
+        # Not a view of something else, so that `_base` of its own views is this tensor.
+        return torch.empty(0, dtype=dtype).set_(storage, 0, tuple(shape))  # type: ignore[call-overload,no-any-return]
 
     def give_back(self, numbers: Sequence[int]) -> None:
         """The main process has dropped what was lent to it in these blocks."""
@@ -88,7 +99,7 @@ class Blocks:
             self._drop(number)
 
     def dumps(self, value: Any) -> tuple[bytes, list[int]]:
-        """Pickle a value for the main process; tensors in blocks are lent, not copied.
+        """Pickle a value for the main process; memory in blocks is lent, not copied, and other memory put into one.
 
         Returns:
             The pickle, and descriptors of the shared memory that tensors in it stand in, for the caller to close.
@@ -102,30 +113,25 @@ class Blocks:
             raise
         return file.getvalue(), pickler.fds
 
-    def lend(self, tensor: Tensor, fds: list[int]) -> _Lent | None:
-        """What the main process needs to look at a tensor in its block; None if it is in none.
+    def lend(self, storage: torch.UntypedStorage, place: int, fds: list[int]) -> _Lent | None:
+        """What the main process needs to look at memory in a block; None if it is in none.
 
         The descriptor of a block that it does not know yet is moved to `fds`.
         """
-        inside = tensor.layout == torch.strided and tensor.device.type == "cpu" and tensor.numel()
-        number = self._number_at.get(tensor.untyped_storage().data_ptr()) if inside else None
-        kind = _numpy_type(tensor.dtype)
-        if number is None or kind is None:
+        number = self._number_at.get(storage.data_ptr())
+        if number is None:
             return None
         self._users[number] += 1
-        memory = None
+        block = None
         if number in self._files:
-            memory = _Shared(len(fds), self._memory[number].numel())
+            block = _Shared(place, len(fds), self._memory[number].nbytes)
             fds.append(self._files.pop(number))
-        elements = tensor.untyped_storage().nbytes() // kind.itemsize
-        return _Lent(
-            number, memory, kind.str, elements, tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset())
-        )
+        return _Lent(place, number, block, storage.nbytes())
 
     def _add(self, size: int) -> int:
         number = len(self._memory)
         if parent_process() is None:
-            memory = torch.empty(size, dtype=torch.uint8)
+            memory = torch.empty(size, dtype=torch.uint8).numpy()
         else:
             fd = file_of(b"")
             try:
@@ -136,7 +142,7 @@ class Blocks:
                 raise
             self._files[number] = fd
         self._memory.append(memory)
-        self._number_at[memory.data_ptr()] = number
+        self._number_at[memory.ctypes.data] = number
         return number
 
     def _drop(self, number: int) -> None:
@@ -149,27 +155,44 @@ class BorrowedBlocks:
     """One worker's blocks, as the main process sees them."""
 
     def __init__(self) -> None:
-        self._memory: dict[int, Tensor] = {}
+        self._memory: dict[int, Bytes] = {}
+        self._locked: set[int] = set()
         self._dropped: deque[int] = deque()
 
-    def loads(self, data: bytes, fds: Sequence[int] = ()) -> Any:
-        """What the worker's `Blocks.dumps` pickled; the descriptors are closed."""
+    def loads(self, data: bytes, fds: Sequence[int] = (), page_lock: Callable[[Bytes], bool] | None = None) -> Any:
+        """What the worker's `Blocks.dumps` pickled; the descriptors are closed.
+
+        Args:
+            data: The pickle.
+            fds: The descriptors.
+            page_lock: Page-locks blocks that are not yet; for callers who look after each tensor that `tensors_in`
+                finds. Tensors elsewhere, in an object of somebody's own, never stand in a block that is locked: then
+                all are copied.
+        """
+        unpickler = _BorrowingUnpickler(data, self, fds)
         try:
-            return _BorrowingUnpickler(io.BytesIO(data), self, fds).load()
+            value = unpickler.load()
         finally:
             close_all(fds)
+        if page_lock is None and not self._locked:
+            return value
+        if unpickler.borrowed_by(value) != unpickler.uses:
+            return unpickler.copied().load()
+        if page_lock is not None:
+            self._locked.update(
+                number for number in unpickler.numbers - self._locked if page_lock(self._memory[number])
+            )
+        return value
 
     def dropped(self) -> list[int]:
         """A block's number for each tensor that is gone and was not told of yet, for `Blocks.give_back`."""
         return [self._dropped.popleft() for _ in range(len(self._dropped))]
 
-    def borrow(self, lent: _Lent, memory: Tensor | None) -> Tensor:
-        """A tensor in the worker's block, whose memory is given the first time."""
-        if memory is not None:
-            self._memory[lent.number] = memory
-        memory, kind = self._memory[lent.number], np.dtype(lent.dtype)
-        whole = _look(memory, kind, (lent.elements,), self._dropped.append, lent.number)
-        return whole.as_strided(lent.shape, lent.stride, lent.offset)
+    def borrow(self, lent: _Lent, block: Bytes | None) -> torch.UntypedStorage:
+        """Memory in the worker's block, which is given the first time."""
+        if block is not None:
+            self._memory[lent.number] = block
+        return _look(self._memory[lent.number], lent.size, self._dropped.append, lent.number)
 
 
 class _LendingPickler(ForkingPickler):
@@ -177,78 +200,98 @@ class _LendingPickler(ForkingPickler):
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._blocks = blocks
         self.fds: list[int] = []
-        self._shared: dict[int, tuple[_Shared, torch.UntypedStorage]] = {}
-        self._copied: dict[int, tuple[_Copied, torch.UntypedStorage]] = {}
+        # The memory is kept too: without it the address could come to mean another.
+        self._sent: dict[tuple[int, int], tuple[_Sent | None, torch.UntypedStorage]] = {}
 
-    def persistent_id(self, value: Any) -> _Lent | _Shared | _Copied | None:
-        if type(value) is Tensor:
-            return self._blocks.lend(value, self.fds)
-        if type(value) is torch.UntypedStorage and value.device.type == "cpu" and value.nbytes():
-            if value.nbytes() <= SMALL_BYTES:
-                return self._copy(value)
-            return self._share(value) if _by_descriptor() else None
-        return None
+    def persistent_id(self, value: Any) -> _Sent | None:
+        if type(value) is not torch.UntypedStorage or value.device.type != "cpu" or not value.nbytes():
+            return None
+        known = value.data_ptr(), value.nbytes()
+        if known not in self._sent:
+            self._sent[known] = self._send(value, len(self._sent)), value
+        return self._sent[known][0]
 
-    def _copy(self, storage: torch.UntypedStorage) -> _Copied:
-        place = storage.data_ptr()
-        if place not in self._copied:
-            data = torch.empty(0, dtype=torch.uint8).set_(storage).numpy().tobytes()
-            self._copied[place] = _Copied(len(self._copied), data), storage
-        return self._copied[place][0]
-
-    def _share(self, storage: torch.UntypedStorage) -> _Shared:
-        fd, size = storage._share_fd_cpu_()
-        if fd not in self._shared:  # the storage is kept too: without it the number could come to mean another
-            self._shared[fd] = _Shared(len(self.fds), size), storage
+    def _send(self, storage: torch.UntypedStorage, place: int) -> _Sent | None:
+        if (lent := self._blocks.lend(storage, place, self.fds)) is not None:
+            return lent
+        if storage.nbytes() <= SMALL_BYTES:
+            return _Copied(place, _bytes_of(storage).numpy().tobytes())
+        if storage.is_shared():  # by somebody's own collator, with torch's `default_collate`
+            if not _by_descriptor():
+                return None
+            fd, size = storage._share_fd_cpu_()
             self.fds.append(os.dup(fd))
-        return self._shared[fd][0]
+            return _Shared(place, len(self.fds) - 1, size)
+        copy = self._blocks.new((storage.nbytes(),), torch.uint8)
+        return self._blocks.lend(copy.copy_(_bytes_of(storage)).untyped_storage(), place, self.fds)
 
 
 class _BorrowingUnpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, blocks: BorrowedBlocks, fds: Sequence[int]) -> None:
-        super().__init__(file)
-        self._blocks, self._fds = blocks, fds
-        self._shared: dict[int, Tensor] = {}
-        self._copied: dict[int, Tensor] = {}
+    """Gives what was pickled for the main process.
 
-    def persistent_load(self, value: _Lent | _Shared | _Copied) -> Tensor | torch.UntypedStorage:
-        if isinstance(value, _Lent):
-            return self._blocks.borrow(value, None if value.memory is None else self._map(value.memory))
-        known: dict[int, Tensor] = self._shared if isinstance(value, _Shared) else self._copied
-        if value.place not in known:
-            # A tensor keeps its memory; a storage that only stood in it would not.
-            known[value.place] = self._map(value) if isinstance(value, _Shared) else _from_bytes(value.data)
-        return known[value.place].untyped_storage()
+    Attributes:
+        uses: How many tensors stand in blocks.
+        numbers: Of these blocks.
+    """
 
-    def _map(self, shared: _Shared) -> Tensor:
-        return _mapped(self._fds[shared.place], shared.size)
+    def __init__(self, data: bytes, blocks: BorrowedBlocks, fds: Sequence[int]) -> None:
+        super().__init__(io.BytesIO(data))
+        self.uses = 0
+        self.numbers: set[int] = set()
+        self._data, self._blocks, self._fds = data, blocks, fds
+        self._storages: dict[int, torch.UntypedStorage] = {}
+        self._borrowed: set[int] = set()
+
+    def persistent_load(self, sent: _Sent) -> torch.UntypedStorage:
+        if sent.place not in self._storages:
+            self._storages[sent.place] = self._received(sent)
+        self.uses += isinstance(sent, _Lent)
+        return self._storages[sent.place]
+
+    def borrowed_by(self, value: Any) -> int:
+        """How many of the tensors that `tensors_in` finds stand in blocks."""
+        dense = {id(tensor): tensor for tensor in tensors_in(value) if tensor.layout == torch.strided}
+        return sum(tensor.untyped_storage().data_ptr() in self._borrowed for tensor in dense.values())
+
+    def copied(self) -> _BorrowingUnpickler:
+        """The same again, in memory of its own."""
+        again = _BorrowingUnpickler(self._data, self._blocks, ())
+        again._storages = {
+            place: _bytes_of(storage).clone().untyped_storage() for place, storage in self._storages.items()
+        }
+        return again
+
+    def _received(self, sent: _Sent) -> torch.UntypedStorage:
+        if isinstance(sent, _Copied):
+            return torch.frombuffer(bytearray(sent.data), dtype=torch.uint8).untyped_storage()
+        if isinstance(sent, _Shared):
+            return torch.from_numpy(self._map(sent)).untyped_storage()
+        storage = self._blocks.borrow(sent, None if sent.block is None else self._map(sent.block))
+        self.numbers.add(sent.number)
+        self._borrowed.add(storage.data_ptr())
+        return storage
+
+    def _map(self, shared: _Shared) -> Bytes:
+        return _mapped(self._fds[shared.fd], shared.size)
 
 
-def _look(
-    memory: Tensor, kind: np.dtype[Any], shape: Sequence[int], gone: Callable[[int], None], number: int
-) -> Tensor:
-    """A tensor at the start of a block; `gone(number)` is called when it and all its views are no more."""
-    array = memory.numpy()[: math.prod(shape) * kind.itemsize].view(kind).reshape(tuple(shape))
-    # torch keeps this very array for as long as anything looks at the tensor's memory.
+def _look(memory: Bytes, size: int, gone: Callable[[int], None], number: int) -> torch.UntypedStorage:
+    """The first bytes of a block; `gone(number)` is called when no tensor looks at them any more."""
+    array = memory[:size]
+    # torch keeps this very array for as long as anything looks at the memory, and the array keeps `memory`.
     weakref.finalize(array, gone, number).atexit = False
-    return torch.from_numpy(array)
+    return torch.from_numpy(array).untyped_storage()
 
 
-def _mapped(fd: int, size: int) -> Tensor:
+def _mapped(fd: int, size: int) -> Bytes:
     """The memory behind a descriptor, which may be closed afterwards: batches that are kept cost none."""
-    return torch.from_file(f"/dev/fd/{fd}", shared=True, size=size, dtype=torch.uint8)
+    array: Bytes = torch.from_file(f"/dev/fd/{fd}", shared=True, size=size, dtype=torch.uint8).numpy()
+    return array
 
 
-def _from_bytes(data: bytes) -> Tensor:
-    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+def _bytes_of(storage: torch.UntypedStorage) -> Tensor:
+    return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
 def _by_descriptor() -> bool:
     return bool(torch.multiprocessing.get_sharing_strategy() == "file_descriptor")  # type: ignore[no-untyped-call]
-
-
-def _numpy_type(dtype: torch.dtype) -> np.dtype[Any] | None:
-    try:
-        return torch.empty(0, dtype=dtype).numpy().dtype
-    except TypeError:  # bfloat16 and the like
-        return None

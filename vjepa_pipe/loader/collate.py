@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import default_collate
 
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.mask import MaskConfig, TubeConfig
 from vjepa_pipe.config.mask_rules import token_faults
-from vjepa_pipe.loader.batch_memory import batch_of
+from vjepa_pipe.loader.batch_memory import stacked
 from vjepa_pipe.loader.schedule import BatchSchedule, GlobalBatch
 from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, OwnMask, Tube
 from vjepa_pipe.sampling import SampleKey, generator
@@ -217,8 +216,7 @@ def _stacked(samples: Sequence[Mapping[str, Any]], name: str) -> Any:
 def stack(values: list[Any]) -> Any:
     """Values of one kind as one: tensors stacked, whole numbers int64, everything else a list."""
     if isinstance(values[0], torch.Tensor):
-        batch = batch_of(values)
-        return default_collate(values) if batch is None else batch
+        return stacked(values)
     if all(isinstance(value, (int, np.integer)) and not isinstance(value, bool) for value in values):
         return torch.tensor(values, dtype=torch.int64)
     return values

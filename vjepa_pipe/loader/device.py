@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 
 from vjepa_pipe.config.aug import IMAGENET_MEAN, IMAGENET_STD
+from vjepa_pipe.loader.loader import ClipLoader
+from vjepa_pipe.loader.nested import mapped, tensors_in
 from vjepa_pipe.transforms import Normalize
+
+_MOST_KEPT = 4
+"""Batches whose copies may be under way: with more, the oldest is waited for, so that memory stays bounded."""
 
 
 class device_prefetch:
@@ -23,8 +29,11 @@ class device_prefetch:
     normalisation run on a stream of their own beside the trainer's work; `loader.pin_memory=true` lets the copy
     overlap too. `video` arrives as float32, other tensors keep their type, everything else is passed on.
 
+    Of a loader of ours with workers and `pin_memory`, batches are copied from the memory that workers wrote them into,
+    page-locked once. Each is kept until its copy has ended, as an event tells, and only then may a worker write there.
+
     Args:
-        batches: A loader: batch dicts, or lists of them.
+        batches: A loader: batches whose tensors stand in dicts, lists and tuples at any depth.
         device: Where the tensors go.
         normalize_mean: Mean of each colour, for pixels from 0 to 1: that of `data_aug`.
         normalize_std: Standard deviation of each colour.
@@ -47,6 +56,8 @@ class device_prefetch:
 
     def __iter__(self) -> Iterator[Any]:
         self._state = None
+        if self.device.type == "cuda" and isinstance(self.batches, ClipLoader):
+            return self._one_ahead(self.batches.page_locked(self.device))
         return self._one_ahead(iter(self.batches))
 
     def set_epoch(self, epoch: int) -> None:
@@ -67,38 +78,43 @@ class device_prefetch:
         side = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
         state_of = getattr(self.batches, "state_dict", lambda: None)
         waiting: tuple[Any, dict[str, Any] | None] | None = None
-        for batch in batches:
-            state = state_of()
-            with torch.cuda.stream(side):
-                moved = _moved(batch, self.device, self._normalize)
+        kept: deque[tuple[Any, torch.cuda.Event]] = deque()  # batches that copies may still read from
+        try:
+            for batch in batches:
+                state = state_of()
+                with torch.cuda.stream(side):
+                    moved = mapped(batch, self._moved)
+                if side is not None:
+                    kept.append((batch, side.record_event()))
+                del batch
+                if waiting is not None:
+                    self._state = waiting[1]
+                    yield waiting[0]
+                if side is not None:
+                    # Whoever takes the batch waits for its copy, and its memory there is not given away while in use.
+                    torch.cuda.current_stream(self.device).wait_stream(side)
+                    for tensor in tensors_in(moved):
+                        tensor.record_stream(torch.cuda.current_stream(self.device))
+                    _drop_copied(kept)
+                waiting = moved, state
             if waiting is not None:
                 self._state = waiting[1]
                 yield waiting[0]
+        finally:
             if side is not None:
-                # Whoever takes the batch waits for its copy, and its memory is not given away while still read there.
-                torch.cuda.current_stream(self.device).wait_stream(side)
-                for tensor in _tensors(moved):
-                    tensor.record_stream(torch.cuda.current_stream(self.device))
-            waiting = moved, state
-        if waiting is not None:
-            self._state = waiting[1]
-            yield waiting[0]
+                side.synchronize()  # before `kept`, and a batch that could not be moved as a whole, are dropped
+
+    def _moved(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
+        moved = tensor.to(self.device, non_blocking=True)
+        return self._normalize.apply(moved.float()) if name == "video" and tensor.dtype == torch.uint8 else moved
 
 
-def _moved(value: Any, device: torch.device, normalize: Normalize, name: str = "") -> Any:
-    if isinstance(value, torch.Tensor):
-        moved = value.to(device, non_blocking=True)
-        return normalize.apply(moved.float()) if name == "video" and value.dtype == torch.uint8 else moved
-    if isinstance(value, dict):
-        return {key: _moved(item, device, normalize, key) for key, item in value.items()}
-    if isinstance(value, list) and value and isinstance(value[0], (torch.Tensor, dict)):
-        return [_moved(item, device, normalize, name) for item in value]
-    return value
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(item)
+def _drop_copied(kept: deque[tuple[Any, torch.cuda.Event]]) -> None:
+    """Drop the batches whose copies have ended, and if too many are left, wait for the oldest."""
+    while kept:
+        copied = kept[0][1]
+        if len(kept) > _MOST_KEPT:
+            copied.synchronize()
+        elif not copied.query():  # type: ignore[no-untyped-call]
+            return
+        kept.popleft()

@@ -7,7 +7,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import BadSample, KeyedDataset
 from vjepa_pipe.loader.blame import Blame
 from vjepa_pipe.loader.fetch import BatchTask, Collate, Delivery, FetchBatch, WorkerStart
-from vjepa_pipe.loader.pinning import pinned
+from vjepa_pipe.loader.pinning import PageLock, pinned
 from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.quarantine import QuarantineWriter
 from vjepa_pipe.loader.report import Report
@@ -129,6 +129,7 @@ class ClipLoader(DataLoader[Any]):
         self._fetch = FetchBatch(dataset, collate)
         self._blame = Blame(dataset, config.max_restarts, self._blamed)
         self._pool: WorkerPool | None = None
+        self._page_lock = PageLock()
         self._passes = 0
         self._built = True
         weakref.finalize(self, _warn_of_bad_rows, self.report, quarantine, os.getpid())
@@ -214,16 +215,30 @@ class ClipLoader(DataLoader[Any]):
         self.sampler.go_to(Place(epoch, batch))
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        return self._begun(None)
+
+    def page_locked(self, device: torch.device) -> Iterator[Any]:
+        """A pass whose batches, with `pin_memory`, are page-locked where workers wrote them, not copied.
+
+        Whoever takes them keeps each until copies from its tensors have ended, as `device_prefetch` does.
+
+        Args:
+            device: A CUDA device.
+        """
+        self._page_lock.device = device
+        return self._begun(self._page_lock)
+
+    def _begun(self, page_lock: PageLock | None) -> Iterator[Any]:
         if self._ranks_found:
             self._check_rank()
         if self._passes == 0 and self.num_workers == 0:
             self._worker_start.start_monitor("main")
         self._passes += 1
         self._blame.restarts = 0
-        return self._pass(self._passes, self.sampler.begin())
+        return self._pass(self._passes, self.sampler.begin(), page_lock)
 
-    def _pass(self, number: int, begun: Place) -> Iterator[Any]:
-        deliveries = self._deliveries(begun)
+    def _pass(self, number: int, begun: Place, page_lock: PageLock | None) -> Iterator[Any]:
+        deliveries = self._deliveries(begun, page_lock)
         for batch in range(begun.batch, len(self)):
             if number != self._passes:
                 raise RuntimeError("another pass over this loader has begun; only one can be under way")
@@ -248,12 +263,12 @@ class ClipLoader(DataLoader[Any]):
             self._pool.close()
             self._pool = None
 
-    def _deliveries(self, begun: Place) -> Iterator[Delivery | Failure]:
+    def _deliveries(self, begun: Place, page_lock: PageLock | None) -> Iterator[Delivery | Failure]:
         tasks = (BatchTask(keys, self._blame.rows) for keys in self.schedule.batches(*begun))
-        finish = pinned if self._config.pin_memory and torch.accelerator.is_available() else None
+        pins = self._config.pin_memory and torch.accelerator.is_available()
         if self.num_workers == 0:
             deliveries = map(self._fetch, tasks)
-            return deliveries if finish is None else map(finish, deliveries)
+            return map(partial(pinned, in_place=True), deliveries) if pins else deliveries
         if self._pool is None:
             self._pool = WorkerPool(
                 self._fetch,
@@ -263,9 +278,10 @@ class ClipLoader(DataLoader[Any]):
                 self._config.start_method,
                 self._config.sample_timeout_sec,
                 self._died,
-                finish,
             )
-        return self._pool.run(tasks)
+        if not pins:
+            return self._pool.run(tasks)
+        return self._pool.run(tasks, partial(pinned, in_place=page_lock is not None), page_lock)
 
     def _count(self, delivery: Delivery, place: Place) -> None:
         self.report.first = self.report.first or place

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import torch.multiprocessing  # noqa: F401 (teaches pickle to hand over tensors in shared memory)
 
-from vjepa_pipe.loader.blocks import BorrowedBlocks
+from vjepa_pipe.loader.blocks import BorrowedBlocks, Bytes
 from vjepa_pipe.loader.channel import Channel, Message, readable
 from vjepa_pipe.loader.fork_server import ForkServer
 from vjepa_pipe.loader.processes import (
@@ -99,7 +99,6 @@ class WorkerPool:
         method: How processes start; None: the platform's way.
         timeout: Seconds after which a worker that reads one sample is killed.
         on_death: Told of each death before the worker is replaced; it may raise to stop.
-        finish: Applied to each result in a thread of this process, such as pinning; None: nothing.
     """
 
     def __init__(
@@ -111,15 +110,15 @@ class WorkerPool:
         method: str | None,
         timeout: float,
         on_death: Callable[[Death], None],
-        finish: Callable[[Any], Any] | None = None,
     ) -> None:
         use_a_known_start_method()
         context: Any = multiprocessing.get_context(method)
         self._timeout, self._on_death = timeout, on_death
         self._clock = Clock(min(_TICK_SEC, timeout / 4))
         self._window = num_workers * prefetch
-        self._thread = ThreadPoolExecutor(1, "finish") if finish is not None else None
-        self._finish = finish
+        self._thread = ThreadPoolExecutor(1, "finish")  # starts with the first result that it is given
+        self._finish: Callable[[Any], Any] | None = None
+        self._page_lock: Callable[[Bytes], bool] | None = None
         self._tasks: dict[Number, Any] = {}
         self._results: dict[Number, Any] = {}
         self._pass = 0
@@ -139,8 +138,18 @@ class WorkerPool:
             self._launcher: Launcher = ForkServer(run) if forks else Spawner(context, run_worker, arguments)
         self._stop = weakref.finalize(self, _stop, self._workers, self._launcher, owner)
 
-    def run(self, tasks: Iterable[Any]) -> Iterator[Any]:
+    def run(
+        self,
+        tasks: Iterable[Any],
+        finish: Callable[[Any], Any] | None = None,
+        page_lock: Callable[[Bytes], bool] | None = None,
+    ) -> Iterator[Any]:
         """The results of tasks, in order. What is left of an earlier call is given up.
+
+        Args:
+            tasks: What workers are given.
+            finish: Applied to each result in a thread of this process, such as pinning; None: nothing.
+            page_lock: Page-locks the memory that results stand in; see `BorrowedBlocks.loads`.
 
         Raises:
             RuntimeError: If a later call has begun meanwhile.
@@ -149,6 +158,7 @@ class WorkerPool:
         """
         self._pass += 1
         this_pass = self._pass
+        self._finish, self._page_lock = finish, page_lock
         self._tasks.clear()
         self._results.clear()
         numbered = enumerate(tasks)
@@ -185,8 +195,7 @@ class WorkerPool:
     def close(self) -> None:
         """End the workers. The pool cannot be used afterwards."""
         self._stop()
-        if self._thread is not None:
-            self._thread.shutdown()
+        self._thread.shutdown()
 
     @property
     def pids(self) -> list[int]:
@@ -227,16 +236,14 @@ class WorkerPool:
                 raise result.error  # it could not start
             worker.pending.popleft()
             if self._tasks.pop(number, None) is not None:
-                self._results[number] = (
-                    result if self._thread is None else self._thread.submit(self._finish, result)  # type: ignore[arg-type]
-                )
+                self._results[number] = result if self._finish is None else self._thread.submit(self._finish, result)
         if worker.channel.closed:
             worker.process.wait(_END_SEC)  # its connection breaks a moment before it has ended
             self._ended(worker)
 
     def _unpickled(self, worker: _Worker, message: Message) -> tuple[Number | None, Any]:
         try:
-            found: tuple[Number | None, Any] = worker.blocks.loads(*message)
+            found: tuple[Number | None, Any] = worker.blocks.loads(*message, self._page_lock)
         except Exception as error:
             if shortage(error) is not None or not worker.pending:
                 raise

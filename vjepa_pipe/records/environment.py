@@ -104,7 +104,7 @@ def data_fingerprint(paths: list[str], storage: Storage | None = None) -> dict[s
 
 def _remote(storage: Storage, url: str) -> dict[str, Any]:
     try:
-        facts = storage.facts(url)
+        facts = storage.open(url).facts  # signed URLs are for GET alone
     except (ObjectError, StorageError) as error:  # the run will say so itself
         return {"error": str(error)}
     return {"bytes": facts.size, "version": facts.version}

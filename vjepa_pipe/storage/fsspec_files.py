@@ -16,7 +16,7 @@ from vjepa_pipe.storage.errors import NoSuchObject, ObjectChanged, ObjectError, 
 
 def read(config: StorageConfig, url: str, start: int, end: int, known: Facts | None) -> Answer:
     """See `object_stores.read`; what is known of the object is asked for again each time."""
-    files, path = _files(url)
+    files, path = file_system(url)
     with _named(url):
         found = facts(config, url)
         if known not in (None, found):
@@ -26,7 +26,7 @@ def read(config: StorageConfig, url: str, start: int, end: int, known: Facts | N
 
 def facts(config: StorageConfig, url: str) -> Facts:  # noqa: ARG001
     """See `object_stores.facts`."""
-    files, path = _files(url)
+    files, path = file_system(url)
     with _named(url):
         about = files.info(path)
         if about["type"] == "directory":
@@ -36,7 +36,7 @@ def facts(config: StorageConfig, url: str) -> Facts:  # noqa: ARG001
 
 def list_below(config: StorageConfig, url: str, most: int | None) -> list[Listed]:  # noqa: ARG001
     """See `object_stores.list_below`."""
-    files, path = _files(url)
+    files, path = file_system(url)
     with _named(url):
         found = files.find(path, detail=True)
         return [Listed(files.unstrip_protocol(name), about["size"]) for name, about in sorted(found.items())[:most]]
@@ -53,8 +53,12 @@ def answers(config: StorageConfig, url: str) -> bool:
     return True
 
 
-def _files(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and its name there."""
+def file_system(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and its name there.
+
+    Raises:
+        UserError: If a library that it needs is not installed, or nobody knows its scheme.
+    """
     core = import_extra("fsspec.core", EXTRA)
     try:
         found: tuple[Any, str] = core.url_to_fs(url)

@@ -43,6 +43,12 @@ def never_forks() -> None:
     _direct = os.getpid()
 
 
+def require_obstore() -> None:
+    """Raises UserError, which says how to install it, if obstore is not there; it is not imported."""
+    if find_spec("obstore") is None:
+        import_extra("obstore", EXTRA)
+
+
 def perform(operation: str, config: StorageConfig, *arguments: Any) -> Any:
     """The result of a function of `object_stores`, whose errors are raised here.
 
@@ -50,8 +56,7 @@ def perform(operation: str, config: StorageConfig, *arguments: Any) -> Any:
         UserError: If obstore is not installed.
         Transient: If there is no answer in time, whatever holds it up.
     """
-    if find_spec("obstore") is None:
-        import_extra("obstore", EXTRA)  # says how to install it
+    require_obstore()
     if _direct == os.getpid():
         return _operation(operation)(config, *arguments)
     with _lock:

@@ -14,7 +14,7 @@ from vjepa_pipe.storage import fsspec_files
 from vjepa_pipe.storage.answers import Answer, Facts, Listed
 from vjepa_pipe.storage.errors import NoSuchObject, NoSuchRange, ObjectChanged, ObjectError, StorageError, Transient
 from vjepa_pipe.storage.pace import pace_of
-from vjepa_pipe.storage.process import perform
+from vjepa_pipe.storage.process import perform, require_obstore
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES, RemoteFile
 
 _JITTER = random.SystemRandom()  # another in each process, and no draw from the global generator
@@ -52,6 +52,17 @@ class Storage:
         if scheme_of(url) not in ("http", "https") and self._is_folder(url):
             raise ObjectError(url, "not a file but a folder")
         raise missing
+
+    def require(self, url: str) -> None:
+        """Find out whether objects like this one can be read here, without a request.
+
+        Raises:
+            UserError: If the library that reads it is not installed, or nobody knows its scheme.
+        """
+        if scheme_of(url) in FROM_OBSTORE:
+            require_obstore()
+        else:
+            fsspec_files.file_system(url)
 
     def read_range(self, url: str, start: int, end: int, known: Facts | None = None) -> Answer:
         """The bytes `start` to `end` of an object.

@@ -94,7 +94,7 @@ def _faults_or_point(overrides: Sequence[str], composer: Composer) -> list[str] 
     except ConfigError as error:
         return list(error.faults)
     faults = [*run_faults(composed.experiment, overrides), *_epoch_faults(composed.experiment)]
-    origin = origin_of(overrides, composer.folders, composed.choices, composed.provenance)
+    origin = origin_of(overrides, composed.folders, composed.choices, composed.provenance)
     return faults or (composed.experiment, origin)
 
 

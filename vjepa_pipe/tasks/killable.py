@@ -72,11 +72,17 @@ def map_killable(
             _stop(worker)
 
 
+TIMED_OUT = "not done after"
 DIED = "its process died (out of memory, or a crash in a decoder)"
 
 
+def was_killed(error: str) -> bool:
+    """Whether an item's process died or took too long, which need not be the item's fault."""
+    return error == DIED or error.startswith(TIMED_OUT)
+
+
 def _timed_out(timeout: float) -> str:
-    return f"not done after {timeout:g} s"
+    return f"{TIMED_OUT} {timeout:g} s"
 
 
 def _outcome(worker: _Worker, ready: bool, timeout: float) -> Outcome[Any, Any]:

@@ -2,27 +2,57 @@
 
 from __future__ import annotations
 
-from vjepa_pipe.config.errors import ConfigError
-from vjepa_pipe.config.url_rules import LOCAL_TASKS
-from vjepa_pipe.datasets import VideoDataset
-from vjepa_pipe.datasets.limits import url_rows
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.datasets import VideoDataset, annotation_files
 from vjepa_pipe.loader import DataManager
+from vjepa_pipe.sources import Rows
 
 
 def plain_videos(manager: DataManager) -> VideoDataset:
     """The experiment's training dataset.
 
     Raises:
-        ConfigError: If its rows are not video files, but robot episodes or items of a dataset of the user's own; or,
-            for tasks that read files of this machine, if they are URLs.
+        ConfigError: If its rows are not video files, but robot episodes or items of a dataset of the user's own.
     """
     dataset = manager.build_train_dataset()
     if not isinstance(dataset, VideoDataset):
         raise ConfigError(
             [f"this task reads lists of videos; data._target_={manager.config.data._target_} gives others"]
         )
-    task = manager.config.task
-    if isinstance(task, LOCAL_TASKS) and (faults := list(url_rows(dataset.sources))):
-        name = task._target_.rpartition(".")[2]
-        raise ConfigError([f"task={name} reads files of this machine: {fault}" for fault in faults])
     return dataset
+
+
+def all_files(experiment: ExperimentConfig, folder: Path, setting: str) -> VideoDataset:
+    """The experiment's training dataset, read without an index; a list for each source can be written to a folder.
+
+    Args:
+        experiment: The experiment.
+        folder: Where results are written.
+        setting: What names the folder, for messages.
+
+    Raises:
+        ConfigError: As `plain_videos`, or if two sources have one name.
+        UserError: If a result would be written over the list that it is of.
+    """
+    data = replace(experiment.data, index_dir=None)  # an index that is being made may not be there yet
+    dataset = plain_videos(DataManager(replace(experiment, data=data), rank=0, world_size=1))
+    _own_names(dataset.sources, annotation_files(data), folder, setting)
+    return dataset
+
+
+def _own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, setting: str) -> None:
+    """Check that each source's `NAME.csv` in a folder is neither another's nor a list that is read."""
+    for name, count in Counter(rows.name for rows in sources).items():
+        if count > 1:
+            raise ConfigError([f"data.source_names must be set: {count} sources are called {name}"])
+    read = {Path(source).resolve() for source in lists}
+    for rows in sources:
+        written = folder / f"{rows.name}.csv"
+        if written.resolve() in read:
+            raise UserError(f"{setting}={folder}: {written} is the list itself; name another folder")

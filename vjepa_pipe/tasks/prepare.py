@@ -2,149 +2,148 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from fractions import Fraction
-from functools import partial
-from hashlib import sha256
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import track
 
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.program import program
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.files.whole_file import make_folder
-from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
-from vjepa_pipe.tasks.index_parts import own_names, write_annotations
-from vjepa_pipe.tasks.killable import map_killable
-from vjepa_pipe.tasks.plain_videos import plain_videos
-from vjepa_pipe.video import PyavDecoder, VideoError
+from vjepa_pipe.sources.probed.index_file import SUFFIX
+from vjepa_pipe.tasks.plain_videos import all_files
+from vjepa_pipe.tasks.prepare_estimate import Estimate, check_space, estimate, estimate_lines
+from vjepa_pipe.tasks.prepare_option import check_option, write_option
+from vjepa_pipe.tasks.prepare_parts import CopyParts
+from vjepa_pipe.tasks.progress import count_progress, print_faults
 
-CHUNK = 64  # frames held at a time
-TIMEOUT = 3600.0
-COMPARED = 8  # files whose reading is timed before and after
+SAMPLE = 8
+"""Files of each source that are copied first, or as many as there are workers."""
+
+RATE_TOLERANCE = 1e-6
 
 
 def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
-    """Encode every video once without B-frames, verify the copy, and write `NAME.csv` with the copies' paths.
+    """Encode every video anew, verify the copy, and write lists of the copies and an option that reads them.
 
-    A copy has the frames of its original, upright, at the average rate, without sound. Copies that exist are kept, so
-    an interrupted run goes on; a copy appears under its name only when it is whole and verified.
+    A copy has the frames of its original, upright, at their times from the first one on, without sound. It appears
+    under its name only when it is whole and verified; originals are only read.
+
+    A sample of the files is copied first, and what all of them will take is said. For each source it leaves
+    `NAME.jsonl`, one line per file, written as files are done: a run that is started again goes on from there, and
+    copies files again whose size or time of change is another. When all are done it leaves `NAME.csv` and the option.
+    With `task.shards`, each shard leaves its own `jsonl`, and the run that finds all shards done writes the rest; see
+    `Shards`.
 
     Returns:
-        `files`, `bad`, `size_ratio` (bytes of the copies to those of the originals) and `speed_ratio` (how many times
-        faster clips are read).
+        `files` copied and `bad`; `size_ratio` (bytes of the copies to those of the originals), `speed_ratio` (how many
+        times as fast clips are read); with `task.dry_run`, `bytes_left` to write in all shards and `seconds_left` in
+        this one.
 
     Raises:
-        ConfigError: If two sources have one name.
-        UserError: If a result would be written over the list that it is of, or into the folder that it is of.
+        ConfigError: If two sources have one name, or the option cannot have its name.
+        UserError: If a result would be written over the list that it is of, or into the folder that it is of; if there
+            is clearly too little space; if copies cannot be written.
     """
-    task, console = experiment.task, Console(stderr=True)
+    task, console = experiment.task, Console(stderr=True, soft_wrap=True)
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
-    dataset = plain_videos(DataManager(experiment, rank=0, world_size=1))
-    lists = annotation_files(experiment.data)
-    own_names(dataset.sources, lists, target, "task.target_dir")
+    check_option(task.option)
+    dataset = all_files(experiment, target, "task.target_dir")
+    _check_target(target, annotation_files(experiment.data), dataset.sources)
+    _check_captions(dataset.sources)
+    make_folder(target)
+    parts = [CopyParts(target, rows, task, experiment.data.max_file_bytes) for rows in dataset.sources]
+    for part in parts:
+        _copy(part, evenly(part.paths_here, max(SAMPLE, task.workers)), console)
+    estimates = [
+        estimate(part, task, evenly(list(part.good), SAMPLE), sampler, dataset.decoder)
+        for part, sampler in zip(parts, dataset.clip_samplers, strict=True)
+    ]
+    for found in estimates:
+        console.print(estimate_lines(found, task.shards, task.workers), markup=False, highlight=False)
+    console.print(check_space(target, estimates), markup=False, highlight=False)
+    if experiment.data.img_size > task.short_side:
+        crop, side = f"data.img_size={experiment.data.img_size}", f"task.short_side={task.short_side}"
+        console.print(f"{crop} is more than {side}: every crop will be enlarged", markup=False, highlight=False)
+    if not task.dry_run:
+        complete = False
+        for part in parts:
+            part.begin(task.shard)
+            _copy(part, part.paths_here, console)
+            _say_what_was_done(part, console)
+            complete = part.end(task.shard)
+        if complete:
+            write_option(target, task.option, experiment.data, [rows.name for rows in dataset.sources])
+            command = f"{program()} --config-dir {shlex.quote(str(target))} data={task.option}"
+            console.print(f"train on the copies: {command}", markup=False, highlight=False)
+        else:
+            console.print("the last of the shards to end writes the lists and the option", highlight=False)
+    return _metrics(parts, estimates, task)
+
+
+def _check_captions(sources: Sequence[Rows]) -> None:
+    for rows in sources:
+        for row in range(len(rows)):
+            if not str(rows.label(row)).strip():
+                raise UserError(f"{rows.path(row)}: its caption is empty, which no list can hold")
+
+
+def evenly(paths: Sequence[str], size: int) -> list[str]:
+    """So many of the paths, at even distances; all if they are fewer."""
+    places = np.linspace(0, len(paths) - 1, min(size, len(paths))).round().astype(int)
+    return [paths[place] for place in places.tolist()]
+
+
+def _check_target(target: Path, lists: Sequence[str], sources: Sequence[Rows]) -> None:
     if within := [source for source in lists if target.is_relative_to(source)]:
         raise UserError(f"task.target_dir={target} lies in {within[0]}, which would then hold the copies too")
-    before = after = bad = files = 0
-    pairs: list[tuple[str, str]] = []
-    for rows in dataset.sources:
-        folder = target / rows.name
-        make_folder(folder)
-        copies = {path: str(folder / _name(path, task)) for path in dict.fromkeys(map(rows.path, range(len(rows))))}
-        missing = [(path, copy) for path, copy in copies.items() if not Path(copy).exists()]
-        outcomes = map_killable(partial(encode, task=task), missing, task.workers, TIMEOUT)
-        for outcome in track(outcomes, escape(rows.name), total=len(missing), console=console):
-            if outcome.error:
-                console.print(f"bad: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
-        done = {path: copy for path, copy in copies.items() if Path(copy).exists()}
-        write_annotations(target / f"{rows.name}.csv", _annotations(rows, done))
-        files, bad = files + len(done), bad + len(copies) - len(done)
-        before += sum(Path(path).stat().st_size for path in done)
-        after += sum(Path(copy).stat().st_size for copy in done.values())
-        pairs += done.items()
-    draw = dataset.clip_samplers[0].draw
-    times = np.array([[_seconds(path, draw) for path in pair] for pair in pairs[:COMPARED]])
-    speed = float(times[:, 0].sum() / times[:, 1].sum()) if pairs else 1.0
-    console.print(
-        f"{counted(files, 'copy', 'copies')}, {bad} bad; {after / max(before, 1):.2f} times the size, "
-        f"read {speed:.1f} times as fast; train with data.data_paths=[{target}/NAME.csv]",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
-    return {"files": files, "bad": bad, "size_ratio": round(after / max(before, 1), 3), "speed_ratio": round(speed, 2)}
+    for index in (target / f"{rows.name}{SUFFIX}" for rows in sources):
+        if index.exists():
+            raise UserError(f"task.target_dir={target} holds {index.name}, an index: name another folder")
 
 
-def encode(paths: tuple[str, str], task: PrepareTaskConfig) -> None:
-    """Encode one video and verify its copy frame by frame.
-
-    Raises:
-        VideoError: If the original cannot be read, or the copy does not hold its frames.
-    """
-    source, target = paths
-    unfinished = Path(target).with_suffix(".part.mp4")
-    with PyavDecoder().open(source) as video:
-        width, height = _size(video.width, video.height, task.short_side)
-        frames = video.num_frames
-        with av.open(str(unfinished), "w", options={"movflags": "faststart"}) as container:
-            encoder, pix_fmt, options = _encoder(task)
-            stream = container.add_stream(encoder, rate=Fraction(video.fps).limit_denominator(1001))
-            assert isinstance(stream, av.VideoStream)
-            stream.width, stream.height, stream.pix_fmt, stream.options = width, height, pix_fmt, options
-            stream.codec_context.thread_count = 1
-            for first in range(0, frames, CHUNK):
-                for image in video.read(range(first, min(first + CHUNK, frames))):
-                    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-                    container.mux(stream.encode(picture.reformat(width=width, height=height, format=pix_fmt)))
-            container.mux(stream.encode(None))
-    with PyavDecoder().open(str(unfinished)) as copy:
-        if copy.num_frames != frames:
-            raise VideoError(source, f"its copy has {counted(copy.num_frames, 'frame')} instead of {frames}")
-        for first in range(0, frames, CHUNK):
-            copy.read(range(first, min(first + CHUNK, frames)))
-    unfinished.rename(target)
+def _copy(part: CopyParts, paths: Sequence[str], console: Console) -> None:
+    """Copy those of the paths that are not done."""
+    missing = [path for path in paths if path not in part.found]
+    if missing:
+        with count_progress(console, part.rows.name, len(part.paths_here), len(part.found)) as advance:
+            for _ in part.make(missing):
+                advance()
 
 
-def _encoder(task: PrepareTaskConfig) -> tuple[str, str, dict[str, str]]:
-    """FFmpeg's encoder, pixel format and options."""
-    if task.codec == "mjpeg":
-        return "mjpeg", "yuvj420p", {"qmin": str(task.qscale), "qmax": str(task.qscale)}
-    options = {"preset": task.preset, "crf": str(task.crf), "g": str(task.group_length)}
-    return "libx264", "yuv420p", options | {"bf": "0", "tune": "fastdecode"}
+def _say_what_was_done(part: CopyParts, console: Console) -> None:
+    errors = {path: file.error for path, file in part.found.items() if file.error}
+    copies = counted(len(part.good), "copy", "copies")
+    console.print(f"{part.rows.name}: {copies}, {len(errors)} bad", markup=False, highlight=False)
+    print_faults(console, errors)
+    other = [
+        f"{path} declares {file.original_fps:g} frames per second, its copy {file.fps:g}"
+        for path, file in part.good.items()
+        if abs(file.fps - file.original_fps) > RATE_TOLERANCE * file.original_fps
+    ]
+    if other:
+        said = f"  {len(other)} x the header's rate is not that of the frames, by which copies go: {other[0]}"
+        console.print(said, markup=False, highlight=False)
 
 
-def _name(path: str, task: PrepareTaskConfig) -> str:
-    """A name that tells the original and the settings, so that other settings make other copies."""
-    settings = f"mjpeg{task.qscale}" if task.codec == "mjpeg" else f"g{task.group_length}_crf{task.crf}"
-    stem = "".join(sign if sign.isprintable() else "_" for sign in Path(path).stem)
-    return f"{stem}_{sha256(os.fsencode(path)).hexdigest()[:8]}_{task.short_side}p_{settings}.mp4"
-
-
-def _size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Width and height of the copy: even numbers, as 4:2:0 needs."""
-    scale = min(1.0, short_side / min(width, height))
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
-
-
-def _annotations(rows: Rows, copies: dict[str, str]) -> Iterator[tuple[str, int | str]]:
-    for row in range(len(rows)):
-        if rows.path(row) in copies:
-            yield copies[rows.path(row)], rows.label(row)
-
-
-def _seconds(path: str, draw: Any) -> float:
-    started = time.process_time()
-    with PyavDecoder().open(path) as video:
-        video.read(np.concatenate(draw(np.random.default_rng(0), video.num_frames, video.fps)))
-    return time.process_time() - started
+def _metrics(parts: Sequence[CopyParts], estimates: Sequence[Estimate], task: PrepareTaskConfig) -> dict[str, Any]:
+    good = [file for part in parts for file in part.good.values()]
+    before, after = (sum(times) for times in zip(*(each.clip_ms for each in estimates), strict=True))
+    metrics: dict[str, Any] = {
+        "files": len(good),
+        "bad": sum(len(part.found) for part in parts) - len(good),
+        "size_ratio": round(sum(file.copy_bytes for file in good) / max(sum(f.original_bytes for f in good), 1), 3),
+        "speed_ratio": round(before / after, 2) if after else 1.0,
+    }
+    if task.dry_run:
+        metrics["bytes_left"] = round(sum(each.left_bytes for each in estimates))
+        metrics["seconds_left"] = round(sum(each.left_sec for each in estimates), 1)
+    return metrics

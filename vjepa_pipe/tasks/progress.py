@@ -1,13 +1,22 @@
-"""The progress bar of a stream."""
+"""Progress bars, and what is said of files that have been worked through."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from vjepa_pipe.sources.probed.index_file import fault
 from vjepa_pipe.tasks.summary import Summary
+
+COMMONEST = 5
+"""Faults of files that are named."""
 
 
 class StreamProgress:
@@ -45,3 +54,28 @@ class StreamProgress:
         rate = summary.metrics()["clips_per_sec"]
         figures = f"{rate:.1f} clips/s, waited {summary.wait_sec:.1f} s, {summary.replaced} bad"
         self._progress.update(self._task, advance=1, figures=figures)
+
+
+@contextmanager
+def count_progress(console: Console, name: str, total: int, completed: int) -> Iterator[Callable[[], None]]:
+    """A bar that counts files.
+
+    Args:
+        console: Where it is drawn.
+        name: What stands before it.
+        total: Files in all.
+        completed: Those that are done already.
+
+    Yields:
+        What to call when another file is done.
+    """
+    columns = (TextColumn(escape(name)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        yield partial(progress.advance, progress.add_task(name, total=total, completed=completed))
+
+
+def print_faults(console: Console, errors: Mapping[str, str]) -> None:
+    """Say what is wrong with files, given by path, the commonest faults first."""
+    reasons = Counter(fault(path, error) for path, error in errors.items())
+    for reason, count in reasons.most_common(COMMONEST):
+        console.print(f"  {count} x {reason}", markup=False, highlight=False, soft_wrap=True)

@@ -8,12 +8,13 @@ plain counterparts, Posterize and Solarize get weaker, and the enhancers go from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from PIL import Image, ImageEnhance, ImageOps
 
-from vjepa_pipe.transforms.bicubic import FILL, transform
+from vjepa_pipe.transforms.bicubic import transform
 
 ImageOp = Callable[[Image.Image, float, bool], Image.Image]
 
@@ -53,19 +54,21 @@ def _solarize_add(image: Image.Image, level: float, _negate: bool) -> Image.Imag
 
 
 def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance], increasing: bool) -> ImageOp:
-    """Colour, contrast, brightness or sharpness; a factor of 1 changes nothing."""
-
-    def operation(image: Image.Image, level: float, negate: bool) -> Image.Image:
-        share = level / MAX_LEVEL
-        factor = 1.0 + _sign(share * 0.9, negate) if increasing else share * 1.8 + 0.1
-        return kind(image).enhance(factor)
-
-    return operation
+    """Colour, contrast, brightness or sharpness."""
+    return lambda image, level, negate: kind(image).enhance(enhancement(level, negate, increasing))
 
 
-def _rotate(image: Image.Image, level: float, negate: bool) -> Image.Image:
-    degrees = _sign(level / MAX_LEVEL * 30.0, negate)
-    return image.rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor=(FILL,) * 3)
+def enhancement(level: float, negate: bool, increasing: bool) -> float:
+    """The factor of an enhancer; 1 changes nothing."""
+    share = level / MAX_LEVEL
+    return 1.0 + _sign(share * 0.9, negate) if increasing else share * 1.8 + 0.1
+
+
+def _rotation(degrees: float, width: int, height: int) -> tuple[float, ...]:
+    """The matrix of `Image.rotate`."""
+    cosine, sine = (round(part(-math.radians(degrees % 360)), 15) for part in (math.cos, math.sin))
+    x, y = width / 2, height / 2
+    return cosine, sine, cosine * -x + sine * -y + x, -sine, cosine, -sine * -x + cosine * -y + y
 
 
 def _affine(name: str) -> ImageOp:
@@ -81,20 +84,21 @@ def matrix_of(name: str, level: float, negate: bool, width: int, height: int) ->
 
 MATRICES: Mapping[str, tuple[float, Callable[[float, int, int], tuple[float, ...]]]] = MappingProxyType(
     {
+        "Rotate": (30.0, _rotation),
         "ShearX": (0.3, lambda amount, _width, _height: (1, amount, 0, 0, 1, 0)),
         "ShearY": (0.3, lambda amount, _width, _height: (1, 0, 0, amount, 1, 0)),
         "TranslateXRel": (0.45, lambda amount, width, _height: (1, 0, amount * width, 0, 1, 0)),
         "TranslateYRel": (0.45, lambda amount, _width, height: (1, 0, 0, 0, 1, amount * height)),
     }
 )
-"""Operations that move rows or columns along themselves: the largest amount, and the matrix of an amount."""
+"""Operations that move pixels: the largest amount, and the matrix of an amount."""
 
 IMAGE_OPS: Mapping[str, ImageOp] = MappingProxyType(
     {
         "AutoContrast": _plain(ImageOps.autocontrast),
         "Equalize": _plain(ImageOps.equalize),
         "Invert": _plain(ImageOps.invert),
-        "Rotate": _rotate,
+        "Rotate": _affine("Rotate"),
         "Posterize": _posterize(lambda level: int(level / MAX_LEVEL * 4)),
         "PosterizeIncreasing": _posterize(lambda level: 4 - int(level / MAX_LEVEL * 4)),
         "Solarize": _solarize(lambda level: int(level / MAX_LEVEL * 256)),

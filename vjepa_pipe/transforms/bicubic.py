@@ -7,7 +7,7 @@ single precision. Pillow cuts results to whole numbers; the few that lie too nea
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,25 +75,18 @@ def move_columns(frames: UInt8, slope: float, shift: float) -> UInt8:
     return _transposed(move_rows(_transposed(frames), slope, shift))
 
 
-@cache
-def same_as_pillow() -> bool:
-    """Whether results are equal here; a processor or a build of Pillow that fuses products might round otherwise."""
-    noise = np.random.default_rng(0).integers(0, 256, (1, 24, 40, 3), dtype=np.uint8)
-    for slope, shift in ((0.21, 0.0), (0.0, -7.3), (0.0, 5.0)):
-        for move, matrix in (
-            (move_rows, (1, slope, shift, 0, 1, 0)),
-            (move_columns, (1, 0, 0, slope, 1, shift)),
-        ):
-            if not np.array_equal(move(noise, slope, shift)[0], np.asarray(transform(noise[0], matrix))):
-                return False
-    return True
-
-
 def transform(frame: UInt8 | Image.Image, matrix: tuple[float, ...]) -> Image.Image:
     """Pillow's bicubic affine transform, filled with grey."""
     image = frame if isinstance(frame, Image.Image) else Image.fromarray(frame)
     method, resample = Image.Transform.AFFINE, Image.Resampling.BICUBIC
     return image.transform(image.size, method, matrix, resample=resample, fillcolor=(FILL,) * 3)
+
+
+def cubic(taps: Sequence[NDArray[np.float64]], d: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pillow's cubic between the middle two of four taps, at the share `d` of the way; in its order of arithmetic."""
+    a, b, c, e = taps
+    mixed: NDArray[np.float64] = b + d * ((c - a) + d * ((2 * (a - b) + c - e) + d * (-a + b - c + e)))
+    return mixed
 
 
 def _moves(lines: int, positions: int, slope: float, shift: float) -> _Moves:
@@ -162,8 +155,7 @@ def _recompute_exactly(values: UInt8, doubtful: NDArray[np.intp], frame: UInt8, 
     line = pixel // positions
     column, d = moves.column.ravel()[pixel], moves.fraction.ravel()[pixel]
     near = (line * positions + np.clip(column + tap, 0, positions - 1) for tap in (-1, 0, 1, 2))
-    a, b, c, e = (frame.reshape(-1).take(at * channels + channel).astype(np.float64) for at in near)
-    exact = b + d * ((c - a) + d * ((2 * (a - b) + c - e) + d * (-a + b - c + e)))
+    exact = cubic([frame.reshape(-1).take(at * channels + channel).astype(np.float64) for at in near], d)
     values.reshape(-1)[doubtful] = np.clip(exact, 0, 255).astype(np.uint8)
 
 

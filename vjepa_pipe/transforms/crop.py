@@ -56,7 +56,8 @@ class RandomResizedCrop:
         ratio: Smallest and largest width / height.
         motion_shift: Draw a second box, and move from the first to it during the clip.
         center_ratio: Take the largest centred box of this width / height, and draw nothing.
-        precision: `exact` resizes in float32, as vjepa2 does; `fast` resizes in uint8, within one grey level of it.
+        precision: `exact` resizes in float32, bit for bit as vjepa2 does; `fast` resizes in uint8, within one grey
+            level of it.
 
     Raises:
         ValueError: A bound is not positive, or a pair is not in order.
@@ -115,9 +116,11 @@ class RandomResizedCrop:
         top, left, box_height, box_width = box
         if min(box) < 0 or 0 in box[2:] or top + box_height > height or left + box_width > width:
             raise ValueError(f"crop {tuple(box)} (top, left, height, width) is outside a {height}x{width} frame")
-        cut = frame[top : top + box_height, left : left + box_width].permute(2, 0, 1)[None]
-        cut = cut if self.precision == "fast" else cut.float()
-        return F.interpolate(cut, size=(self.size, self.size), mode="bilinear", align_corners=False)[0]
+        cut = frame[top : top + box_height, left : left + box_width].permute(2, 0, 1)
+        # Each colour is an image in the published `[C, T, H, W]`; an image of three colours is rounded otherwise.
+        images = cut[None] if self.precision == "fast" else cut[:, None].float()
+        resized = F.interpolate(images, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        return resized.view(len(cut), self.size, self.size)
 
     def _draw_box(self, rng: np.random.Generator, height: int, width: int) -> Box:
         for _ in range(TRIES):

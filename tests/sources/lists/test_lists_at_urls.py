@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from storage.range_server import Faults, RangeServer, serving
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.sources import Rows, SourceError, read_rows
 from vjepa_pipe.storage import Storage, StorageError
@@ -62,6 +64,17 @@ def test_rows_of_a_local_list_may_be_urls(tmp_path: Path) -> None:
     assert [rows.path(row) for row in range(3)] == ["s3://bucket/a.mp4", str(tmp_path / "b.mp4"), "/c.mp4"]
     assert rows.has_urls and not Rows.from_lists("r", ["a:b", "://x", "file:///d.mp4"], [0, 1, 2]).has_urls
     assert read_rows(f"file://{tmp_path}/mixed.csv").path(1) == str(tmp_path / "b.mp4")
+
+
+def test_what_reads_the_rows_is_asked_for_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rows.csv").write_text("a.mp4 0\ns3://bucket/a.mp4 1\n")
+    monkeypatch.setattr("vjepa_pipe.storage.process.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(UserError, match=r"needs obstore: pip install 'vjepa_pipe\[remote\]'"):
+        read_rows(tmp_path / "rows.csv")
+    (tmp_path / "rows.csv").write_text("htps://host/a.mp4 1\n")
+    with pytest.raises(UserError, match="htps:// is no scheme that is known"):
+        read_rows(tmp_path / "rows.csv")
 
 
 def test_a_kept_table_is_used_until_the_object_changes(

@@ -62,6 +62,7 @@ def read_rows(
 
     Raises:
         StorageError: The store of a URL does not answer.
+        UserError: What reads a URL, or those of the first rows, is not installed.
         SourceError: The source cannot be used; names the file, the line and what was expected.
     """
     storage = storage or Storage()
@@ -73,6 +74,8 @@ def read_rows(
     if path.is_dir():
         return read_folder(path, name, cache_folder, glob, labels)
     table, kept = _read_file(path, cache_folder)
+    for first in filter(is_remote, _firsts(table)):
+        storage.require(first)
     return Rows(name or _stem(path), table, _start_folder(path, table), kept)
 
 
@@ -155,12 +158,15 @@ def _identity(path: ListFile) -> tuple[str, int, int | str]:
     return str(path.absolute()), facts.st_size, facts.st_mtime_ns
 
 
+def _firsts(table: Table) -> Iterator[str]:
+    return (table.paths[row] for row in range(min(len(table.paths), _ROWS_LOOKED_FOR)))
+
+
 def _start_folder(path: Path, table: Table) -> str:
     """Where the relative paths of an annotation file start."""
     beside = path.absolute().parent
     here = Path.cwd()  # now, as a launcher may change it later
-    firsts = (table.paths[row] for row in range(min(len(table.paths), _ROWS_LOOKED_FOR)))
-    for first in firsts:
+    for first in _firsts(table):
         for folder in (beside, here):
             # Not `Path.exists`, which raises where a text is no possible file name.
             if not Path(first).is_absolute() and os.path.exists(folder / first):  # noqa: PTH110

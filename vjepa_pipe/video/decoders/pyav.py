@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # Decoders that leave out a picture when told so with its packet. Others look ahead (libdav1d) or do not say.
 SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v3", "vp8", "vp9", "wmv2"})
 
+# Containers in which FFmpeg seeks by times of showing: a time of decoding, being earlier, leads one key frame too far.
+SOUGHT_BY_SHOWING = ("mov", "matroska")
+
 
 CHANGED = "has changed since it was indexed"
 
@@ -291,13 +294,17 @@ class PyavReader(IndexedReader):
         """The packets from number `first` on, numbered; None if seeking does not lead to it."""
         import av
 
-        try:
-            self._container.seek(int(self._index.seek_times[first]), stream=self._stream)
-        except av.FFmpegError:  # some formats cannot seek at all
-            return None
-        packets = self._container.demux(self._stream)
-        for packet in packets:  # of those before it, some demuxers leave out a few
-            number = self._index.packet_at(packet.pos)
-            if number is not None and number >= first:
-                return enumerate(chain([packet], packets), first) if number == first else None
+        index, by_showing = self._index, self._container.format.name.startswith(SOUGHT_BY_SHOWING)
+        for times in (index.times, index.seek_times) if by_showing else (index.seek_times,):
+            try:
+                self._container.seek(int(times[first]), stream=self._stream)
+            except av.FFmpegError:  # some formats cannot seek at all
+                return None
+            packets = self._container.demux(self._stream)
+            for packet in packets:  # of those before it, some demuxers leave out a few
+                number = index.packet_at(packet.pos)
+                if number == first:
+                    return enumerate(chain([packet], packets), first)
+                if number is not None and number > first:
+                    break
         return None

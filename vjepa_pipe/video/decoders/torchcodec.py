@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,10 @@ from vjepa_pipe.video.index.mp4 import index_from_tables
 from vjepa_pipe.video.index.packets import PacketIndex
 from vjepa_pipe.video.index.walk import index_packets
 from vjepa_pipe.video.opening import open_video, refuse_urls
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 SEEKABLE_FORMATS = ("mov", "matroska", "flv")
 
@@ -66,28 +69,24 @@ class TorchcodecReader(OpenReader):
     """An open video; see `VideoReader`."""
 
     def __init__(self, path: str, threads: int = 1, seek_mode: str = "exact", short_side: int | None = None) -> None:
-        self.path, self._exact = path, seek_mode == "exact"
+        self.path, self._window = path, range(0)
+        self._video: Any = None
         container, stream = open_video(path)
         with container:
-            options: dict[str, Any] = {"seek_mode": seek_mode}
-            if self._exact:
-                tables = index_from_tables(path, container, stream, look_at_keys=True)
-                index = tables or index_packets(path, container, stream)
-                kind = container.format.name.split(",")[0]
-                if kind not in SEEKABLE_FORMATS or not index.timed or not index.keys_alone or stream.time_base is None:
-                    raise VideoError(path, f"torchcodec does not find every frame of this {kind} file; use PyavDecoder")
-                options = {"custom_frame_mappings": _frame_mappings(index, stream.time_base)}
             context = stream.codec_context
-            options |= _shrunk(context.height, context.width, short_side)
-            self._video = _open(path, stream_index=stream.index, num_ffmpeg_threads=threads, **options)
+            self._options = {"stream_index": stream.index, "num_ffmpeg_threads": threads}
+            self._options |= _shrunk(context.height, context.width, short_side)
+            self._mappings = _mappings(path, container, stream) if seek_mode == "exact" else None
+        if self._mappings is not None:
+            packets = self._mappings.packets
+            self._frames, self._fps, self._times = packets.num_frames, packets.fps, packets.frame_times
+            return
+        self._video = _open(path, seek_mode=seek_mode, **self._options)
         about = self._video.metadata
-        if self._exact:
-            self._frames, self._fps, self._times = index.num_frames, index.fps, index.frame_times
-        elif not about.num_frames or not about.average_fps:
+        if not about.num_frames or not about.average_fps:
             raise VideoError(path, "its header gives no number of frames or no rate; use seek_mode=exact")
-        else:
-            self._frames, self._fps = about.num_frames, about.average_fps
-            self._times = np.arange(self._frames) / self._fps
+        self._frames, self._fps = about.num_frames, about.average_fps
+        self._times, self._window = np.arange(self._frames) / self._fps, range(self._frames)
 
     @property
     def num_frames(self) -> int:
@@ -105,21 +104,25 @@ class TorchcodecReader(OpenReader):
         return self._times
 
     def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+        first, last = int(numbers.min()), int(numbers.max())
+        if self._mappings is not None and not (first in self._window and last in self._window):
+            self._window = self._mappings.window(first, last)
+            self._video = _open(self.path, custom_frame_mappings=self._mappings.of(self._window), **self._options)
         try:
-            found = self._video.get_frames_at(numbers.tolist())
+            found = self._video.get_frames_at((numbers - self._window.start).tolist())
         except (RuntimeError, IndexError, ValueError) as error:
             raise VideoError(
                 self.path, f"torchcodec cannot decode every frame asked for ({_one_line(error)})"
             ) from error
         # For a picture that its decoder passes over, torchcodec returns the one after it.
-        if self._exact and np.abs(found.pts_seconds.numpy() - self._times[numbers]).max() > ROUNDING:
+        if self._mappings is not None and np.abs(found.pts_seconds.numpy() - self._times[numbers]).max() > ROUNDING:
             raise VideoError(self.path, "torchcodec returns frames of other times than those asked for")
         frames: NDArray[np.uint8] = found.data.numpy()
         return frames
 
     def close(self) -> None:
         """Free the file and the decoder."""
-        self._video = None
+        self._video, self._window = None, range(0)
 
 
 def _load() -> Any:
@@ -148,16 +151,44 @@ def _shrunk(height: int, width: int, short_side: int | None) -> dict[str, Any]:
     return {"transforms": [_load().transforms.Resize((round(height * scale), round(width * scale)))]}
 
 
-def _frame_mappings(index: PacketIndex, time_base: Fraction) -> str:
-    """The times of all frames, as torchcodec takes them: those that FFprobe prints."""
-    times = index.times[index.packet_of]
-    lasts = np.diff(times, append=times[-1] + max(1, round(1 / (index.fps * time_base))))
-    keys = np.isin(index.packet_of, index.key_packets)
-    frames = [
-        {"pts": pts, "duration": duration, "key_frame": int(key)}
-        for pts, duration, key in zip(times.tolist(), lasts.tolist(), keys.tolist(), strict=True)
-    ]
-    return json.dumps({"frames": frames})
+class _Mappings(NamedTuple):
+    """The frames of a video as torchcodec takes them: those that FFprobe prints.
+
+    Attributes:
+        packets: Where they are stored.
+        times: When each is shown, in the stream's time base; int64 [frames].
+        durations: For how long, likewise.
+        keys: Which are key frames; bool [frames].
+    """
+
+    packets: PacketIndex
+    times: NDArray[np.int64]
+    durations: NDArray[np.int64]
+    keys: NDArray[np.bool_]
+
+    def window(self, first: int, last: int) -> range:
+        """The frames that decoding some takes: from the key frame before the first one to the last one."""
+        return range(int(np.flatnonzero(self.keys[: first + 1]).max(initial=0)), last + 1)
+
+    def of(self, window: range) -> str:
+        """The mappings of a window. Those of a whole video are slow to write and to read: 6 ms for 3,600 frames."""
+        part = slice(window.start, window.stop)
+        columns = (column[part].tolist() for column in (self.times, self.durations, self.keys.astype(int)))
+        frames = [
+            {"pts": pts, "duration": duration, "key_frame": key} for pts, duration, key in zip(*columns, strict=True)
+        ]
+        return json.dumps({"frames": frames})
+
+
+def _mappings(path: str, container: InputContainer, stream: VideoStream) -> _Mappings:
+    tables = index_from_tables(path, container, stream, look_at_keys=True)
+    packets = tables or index_packets(path, container, stream)
+    kind = container.format.name.split(",")[0]
+    if kind not in SEEKABLE_FORMATS or not packets.timed or not packets.keys_alone or stream.time_base is None:
+        raise VideoError(path, f"torchcodec does not find every frame of this {kind} file; use PyavDecoder")
+    times = packets.times[packets.packet_of]
+    durations = np.diff(times, append=times[-1] + max(1, round(1 / (packets.fps * stream.time_base))))
+    return _Mappings(packets, times, durations, np.isin(packets.packet_of, packets.key_packets))
 
 
 def _one_line(error: BaseException) -> str:

@@ -26,7 +26,7 @@ class _Bits:
 
     def __init__(self, unit: bytes, size: int) -> None:
         data = unit[1:size].replace(b"\0\0\3", b"\0\0")  # what keeps start codes out of a unit
-        self._text, self._at = "".join(f"{byte:08b}" for byte in data), 0
+        self._text, self._at = bin(int.from_bytes(b"\1" + data))[3:], 0  # with the 1 in front, zeros after it stay
 
     def number(self, bits: int) -> int:
         """The next bits as a number; IndexError or ValueError past the end."""

@@ -1,4 +1,4 @@
-"""The log of `task=index`: a line of JSON for each file that was probed, written as files are done."""
+"""The log of a shard: a line of JSON for each file that is done, written as files are done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.files.whole_file import append_whole
 from vjepa_pipe.sources.probed.index_file import Column
-from vjepa_pipe.video.probe import Probe
 
 MAX_LINE_BYTES = 2**27
 """The key frames of a week of video whose frames are all key frames."""
@@ -19,40 +18,42 @@ MAX_LINE_BYTES = 2**27
 Entry = dict[str, Any]
 
 _OF_ALL = {Column.PATH: str, Column.STAMP: list, Column.ERROR: (str, type(None))}
-_OF_GOOD = {
-    name: get_origin(hint) or ((int, float) if hint is float else hint) for name, hint in get_type_hints(Probe).items()
-}
 
 
-def read_log(log: Path) -> Iterator[tuple[int, Entry]]:
+def read_log(log: Path, result: type) -> Iterator[tuple[int, Entry]]:
     """The entries of an earlier run, each with its place in bytes; of several for one file the last counts.
 
-    What is no entry, such as a line that was cut off while being written, is left out: its file is probed again.
+    What is no entry, such as a line that was cut off while being written, is left out: its file is not done.
+
+    Args:
+        log: The log.
+        result: A NamedTuple, whose fields an entry without an error has too.
 
     Raises:
         UserError: If the log cannot be read.
     """
     if not log.exists():
         return
+    kinds = _kinds(result)
     try:
         with open_regular(log) as file:
             place = 0
             while line := file.readline(MAX_LINE_BYTES):
-                if (entry := _parsed(line)) is not None:
+                if (entry := _parsed(line, kinds)) is not None:
                     yield place, entry
                 place += len(line)
     except OSError as error:
         raise UserError(f"cannot read {log}: {error.strerror}") from error
 
 
-def entry_at(log: BinaryIO, place: int) -> Entry:
+def entry_at(log: BinaryIO, place: int, result: type) -> Entry:
     """The entry at a place that `read_log` gave.
 
     Raises:
         UserError: If the log has changed meanwhile.
     """
     log.seek(place)
-    entry = _parsed(log.readline(MAX_LINE_BYTES))
+    entry = _parsed(log.readline(MAX_LINE_BYTES), _kinds(result))
     if entry is None:
         raise UserError(f"{log.name} has changed while it was read; run this again")
     return entry
@@ -70,7 +71,14 @@ def append_entry(log: Path, line: bytes) -> None:
         raise UserError(f"cannot write {log}: {error.strerror}") from error
 
 
-def _parsed(line: bytes) -> Entry | None:
+def _kinds(result: type) -> dict[str, Any]:
+    return {
+        name: get_origin(hint) or ((int, float) if hint is float else hint)
+        for name, hint in get_type_hints(result).items()
+    }
+
+
+def _parsed(line: bytes, kinds: dict[str, Any]) -> Entry | None:
     try:
         entry = parse_json(line)
     except ValueError:
@@ -79,13 +87,9 @@ def _parsed(line: bytes) -> Entry | None:
         return None
     if entry[Column.ERROR]:
         return entry
-    return (
-        entry
-        if _fits(entry, _OF_GOOD)
-        and _whole([v for v in entry.values() if isinstance(v, int)])
-        and _whole(entry[Column.KEY_FRAMES])
-        else None
-    )
+    lists = [values for values in entry.values() if isinstance(values, list)]
+    numbers = [value for value in entry.values() if isinstance(value, int)]
+    return entry if _fits(entry, kinds) and all(map(_whole, [numbers, *lists])) else None
 
 
 def _fits(entry: Entry, kinds: dict[Any, Any]) -> bool:
@@ -93,5 +97,5 @@ def _fits(entry: Entry, kinds: dict[Any, Any]) -> bool:
 
 
 def _whole(values: list[Any]) -> bool:
-    """Whether all are whole numbers that an index can hold."""
+    """Whether all are whole numbers of 64 bits."""
     return all(type(value) is int and abs(value) < 2**63 for value in values)

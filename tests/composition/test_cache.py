@@ -1,0 +1,59 @@
+"""What `compose` keeps from one call to the next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vjepa_pipe import compose
+from vjepa_pipe.composition import composer
+from vjepa_pipe.composition.store import store_experiment
+from vjepa_pipe.config.folders import conf_dir
+
+OVERRIDES = ["data=csv", "data.data_paths=[a.csv]", "data.batch_size=3"]
+
+
+@pytest.fixture
+def merges(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """One entry for each time that Hydra merges files."""
+    compose(OVERRIDES)  # whatever earlier tests have left
+    seen: list[int] = []
+    load = composer.Composer._load
+    monkeypatch.setattr(composer.Composer, "_load", lambda self, words: (seen.append(1), load(self, words))[1])
+    yield seen
+
+
+def test_the_same_choices_are_merged_once(merges: list[int]) -> None:
+    first = compose(OVERRIDES)
+    first.data.batch_size, first.data.data_paths = 77, ["elsewhere"]
+    second = compose([*OVERRIDES, "data.num_workers=1"])
+    assert (second.data.batch_size, second.data.data_paths, second.data.num_workers) == (3, ["a.csv"], 1)
+    assert not merges
+    compose(["data=synthetic", "mask=none", "task=validate"])
+    assert len(merges) == 1
+
+
+def test_a_file_that_has_changed_is_read_again(merges: list[int]) -> None:
+    file = conf_dir() / "config.yaml"
+    times = file.stat()
+    try:
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+        compose(OVERRIDES)
+    finally:
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert len(merges) == 1
+
+
+def test_what_is_stored_in_memory_is_read_again(merges: list[int]) -> None:
+    for frames in (4, 8):
+        store_experiment("in_memory", {"data": {"frames_per_clip": frames}}, {})
+        assert compose(["experiment=in_memory"]).data.frames_per_clip == frames
+
+
+def test_the_current_folder_counts(merges: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    compose(OVERRIDES)
+    assert len(merges) == 1
