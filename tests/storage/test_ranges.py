@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vjepa_pipe.storage import Answer, Facts
+from vjepa_pipe.storage import Answer, Facts, ranges
 from vjepa_pipe.storage.ranges import ENOUGH, FIRST_GAP, LEAST_GAP, MOST_GAP, RequestCost, read_ranges
 
 FACTS = Facts(10_000_000, '"1"')
@@ -23,18 +23,25 @@ class Store:
         return Answer(CONTENT[start:end], known)
 
 
-@pytest.mark.parametrize(("ranges", "asked"), [
+@pytest.mark.parametrize(("wanted", "asked"), [
     ([(5, 10)], [(5, 15)]),
     ([(5, 10), (15, 1), (30, 2)], [(5, 32)]),
     ([(FIRST_GAP + 10, 5), (0, 10)], [(0, FIRST_GAP + 15)]),  # a gap of just what a request costs
     ([(0, 10), (FIRST_GAP + 11, 5)], [(0, 10), (FIRST_GAP + 11, FIRST_GAP + 16)]),
     ([(0, 100), (20, 10), (FIRST_GAP + 50, 5)], [(0, FIRST_GAP + 55)]),  # the second lies in the first
 ])  # fmt: skip
-def test_what_is_asked_for(ranges: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
+def test_what_is_asked_for(wanted: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
     store = Store()
-    found = read_ranges(store.read, "s3://never-timed/a", np.array(ranges), FACTS)
-    assert found == [CONTENT[start : start + size] for start, size in ranges]
+    found = read_ranges(store.read, "s3://never-timed/a", np.array(wanted), FACTS)
+    assert found == [CONTENT[start : start + size] for start, size in wanted]
     assert store.asked == asked
+
+
+def test_no_request_is_larger_than_a_slow_store_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "LARGEST", 1000)
+    store = Store()
+    assert read_ranges(store.read, "s3://slow/a", np.array([(7, 5), (20, 2100)]), FACTS)[1] == CONTENT[20:2120]
+    assert store.asked == [(7, 1007), (1007, 2007), (2007, 2120)]
 
 
 @pytest.mark.parametrize(("latency", "bandwidth", "gap"), [

@@ -16,6 +16,9 @@ from vjepa_pipe.storage.answers import Answer, Facts
 LEAST_GAP, FIRST_GAP, MOST_GAP = 16 << 10, 1 << 20, 8 << 20
 """Bytes: bounds of the gap that is worth a request, and what it is before requests have been timed."""
 
+LARGEST = 16 << 20
+"""Bytes of one request: of more, a slow store would not be done within the time-out."""
+
 MEMORY = 0.98
 """Weight of the requests before each new one."""
 
@@ -76,9 +79,12 @@ def read_ranges(read: Reads, url: str, ranges: NDArray[np.int64], known: Facts) 
     found = [b""] * len(ranges)
     for group in _groups(ranges, cost.gap):
         start, end = int(ranges[group, 0].min()), int(ranges[group].sum(axis=1).max())
-        started = time.monotonic()
-        data = memoryview(read(url, start, end, known).data)
-        cost.add(end - start, time.monotonic() - started)
+        parts = []
+        for at in range(start, end, LARGEST):
+            started = time.monotonic()
+            parts.append(read(url, at, min(at + LARGEST, end), known).data)
+            cost.add(len(parts[-1]), time.monotonic() - started)
+        data = memoryview(b"".join(parts))
         for one in group:
             at, size = ranges[one].tolist()
             found[one] = bytes(data[at - start : at - start + size])
