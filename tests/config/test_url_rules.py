@@ -28,14 +28,15 @@ HERE = "reads files of this machine"
 
 def test_everything_is_refused_at_once() -> None:
     with pytest.raises(ConfigError) as error:
-        compose([*CSV, "decoder=decord", "data.index_dir=index", "task=index", "loader.sample_timeout_sec=93",
-                 "loader.quarantine=https://h/q.jsonl", "storage.endpoint=minio:9000"])  # fmt: skip
+        compose([*CSV, "decoder=decord", "data.index_dir=s3://b/index", "task=index", "task.index_dir=s3://b/index",
+                 "loader.sample_timeout_sec=93", "loader.quarantine=https://h/q.jsonl",
+                 "storage.endpoint=minio:9000"])  # fmt: skip
     at = f"data.data_paths[1]={URL}"
     assert list(error.value.faults) == [
+        "data.index_dir must be a path of this machine (got s3://b/index)",
         "loader.quarantine must be a path of this machine (got https://h/q.jsonl)",
+        "task.index_dir must be a path of this machine (got s3://b/index)",
         "storage.endpoint must be http://HOST or https://HOST (got minio:9000)",
-        f"data.index_dir must be unset with {at}: files at URLs have no index",
-        f"task=index {HERE} (got {at})",
         f"decoder must be pyav with {at}: vjepa_pipe.video.DecordDecoder {HERE}",
         "loader.sample_timeout_sec must be > 93, the seconds that storage.timeout_sec and storage.retries allow one "
         "request: a file is not to be blamed for its store (got 93)",
@@ -60,6 +61,7 @@ def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str, mon
 
 @pytest.mark.parametrize("overrides", [
     [*CSV, "task=validate"],
+    [*CSV, "task=index", "task.index_dir=index", "data.index_dir=index"],
     [*CSV, f"data.eval_data_paths=[{URL}]"],
     ["data=csv", "data.data_paths=[file:///a.csv]", "decoder=decord", "data.index_dir=index"],
     ["training=vjepa2_pretrain", "training.folder=s3://bucket/checkpoints"],

@@ -122,18 +122,11 @@ def test_too_many_bad_files_end_the_run(server: RangeServer, tmp_path: Path) -> 
     assert not isinstance(error.value, TooManyFailures)
 
 
-def test_an_index_has_nothing_to_say_of_urls(server: RangeServer, tmp_path: Path) -> None:
-    (tmp_path / "mixed.csv").write_text(f"{server.url('row0.mp4')} 0\n")
-    with pytest.raises(ConfigError, match=r"data\.index_dir must be unset: source mixed names files at URLs"):
-        VideoDataset(tmp_path / "mixed.csv", index_dir=tmp_path)
-
-
-@pytest.mark.parametrize("task", ["index", "prepare"])
-def test_tasks_on_files_of_this_machine_refuse_rows_that_are_urls(tmp_path: Path, task: str) -> None:
+def test_a_task_on_files_of_this_machine_refuses_rows_that_are_urls(tmp_path: Path) -> None:
     (tmp_path / "mixed.csv").write_text("a.mp4 0\nhttp://host/b.mp4 1\n")
-    words = rf"task={task} reads files of this machine: source mixed names files at URLs"
+    words = r"task=prepare reads files of this machine: source mixed names files at URLs"
     with pytest.raises(ConfigError, match=words):
-        DataManager(tiny(tmp_path / "mixed.csv", f"task={task}")).build_train_dataset()
+        DataManager(tiny(tmp_path / "mixed.csv", "task=prepare")).build_train_dataset()
 
 
 def test_schemes_are_looked_at_first(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.robot_data import RobotDataConfig
-from vjepa_pipe.config.task import IndexTaskConfig, PrepareTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import PrepareTaskConfig, ValidateTaskConfig
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
 LISTS = ("data.data_paths", "data.eval_data_paths")
@@ -25,7 +25,7 @@ LISTS = ("data.data_paths", "data.eval_data_paths")
 GROUPS = ("data", "loader", "robotics", "task")
 """Where settings that name files are ours to read; those in `training` are handed on."""
 
-LOCAL_TASKS = (IndexTaskConfig, PrepareTaskConfig)
+LOCAL_TASKS = (PrepareTaskConfig,)
 LOCAL_DECODERS = ("vjepa_pipe.video.DecordDecoder", "vjepa_pipe.video.TorchcodecDecoder")
 _LOCAL_DATA = {FolderDataConfig: "data=folder", RobotDataConfig: "robot data", CaptionedDataConfig: "captioned video"}
 _COMMON = (*FROM_OBSTORE, "file", "hf")
@@ -49,7 +49,7 @@ def urls_stand_where_they_are_read(experiment: ExperimentConfig) -> Iterator[str
 
 
 def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
-    """What reads videos by an index, by another decoder or as a robot's reads files of this machine."""
+    """What reads videos by another decoder or as a robot's reads files of this machine."""
     lists = list(remote_lists(experiment.data))
     if not lists:
         return
@@ -60,8 +60,6 @@ def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
     for schema, kind in _LOCAL_DATA.items():
         if isinstance(data, schema):
             yield f"{where}: {kind} is read from paths of this machine (got {url}); data=csv reads lists at URLs"
-    if data.index_dir is not None:
-        yield f"data.index_dir must be unset with {where}={url}: files at URLs have no index"
     if isinstance(task, LOCAL_TASKS):
         yield f"task={task._target_.rpartition('.')[2]} reads files of this machine (got {where}={url})"
     if isinstance(task, ValidateTaskConfig) and task.full:

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.config.data import REPEATED_WINDOWS
-from vjepa_pipe.config.errors import ConfigError, counted
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
-from vjepa_pipe.datasets.limits import check_file, check_size, url_rows
+from vjepa_pipe.datasets.limits import check_file, check_size
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.still import read_still
 from vjepa_pipe.figures import Figures, clip_figures, mean_of
@@ -92,7 +92,8 @@ class VideoDataset(KeyedDataset):
         max_file_bytes: Larger files count as bad.
         max_duration_sec: Longer videos count as bad.
         index_dir: Folder of indexes that `task=index` left, one for each source. Files that are bad there, or too long
-            or short, are not opened; a file that has changed since it was probed is read as without an index.
+            or short, are not opened; a file that has changed since it was probed is read as without an index, an object
+            at a URL that has is bad.
         convention: `strict` or `reference` clip windows (see `vjepa_pipe.video.ClipSampler`).
         source_names: Name of each source; unset: the annotation file's.
         glob: Which files of a folder are read; see `vjepa_pipe.sources.lists.folder.read_folder`.
@@ -155,8 +156,6 @@ class VideoDataset(KeyedDataset):
             path if isinstance(path, Rows) else read_rows(path, name, None, glob, labels, self.storage)
             for path, name in zip(paths, names, strict=True)
         ]
-        if index_dir is not None and (faults := list(url_rows(self.sources))):
-            raise ConfigError([f"data.index_dir must be unset: {fault}, which have no index" for fault in faults])
         self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths)
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.lists = ["" if isinstance(path, Rows) else shown_path(str(path)) for path in paths]
@@ -205,7 +204,7 @@ class VideoDataset(KeyedDataset):
             still = self._still(located, path, sampler.frames_per_clip * sampler.num_clips)
             same = [np.zeros(sampler.frames_per_clip, dtype=np.int64)] * sampler.num_clips
             return _first_costs([Clip(path, still, same, STILL_FPS, 1, 1, 0.0, laps())] * len(keys))
-        length = None if self.indexes is None or facts is None else self.indexes[key.source].length(key.row, facts)
+        length = None if self.indexes is None else self.indexes[key.source].length(key.row, facts)
         drawn = [] if length is None else self._draw(keys, path, *length)
         with self._open(key, located, facts) as video:
             check_size(path, getattr(video, "size", None), self.max_file_bytes)
@@ -273,7 +272,7 @@ class VideoDataset(KeyedDataset):
         return read_still(path, frames, file)
 
     def _open(self, key: SampleKey, path: str, facts: os.stat_result | None) -> VideoReader:
-        if self.indexes is not None and facts is not None and isinstance(self.decoder, PyavDecoder):
+        if self.indexes is not None and isinstance(self.decoder, PyavDecoder):
             return self.decoder.open(path, self.indexes[key.source].packets(key.row, facts))
         return self.decoder.open(path)
 

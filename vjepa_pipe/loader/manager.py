@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
 from vjepa_pipe.config.targets import TARGET
+from vjepa_pipe.config.task import IndexTaskConfig
 from vjepa_pipe.config.url_rules import LOCAL_TASKS
 from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files
@@ -35,6 +36,15 @@ from vjepa_pipe.storage import Storage
 from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder
 
 logger = logging.getLogger(__name__)
+
+
+@cache
+def _say_once(names: str) -> None:
+    logger.info(
+        "%s: each clip at a URL costs a request for the start of its file, one for its tables and one or more for its "
+        "frames, and files other than mp4 are read whole; task=index task.index_dir=DIR, then data.index_dir=DIR, "
+        "makes that one request for the packets of the clip", names,
+    )  # fmt: skip
 
 
 class DataManager:
@@ -205,9 +215,16 @@ class DataManager:
         ):
             name = task._target_.rpartition(".")[2]
             raise ConfigError([f"task={name} reads files of this machine: {line}" for line in urls])
+        if isinstance(dataset, VideoDataset) and dataset.indexes is None:
+            self._advise_index(dataset)
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)
         return dataset
+
+    def _advise_index(self, dataset: VideoDataset) -> None:
+        names = ", ".join(rows.name for rows in dataset.sources if rows.has_urls)
+        if names and not self.rank and not isinstance(self.config.task, IndexTaskConfig):
+            _say_once(names)
 
     def _decoder(self) -> Decoder:
         built = instantiate(self.config.decoder, "decoder")

@@ -9,6 +9,7 @@ from vjepa_pipe.config.urls import is_remote, local_path, shown_path
 from vjepa_pipe.storage.answers import Answer, Facts, Listed
 from vjepa_pipe.storage.errors import NoSuchObject, ObjectChanged, ObjectError, StorageError
 from vjepa_pipe.storage.process import never_forks
+from vjepa_pipe.storage.ranges import read_ranges
 from vjepa_pipe.storage.remote_file import RemoteFile
 from vjepa_pipe.storage.storage import Storage
 from vjepa_pipe.storage.urls import folder_of, join, name_of
@@ -29,5 +30,6 @@ __all__ = [
     "local_path",
     "name_of",
     "never_forks",
+    "read_ranges",
     "shown_path",
 ]

@@ -35,12 +35,15 @@ class RemoteFile:
 
     Attributes:
         facts: Size and version when it was opened; an object that has changed since is not read on.
+        bytes_read: Bytes that have come so far.
     """
 
     def __init__(self, url: str, read: Reads, first: Answer) -> None:
         self._url, self._read = url, read
         self.facts: Facts = first.facts
         self._blocks = OrderedDict({0: first.data})
+        self._kept: dict[int, bytes] = {}
+        self.bytes_read = len(first.data)
         self._next = 1  # the block after the last one that was asked for
 
     def __str__(self) -> str:
@@ -66,24 +69,36 @@ class RemoteFile:
             start += len(part)
         return b"".join(parts)
 
+    def keep(self, start: int, end: int) -> None:
+        """Read a stretch with one request, and keep it as long as the object is open; errors as for `read_at`."""
+        blocks = range(start // BLOCK_BYTES, -(-min(end, self.facts.size) // BLOCK_BYTES))
+        self._kept |= {number: self._blocks[number] for number in blocks if number in self._blocks}
+        if missing := [number for number in blocks if number not in self._kept]:
+            self._kept |= self._ask_for(range(missing[0], missing[-1] + 1))
+
     def stream(self) -> io.RawIOBase:
         """A place in it that moves as it is read; each stream has its own, the blocks are shared."""
         return _Stream(self)
 
     def _block(self, number: int, wanted_to: int) -> bytes:
         """A block; those that follow come along if they are wanted too, or probably will be."""
+        if number in self._kept:
+            return self._kept[number]
         if number not in self._blocks:
             last = number + LARGEST_REQUEST if number == self._next else min(wanted_to, number + LARGEST_REQUEST)
             missing = range(number, min(last, -(-self.facts.size // BLOCK_BYTES)))
-            start, end = number * BLOCK_BYTES, min(missing.stop * BLOCK_BYTES, self.facts.size)
-            data = self._read(self._url, start, end, self.facts).data
-            for place, each in enumerate(missing):
-                self._blocks[each] = data[place * BLOCK_BYTES : (place + 1) * BLOCK_BYTES]
+            self._blocks |= self._ask_for(missing)
             self._next = missing.stop
             while len(self._blocks) > KEPT:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(number)
         return self._blocks[number]
+
+    def _ask_for(self, blocks: range) -> dict[int, bytes]:
+        start, end = blocks.start * BLOCK_BYTES, min(blocks.stop * BLOCK_BYTES, self.facts.size)
+        data = self._read(self._url, start, end, self.facts).data
+        self.bytes_read += len(data)
+        return {each: data[i * BLOCK_BYTES : (i + 1) * BLOCK_BYTES] for i, each in enumerate(blocks)}
 
 
 class _Stream(io.RawIOBase):

@@ -10,6 +10,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.files.whole_file import replacing
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, import_parquet, index_schema, open_index, printable
+from vjepa_pipe.storage import shown_path
 from vjepa_pipe.tasks.annotations import write_annotations
 from vjepa_pipe.tasks.shard_log import Entry
 from vjepa_pipe.tasks.shards import Shards
@@ -89,3 +90,8 @@ def listable(sources: Sequence[Rows]) -> None:
         if "\n" in path or "\r" in path or printable(path) != path:
             reason = "holds a line break" if printable(path) == path else "is not UTF-8 text"
             raise UserError(f"{path!r}: its name {reason}, which no list can hold: rename it")
+        if path != shown_path(path):
+            raise UserError(
+                f"{shown_path(path)}: its URL has a user name or a query, which may be a credential, and an index "
+                "keeps all paths"
+            )

@@ -10,12 +10,16 @@ from typing import Any
 from vjepa_pipe.config.program import program
 from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.storage import ObjectError, Storage, is_remote
 
 SUFFIX = ".parquet"
 
 
 class Column(StrEnum):
-    """The columns. Those behind `ERROR` are the fields of `vjepa_pipe.video.probe.Probe`, empty for a bad file."""
+    """The columns. `STAMP`, and those behind `ERROR`, are the fields of `vjepa_pipe.video.probe.Probe`.
+
+    Those behind `ERROR` are empty for a bad file.
+    """
 
     PATH = "path"
     STAMP = "stamp"
@@ -31,6 +35,7 @@ class Column(StrEnum):
     BYTES = "bytes"
     KEY_FRAMES = "key_frames"
     PACKETS = "packets"
+    BYTES_READ = "bytes_read"
 
 
 _TEXT = (Column.PATH, Column.ERROR, Column.CODEC, Column.CONTAINER, Column.PACKETS)
@@ -64,7 +69,7 @@ def open_index(file: Path) -> Any:
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = getattr(error, "strerror", None) or "not a Parquet file, or a damaged one"
         raise SourceError(file, f"cannot be read as an index: {reason}") from error
-    missing = [column.value for column in Column if column not in names]
+    missing = [column.value for column in Column if column not in names and column != Column.BYTES_READ]  # a newer one
     if missing:
         raise SourceError(file, f"is no index of videos: it has no column {', '.join(missing)}")
     return found
@@ -91,8 +96,19 @@ def how_made(folder: Path) -> str:
     return f"{program()} task=index task.index_dir={shlex.quote(str(folder))}"
 
 
-def stamp(path: str) -> list[int]:
-    """Size in bytes and time of change in ns, by which an entry is known to be of this file; empty without a file."""
+def stamp(path: str, storage: Storage | None = None) -> list[int]:
+    """Size in bytes and time of change in ns, by which an entry is known to be of this file; empty without a file.
+
+    Of an object at a URL, which costs a request: `Facts.stamp`.
+
+    Raises:
+        StorageError: If its store does not answer.
+    """
+    if is_remote(path):
+        try:
+            return (storage or Storage()).facts(path).stamp
+        except ObjectError:
+            return []
     try:
         found = Path(path).stat()
     except (OSError, ValueError):

@@ -18,6 +18,7 @@ from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, how_made, impor
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep_arrays, load_arrays, unreadable
 from vjepa_pipe.sources.tables.columns import encode
+from vjepa_pipe.storage import is_remote, shown_path
 
 LAYOUT = "video index 2"
 """Part of every cache key: another number where the same index would give other arrays."""
@@ -31,7 +32,8 @@ class VideoIndex:
 
     Rows of files that do not say themselves where their packets are have about 2 bytes a packet more.
 
-    An entry counts only while its file has the size and the time of change that it had when it was probed.
+    An entry counts only while its file has the size and the time of change that it had when it was probed. Objects at
+    URLs are not asked: those that were bad are bad, and others are found to have changed when they are read.
     Pickling writes the name of mapped files alone, as for `Rows`.
 
     Args:
@@ -64,31 +66,31 @@ class VideoIndex:
             row: Number of the row.
             path: Its file, which is looked at, not opened.
         """
-        return bool(self._bad[row]) and stamp(path) == self._stamp(row)
+        return bool(self._bad[row]) and (is_remote(path) or stamp(path) == self._stamp(row))
 
-    def length(self, row: int, facts: os.stat_result) -> tuple[int, float] | None:
+    def length(self, row: int, facts: os.stat_result | None) -> tuple[int, float] | None:
         """Frames, and average frames per second, of a row's file; None when the index does not know.
 
         Args:
             row: Number of the row.
-            facts: Of the file as it is now.
+            facts: Of the file as it is now; None for an object at a URL.
         """
         if self._bad[row] or not self._is_of(row, facts):
             return None
         return int(self._frames[row]), float(self._fps[row])
 
-    def packets(self, row: int, facts: os.stat_result) -> bytes:
+    def packets(self, row: int, facts: os.stat_result | None) -> bytes:
         """Where the packets of a row's file are, for `PyavDecoder.open`; empty when the index does not know.
 
         Args:
             row: Number of the row.
-            facts: Of the file as it is now.
+            facts: Of the file as it is now; None for an object at a URL.
         """
         first, last = self._packet_offsets[row : row + 2]
         return self._packets[first:last].tobytes() if self._is_of(row, facts) else b""
 
-    def _is_of(self, row: int, facts: os.stat_result) -> bool:
-        return [facts.st_size, facts.st_mtime_ns] == self._stamp(row)
+    def _is_of(self, row: int, facts: os.stat_result | None) -> bool:
+        return facts is None or [facts.st_size, facts.st_mtime_ns] == self._stamp(row)
 
     def _stamp(self, row: int) -> list[int]:
         size = int(self._size[row])
@@ -119,7 +121,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
         file = folder / f"{rows.name}{SUFFIX}"
         command = how_made(folder)
         if isinstance(source, (str, Path)):
-            settings = (f"data.data_paths=[{source}]", f"data.source_names=[{rows.name}]")
+            settings = (f"data.data_paths=[{shown_path(str(source))}]", f"data.source_names=[{rows.name}]")
             command += f" data={'folder' if Path(source).is_dir() else 'csv'} {' '.join(map(shlex.quote, settings))}"
         if not file.exists():
             faults.append(f"data.index_dir: {file} does not exist; make it: {command}")
@@ -132,7 +134,7 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
         if len(missing):
             faults.append(
                 f"data.index_dir: {file} lacks {len(missing)} of {counted(len(rows), 'row')} of source {rows.name}, "
-                f"such as {rows.path(int(missing[0]))}; make it again: {command}"
+                f"such as {shown_path(rows.path(int(missing[0])))}; make it again: {command}"
             )
             continue
         kept = keep_arrays(columns, entry, file)

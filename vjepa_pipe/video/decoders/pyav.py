@@ -12,20 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import counted
-from vjepa_pipe.storage import RemoteFile, Storage, is_remote, local_path, shown_path
+from vjepa_pipe.storage import ObjectChanged, RemoteFile, Storage, is_remote, local_path, read_ranges, shown_path
 from vjepa_pipe.video.decoders.indexed_reader import IndexedReader
 from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.index.key_packets import stands_alone
 from vjepa_pipe.video.index.missing_pictures import MissingPictures
 from vjepa_pipe.video.index.mp4 import index_from_tables
 from vjepa_pipe.video.index.nal_units import temporal_layer
-from vjepa_pipe.video.index.packets import Run
+from vjepa_pipe.video.index.packet_table import IndexedObject, unpack_object
+from vjepa_pipe.video.index.packets import PacketIndex, Run
 from vjepa_pipe.video.index.stored import unpack_index
 from vjepa_pipe.video.index.walk import index_packets
 from vjepa_pipe.video.opening import open_video
 
 if TYPE_CHECKING:
     from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -35,6 +37,9 @@ SKIPPABLE_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4
 
 # Containers in which FFmpeg seeks by times of showing: a time of decoding, being earlier, leads one key frame too far.
 SOUGHT_BY_SHOWING = ("mov", "matroska")
+
+
+CHANGED = "has changed since it was indexed"
 
 
 class _IndexMismatch(VideoError):
@@ -61,11 +66,32 @@ class PyavDecoder:
         Args:
             path: The file, or its URL.
             packets: What `pack_index` made of it, which saves a walk over its packets; each is checked when it is met.
+                For a URL, what `pack_object` made of it: it must still be the same object.
         """
         path = local_path(path)
         with as_video_error(shown_path(path)):
+            if is_remote(path) and (known := unpack_object(packets)) is not None:
+                return self._open_indexed(path, known)
             file = self.storage.open(path) if is_remote(path) else None
             return PyavReader(shown_path(path), self.threads, packets, file)
+
+    def _open_indexed(self, path: str, known: IndexedObject) -> PyavReader:
+        from vjepa_pipe.video.decoders.range_reader import RangeReader  # which is made of what stands here
+
+        name, facts = shown_path(path), known.facts
+
+        def fetch(ranges: NDArray[np.int64]) -> list[bytes]:
+            try:
+                return read_ranges(self.storage.read_range, path, ranges, facts)
+            except ObjectChanged:
+                raise VideoError(name, CHANGED) from None
+
+        if known.table is None:
+            file = self.storage.open(path)
+            if file.facts != facts:
+                raise VideoError(name, CHANGED)
+            return PyavReader(name, self.threads, known.packets, file)
+        return RangeReader(name, known.table, fetch, facts.size, self.threads)
 
 
 class PyavReader(IndexedReader):
@@ -95,13 +121,18 @@ class PyavReader(IndexedReader):
         self._may_skip = True
         self._open()
         try:
-            index = unpack_index(packets, float(self._stream.time_base or 0)) if packets else None
-            index = index or index_from_tables(path, self._container, self._stream, file)
-            self._predicted = index is not None
-            self._index = index or index_packets(path, self._container, self._stream, file)
+            self._index, self._predicted = self._find_index(packets)
         except BaseException:
             self.close()
             raise
+
+    def _find_index(self, packets: bytes) -> tuple[PacketIndex, bool]:
+        """Where the packets are, and whether that is foretold, not seen."""
+        index = unpack_index(packets, float(self._stream.time_base or 0)) if packets else None
+        index = index or index_from_tables(self.path, self._container, self._stream, self._file)
+        if index is not None:
+            return index, True
+        return index_packets(self.path, self._container, self._stream, self._file), False
 
     def _read(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         try:
@@ -136,10 +167,12 @@ class PyavReader(IndexedReader):
 
     def _open(self) -> None:
         self._container, self._stream = open_video(self.path, self._file)
-        context = self._stream.codec_context
+        self._use(self._stream.codec_context)
+
+    def _use(self, context: VideoCodecContext) -> None:
         context.thread_count = self._threads
         context.thread_type = "SLICE"  # threads that each take a frame delay every seek, and can lock up in a worker
-        self._stored_size = context.width, context.height
+        self._context, self._stored_size = context, (context.width, context.height)
 
     def _upright_rgb(self, picture: VideoFrame) -> NDArray[np.uint8]:
         """A picture as RGB uint8 [H, W, 3], turned as its file says.
@@ -147,11 +180,14 @@ class PyavReader(IndexedReader):
         A picture that changes size within the video is scaled to the size that the header gives.
         """
         width, height = self._stored_size
-        self.rotation = picture.rotation
+        self.rotation = self._rotation_of(picture)
         plane = self._to_rgb.reformat(picture, width=width, height=height, format="rgb24", threads=1).planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
         image = rows[:, : 3 * width].reshape(height, width, 3)  # a view; what rows are filled up with is left out
-        return np.rot90(image, picture.rotation // 90) if picture.rotation % 90 == 0 else image
+        return np.rot90(image, self.rotation // 90) if self.rotation % 90 == 0 else image
+
+    def _rotation_of(self, picture: VideoFrame) -> int:
+        return picture.rotation
 
     def _pictures(self, frames: list[int]) -> Iterator[tuple[int, VideoFrame]]:
         start = int(self._index.key_packets[0])
@@ -184,10 +220,10 @@ class PyavReader(IndexedReader):
         missing, count, skips = set(run.frames), 0, None
         try:
             started = time.perf_counter()
-            packets = self._packets_from(run.first)
+            packets = self._packets_from(run.first, last)
             self.seek_sec += time.perf_counter() - started
-            context = self._stream.codec_context
-            packets = islice(self._checked(packets, run) if self._predicted else packets, last + 1 - run.first)
+            context = self._context
+            packets = self._checked(packets, run) if self._predicted else packets
             may_skip = self._may_skip and index.timed and context.name in SKIPPABLE_CODECS
             codec, configuration = context.codec.canonical_name, context.extradata
             numbers, top_layer = MissingPictures(configuration) if codec == "h264" else None, 0
@@ -229,14 +265,14 @@ class PyavReader(IndexedReader):
         if missing:
             raise VideoError(self.path, f"frame {min(missing)} cannot be decoded")
 
-    def _packets_from(self, first: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
-        """The packets from number `first` on, each with its number."""
+    def _packets_from(self, first: int, last: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
+        """The packets from number `first` to `last`, each with its number."""
         packets = self._after_seek(first)
         if packets is None:
             self.close()
             self._open()
             packets = islice(enumerate(self._container.demux(self._stream)), first, None)
-        return packets
+        return islice(packets, last + 1 - first)
 
     def _checked(
         self, packets: Iterator[tuple[int, Packet[VideoStream]]], run: Run

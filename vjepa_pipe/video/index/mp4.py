@@ -90,6 +90,7 @@ def index_from_tables(
         fps=rate,
         tick_sec=float(stream.time_base or 0),
         first_sec=float((stream.start_time or 0) * (stream.time_base or 0)),
+        extents=np.stack([entries.place, entries.size], axis=1),
     )
     # Pictures that are stored behind a key but shown before it may be cut away by the edit list, which moves the clock.
     return index if index.num_frames == count else None

@@ -10,7 +10,15 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.storage import RemoteFile
+from vjepa_pipe.storage.remote_file import BLOCK_BYTES
+
 LARGEST_HEAD = 1 << 28  # bytes; a day of 60 fps video needs 1 << 27
+
+TAIL = 4 << 20
+"""Bytes that are read from where `moov` may begin, behind the packets."""
+
+OUTERMOST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pdin", b"uuid", b"sidx", b"styp"})
 
 Numbers = NDArray[np.int64]
 
@@ -35,6 +43,21 @@ def head(file: BinaryIO | io.RawIOBase) -> memoryview | None:
             return memoryview(file.read(body) or b"")
         file.seek(body, 1)
     return None
+
+
+def fetch_head(file: RemoteFile) -> None:
+    """Read the `moov` box of an object, wherever it stands, in at most two requests; other objects are left alone."""
+    at, kind = 0, b""
+    while at + 16 <= file.facts.size and kind != b"moov":
+        if at >= BLOCK_BYTES:
+            file.keep(at, at + TAIL)
+        size, kind, long = struct.unpack(">I4sQ", file.read_at(at, 16))
+        size = long if size == 1 else size
+        if kind not in OUTERMOST or size < 8:
+            return
+        if kind == b"moov" and size <= LARGEST_HEAD:
+            file.keep(at, at + size)
+        at += size
 
 
 def boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:

@@ -25,6 +25,7 @@ class Packet(NamedTuple):
         key: Decoding can start here.
         alone: Decoding that starts here gives whole pictures at once.
         shown: Its frame is shown; false for frames that an edit list cuts away, and for VP8's hidden references.
+        extent: First byte and size of its data, if they are stored in one piece and that was looked into.
     """
 
     pts: int | None
@@ -34,6 +35,7 @@ class Packet(NamedTuple):
     key: bool
     alone: bool
     shown: bool
+    extent: tuple[int, int] | None = None
 
 
 class Run(NamedTuple):
@@ -61,6 +63,8 @@ class PacketIndex:
         timed: False for a file without usable times of showing: its frames can only be counted from the start.
         frame_times: When each frame is shown, in seconds; float64 [frames]. By the average rate where not timed.
         fps: Average frames per second.
+        extents: First byte and size of each packet's data; int64 [packets, 2]. None where that was not looked into, or
+            some packet is not stored in one piece.
     """
 
     packet_of: NDArray[np.int64]
@@ -74,6 +78,7 @@ class PacketIndex:
     timed: bool
     frame_times: NDArray[np.float64]
     fps: float
+    extents: NDArray[np.int64] | None = None
 
     @property
     def num_frames(self) -> int:
@@ -142,6 +147,7 @@ def index_of(packets: Sequence[Packet], fps: float, tick_sec: float = 1.0) -> Pa
     key, keys_alone = proven_keys(
         np.array([packet.key for packet in packets], np.bool_), np.array([packet.alone for packet in packets], np.bool_)
     )
+    extents = [packet.extent for packet in packets]
     return index_of_arrays(
         time=np.array([_first_known(packet.pts, packet.dts) for packet in packets], np.int64),
         key=key,
@@ -151,6 +157,7 @@ def index_of(packets: Sequence[Packet], fps: float, tick_sec: float = 1.0) -> Pa
         keys_alone=keys_alone,
         fps=fps,
         tick_sec=tick_sec,
+        extents=np.array(extents, np.int64) if None not in extents else None,
     )
 
 
@@ -175,6 +182,7 @@ def index_of_arrays(
     fps: float,
     tick_sec: float,
     first_sec: float | None = None,
+    extents: NDArray[np.int64] | None = None,
 ) -> PacketIndex:
     """The index of packets given as columns [packets], in stored order; `time` is that of showing.
 
@@ -200,6 +208,7 @@ def index_of_arrays(
         timed=True,
         frame_times=_clock(time[packet_of], tick_sec, first_sec),
         fps=fps,
+        extents=extents,
     )
 
 

@@ -23,9 +23,8 @@ def pack_index(index: PacketIndex) -> bytes:
     marks = np.zeros(len(index.times), np.uint8)
     marks[index.key_packets] = 1
     marks[index.frame_of >= 0] |= 2
-    body = b"".join([*map(_steps, columns), marks.tobytes()])
-    sealed = _HEADER.pack(index.keys_alone, index.fps, len(index.times)) + zlib.compress(body)
-    return _SEAL.pack(_VERSION, zlib.crc32(sealed)) + sealed
+    body = b"".join([*map(steps, columns), marks.tobytes()])
+    return seal(_VERSION, _HEADER.pack(index.keys_alone, index.fps, len(index.times)) + zlib.compress(body))
 
 
 def unpack_index(data: bytes, tick_sec: float) -> PacketIndex | None:
@@ -35,18 +34,17 @@ def unpack_index(data: bytes, tick_sec: float) -> PacketIndex | None:
         data: From `pack_index`.
         tick_sec: Seconds of one unit of the stream's times, as for `index_of`.
     """
+    sealed = unseal(_VERSION, data)
+    if sealed is None:
+        return None
     try:
-        version, checksum = _SEAL.unpack_from(data)
-        sealed = data[_SEAL.size :]
-        if version != _VERSION or zlib.crc32(sealed) != checksum:
-            return None
         alone, fps, count = _HEADER.unpack_from(sealed)
         body = np.frombuffer(zlib.decompress(sealed[_HEADER.size :]), np.uint8)
     except (struct.error, zlib.error):
         return None
     if not count or len(body) != (3 * 8 + 1) * count:
         return None
-    times, seek_times, places = (_from_steps(part) for part in np.split(body[: 24 * count], 3))
+    times, seek_times, places = (from_steps(part) for part in np.split(body[: 24 * count], 3))
     marks = body[24 * count :]
     return index_of_arrays(
         time=times,
@@ -60,12 +58,25 @@ def unpack_index(data: bytes, tick_sec: float) -> PacketIndex | None:
     )
 
 
-def _steps(values: NDArray[np.int64]) -> bytes:
+def seal(version: int, content: bytes) -> bytes:
+    """Content that damage to it will show."""
+    return _SEAL.pack(version, zlib.crc32(content)) + content
+
+
+def unseal(version: int, data: bytes) -> bytes | None:
+    """The content that was sealed; None if there is none, or it is damaged or of another version."""
+    if len(data) < _SEAL.size or _SEAL.unpack_from(data) != (version, zlib.crc32(data[_SEAL.size :])):
+        return None
+    return data[_SEAL.size :]
+
+
+def steps(values: NDArray[np.int64]) -> bytes:
     """From each value to the next, all first bytes, then all second bytes: most are alike, and shrink to nothing."""
     return np.diff(values, prepend=0).astype("<i8").view(np.uint8).reshape(-1, 8).T.tobytes()
 
 
-def _from_steps(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    steps = np.ascontiguousarray(data.reshape(8, -1).T).view("<i8")[:, 0]
-    values: NDArray[np.int64] = np.cumsum(steps, dtype=np.int64)
+def from_steps(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The values of `steps`."""
+    each = np.ascontiguousarray(data.reshape(8, -1).T).view("<i8")[:, 0]
+    values: NDArray[np.int64] = np.cumsum(each, dtype=np.int64)
     return values

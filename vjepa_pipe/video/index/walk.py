@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, BinaryIO
 
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.video.errors import VideoError
 from vjepa_pipe.video.index.key_packets import stands_alone
 from vjepa_pipe.video.index.packets import Packet, PacketIndex, index_counted, index_of
-from vjepa_pipe.video.opening import open_video
+from vjepa_pipe.video.opening import bytes_of, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet as StoredPacket
     from av.video.stream import VideoStream
 
     from vjepa_pipe.storage import RemoteFile
@@ -20,10 +22,26 @@ VP8_SHOWN = 0x10  # bit of the first byte of a VP8 frame (RFC 6386, section 9.1)
 RATE_TOLERANCE = 0.05
 
 
+LONGEST_HEADER = 64
+"""Bytes within which a packet's data begin, from the place that its container gives."""
+
+
 def index_packets(
-    path: str, container: InputContainer, stream: VideoStream, file: RemoteFile | None = None
+    path: str,
+    container: InputContainer,
+    stream: VideoStream,
+    file: RemoteFile | None = None,
+    *,
+    find_data: bool = False,
 ) -> PacketIndex:
     """Walk once over the packets of a stream; the container is left at its end. Arguments as for `index_from_tables`.
+
+    Args:
+        path: The file.
+        container: The same, open.
+        stream: Its video.
+        file: The same file, if it lies at a URL.
+        find_data: Find out where the data of each packet stand, for `PacketIndex.extents`.
 
     Raises:
         VideoError: If a packet cannot be read, or there is none, or no rate is known.
@@ -35,22 +53,24 @@ def index_packets(
     listed = len(getattr(stream, "index_entries", ())) if container.format.name.startswith("mov") else 0
     packets = []
     try:
-        for packet in container.demux(stream):
-            if packet.size == 0 and packet.dts is None:
-                continue  # PyAV's end mark
-            key = packet.is_keyframe
-            hidden = codec == "vp8" and not memoryview(packet)[0] & VP8_SHOWN
-            packets.append(
-                Packet(
-                    pts=packet.pts,
-                    dts=packet.dts,
-                    duration=packet.duration or 0,
-                    place=-1 if packet.pos is None else packet.pos,
-                    key=key,
-                    alone=key and stands_alone(codec, configuration, bytes(packet)),
-                    shown=not packet.is_discard and not hidden,
+        with bytes_of(path, file) as whole:
+            for packet in container.demux(stream):
+                if packet.size == 0 and packet.dts is None:
+                    continue  # PyAV's end mark
+                key = packet.is_keyframe
+                hidden = codec == "vp8" and not memoryview(packet)[0] & VP8_SHOWN
+                packets.append(
+                    Packet(
+                        pts=packet.pts,
+                        dts=packet.dts,
+                        duration=packet.duration or 0,
+                        place=-1 if packet.pos is None else packet.pos,
+                        key=key,
+                        alone=key and stands_alone(codec, configuration, bytes(packet)),
+                        shown=not packet.is_discard and not hidden,
+                        extent=_extent(whole, packet) if find_data else None,
+                    )
                 )
-            )
     except av.FFmpegError as error:
         raise VideoError(path, f"damaged after {counted(len(packets), 'packet')} ({error.strerror})") from error
     if not packets:
@@ -67,6 +87,14 @@ def index_packets(
     if not index.num_frames:
         raise VideoError(path, "holds no frames that can be shown")
     return index
+
+
+def _extent(whole: BinaryIO | io.RawIOBase, packet: StoredPacket[VideoStream]) -> tuple[int, int] | None:
+    if packet.pos is None:
+        return None
+    whole.seek(packet.pos)
+    at = (whole.read(LONGEST_HEADER + packet.size) or b"").find(bytes(packet))
+    return (packet.pos + at, packet.size) if at >= 0 else None
 
 
 def _has_times(packets: list[Packet], *, avi: bool, reordered: bool) -> bool:
