@@ -23,7 +23,6 @@ from vjepa_pipe.records.origin import existing
 from vjepa_pipe.records.record import RESOLVED_CONFIG, RUN
 from vjepa_pipe.records.run_file import RunFile
 from vjepa_pipe.report import wide_console
-from vjepa_pipe.storage import Storage
 
 
 def main(arguments: list[str]) -> int:
@@ -99,8 +98,7 @@ def _surroundings_since(run: Path, now: Source) -> Iterator[str]:
         old, new = recorded.versions.get(package), versions().get(package)
         if old != new:
             yield f"versions differ: {package} is {new}, was {old}"
-    storage = Storage(now.experiment.storage)
-    for path, state in data_fingerprint(named_files(now.experiment.data), storage).items():
+    for path, state in data_fingerprint(named_files(now.experiment.data), now.experiment.storage).items():
         old_state = recorded.data.get(path)
         if old_state is not None and any(old_state.get(name) != state.get(name) for name in ("sha256", "version")):
             yield f"data has changed: {path}"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import omegaconf
 from omegaconf import DictConfig, OmegaConf
 
 from vjepa_pipe.composition.identity import SHORT, identity
@@ -22,7 +23,8 @@ def register_resolvers() -> None:
 
 def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool = False) -> None:
     """Make a resolver known to OmegaConf, under the name that its version has for that."""
-    register: Any = getattr(OmegaConf, "register_resolver", None) or OmegaConf.register_new_resolver
+    old = omegaconf.__version__.startswith("2.3.")  # where `register_resolver` is something else
+    register: Any = OmegaConf.register_new_resolver if old else OmegaConf.register_resolver
     register(name, resolver, use_cache=use_cache, replace=True)
 
 

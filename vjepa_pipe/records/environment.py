@@ -14,7 +14,8 @@ from typing import Any
 
 from vjepa_pipe.composition.plugins import plugin_versions
 from vjepa_pipe.config.folders import PACKAGE
-from vjepa_pipe.storage import ObjectError, Storage, StorageError, is_remote, shown_path
+from vjepa_pipe.config.storage import StorageConfig
+from vjepa_pipe.config.urls import is_remote, shown_path
 
 PACKAGES = (
     "vjepa_pipe", "torch", "torchvision", "hydra-core", "omegaconf", "numpy", "av", "decord", "decord2", "torchcodec",
@@ -88,7 +89,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return result.stdout.rstrip("\n") if result.returncode == 0 else None
 
 
-def data_fingerprint(paths: list[str], storage: Storage | None = None) -> dict[str, Any]:
+def data_fingerprint(paths: list[str], storage: StorageConfig | None = None) -> dict[str, Any]:
     """What tells one state of the data files from another: size, time and content of each annotation file.
 
     Files above 64 MB are known by their first and last 32 MB; folders by the names in them; those at URLs by their
@@ -96,15 +97,19 @@ def data_fingerprint(paths: list[str], storage: Storage | None = None) -> dict[s
 
     Args:
         paths: Files, folders and URLs.
-        storage: Reads what lies at a URL; None: with the default settings.
+        storage: How what lies at a URL is read; None: with the default settings.
     """
-    storage = storage or Storage()
-    return {shown_path(path): _remote(storage, path) if is_remote(path) else _fingerprint(Path(path)) for path in paths}
+    return {
+        shown_path(path): _remote(storage or StorageConfig(), path) if is_remote(path) else _fingerprint(Path(path))
+        for path in paths
+    }
 
 
-def _remote(storage: Storage, url: str) -> dict[str, Any]:
+def _remote(storage: StorageConfig, url: str) -> dict[str, Any]:
+    from vjepa_pipe.storage import ObjectError, Storage, StorageError  # only who has URLs waits for it
+
     try:
-        facts = storage.open(url).facts  # signed URLs are for GET alone
+        facts = Storage(storage).open(url).facts  # signed URLs are for GET alone
     except (ObjectError, StorageError) as error:  # the run will say so itself
         return {"error": str(error)}
     return {"bytes": facts.size, "version": facts.version}

@@ -24,7 +24,6 @@ from vjepa_pipe.records.files import read_record, write_json
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.run_file import Repository, RunFile
 from vjepa_pipe.records.status import DONE, FAILED, KILLED, STATUS, Heartbeat, alone, state_of
-from vjepa_pipe.storage import Storage
 
 RESOLVED_CONFIG = "resolved_config.yaml"
 ORIGIN = "origin.json"
@@ -109,7 +108,7 @@ class RunRecord:
             decoder=experiment.decoder._target_,
             versions=versions(),
             host=host(),
-            data=data_fingerprint(named_files(experiment.data), Storage(experiment.storage)),
+            data=data_fingerprint(named_files(experiment.data), experiment.storage),
             git={name: Repository(**state) for name, state in repositories.items()},
         )
         write_whole(self._folder / RESOLVED_CONFIG, freeze(experiment))
