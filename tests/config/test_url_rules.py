@@ -13,7 +13,6 @@ from vjepa_pipe.cli import main
 from vjepa_pipe.composition.identity import identity
 from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.before_run import run_faults
-from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, FolderDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
@@ -47,11 +46,8 @@ def test_everything_is_refused_at_once() -> None:
     ("task", ValidateTaskConfig(full=True), f"task.full must be false with data.data_paths[0]={URL}: it {HERE}"),
     ("data", FolderDataConfig(data_paths=[URL]), "data.data_paths[0]: data=folder is read from paths of this machine"),
     ("data", RobotDataConfig(data_paths=[URL]), "data.data_paths[0]: robot data is read from paths of this machine"),
-    ("data", CaptionedDataConfig(data_root=URL), f"data.data_root must be a path of this machine (got {URL})"),
-    ("data", CaptionedDataConfig(path_variables=["ROOT"]), "ROOT: captioned video is read from paths of this machine"),
 ])  # fmt: skip
-def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROOT", URL)
+def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str) -> None:
     data = {"data": CsvDataConfig(data_paths=[URL])} | {group: node}
     experiment = replace(ExperimentConfig(), **data)
     (found,) = [line for rule in url_rules.URL_RULES for line in rule(experiment)]
@@ -60,6 +56,7 @@ def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str, mon
 
 @pytest.mark.parametrize("overrides", [
     [*CSV, "task=validate"],
+    ["data=webvid", "data.data_root=s3://bucket/webvid"],
     [*CSV, f"data.eval_data_paths=[{URL}]"],
     ["data=csv", "data.data_paths=[file:///a.csv]", "decoder=decord", "data.index_dir=index"],
     ["training=vjepa2_pretrain", "training.folder=s3://bucket/checkpoints"],

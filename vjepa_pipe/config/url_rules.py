@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig
 from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import did_you_mean
@@ -19,7 +18,7 @@ from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import IndexTaskConfig, PrepareTaskConfig, ValidateTaskConfig
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
-LISTS = ("data.data_paths", "data.eval_data_paths")
+LISTS = ("data.data_paths", "data.eval_data_paths", "data.data_root")
 """Settings that take URLs; others that name files or folders take paths of this machine."""
 
 GROUPS = ("data", "loader", "robotics", "task")
@@ -27,12 +26,12 @@ GROUPS = ("data", "loader", "robotics", "task")
 
 LOCAL_TASKS = (IndexTaskConfig, PrepareTaskConfig)
 LOCAL_DECODERS = ("vjepa_pipe.video.DecordDecoder", "vjepa_pipe.video.TorchcodecDecoder")
-_LOCAL_DATA = {FolderDataConfig: "data=folder", RobotDataConfig: "robot data", CaptionedDataConfig: "captioned video"}
+_LOCAL_DATA = {FolderDataConfig: "data=folder", RobotDataConfig: "robot data"}
 _COMMON = (*FROM_OBSTORE, "file", "hf")
 
 
 def urls_stand_where_they_are_read(experiment: ExperimentConfig) -> Iterator[str]:
-    """Only lists of videos may lie at URLs, and no setting holds a credential."""
+    """Only the data that is read may lie at URLs, and no setting holds a credential."""
     for where, text in _paths(experiment):
         shown = shown_path(text)
         if re.sub(r"\[\d+\]$", "", where) not in LISTS:
@@ -55,8 +54,6 @@ def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
         return
     data, task, loader = experiment.data, experiment.task, experiment.loader
     where, url = lists[0]
-    if where == "data.data_root":  # which takes no URL
-        return
     for schema, kind in _LOCAL_DATA.items():
         if isinstance(data, schema):
             yield f"{where}: {kind} is read from paths of this machine (got {url}); data=csv reads lists at URLs"

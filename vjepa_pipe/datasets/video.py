@@ -19,9 +19,9 @@ from vjepa_pipe.datasets.limits import check_file, check_size, url_rows
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.still import read_still
 from vjepa_pipe.figures import Figures, clip_figures, mean_of
+from vjepa_pipe.files.glob import ALL
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_indexes, read_rows
-from vjepa_pipe.sources.lists.folder import ALL
 from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.storage import Storage, is_remote, shown_path
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader, as_video_error

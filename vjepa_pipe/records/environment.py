@@ -14,7 +14,7 @@ from typing import Any
 
 from vjepa_pipe.composition.plugins import plugin_versions
 from vjepa_pipe.config.folders import PACKAGE
-from vjepa_pipe.storage import ObjectError, Storage, StorageError, is_remote, shown_path
+from vjepa_pipe.storage import NotAnObject, ObjectError, Storage, StorageError, is_remote, shown_path
 
 PACKAGES = (
     "vjepa_pipe", "torch", "torchvision", "hydra-core", "omegaconf", "numpy", "av", "decord", "decord2", "torchcodec",
@@ -105,6 +105,8 @@ def data_fingerprint(paths: list[str], storage: Storage | None = None) -> dict[s
 def _remote(storage: Storage, url: str) -> dict[str, Any]:
     try:
         facts = storage.open(url).facts  # signed URLs are for GET alone
+    except NotAnObject:  # its content is that of many objects
+        return {"folder": True}
     except (ObjectError, StorageError) as error:  # the run will say so itself
         return {"error": str(error)}
     return {"bytes": facts.size, "version": facts.version}

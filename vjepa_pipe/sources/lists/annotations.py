@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+from vjepa_pipe.files.glob import ALL
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.delimited import collect, split_csv, split_lines
-from vjepa_pipe.sources.lists.folder import ALL, read_folder
+from vjepa_pipe.sources.lists.folder import read_folder
 from vjepa_pipe.sources.lists.layouts import LABEL_COLUMNS, SPACES, header_columns, sniff
 from vjepa_pipe.sources.lists.npy import read_path_array
 from vjepa_pipe.sources.lists.space_separated import read_space_separated
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
 from vjepa_pipe.sources.tables.columns import Table
-from vjepa_pipe.sources.tables.text import Chunk, ListFile, read_chunks
-from vjepa_pipe.storage import ObjectError, RemoteFile, Storage, folder_of, is_remote, local_path, shown_path
+from vjepa_pipe.sources.tables.text import Chunk, ListFile, list_file, read_chunks
+from vjepa_pipe.storage import RemoteFile, Storage, folder_of, is_remote, local_path, shown_path
 
 SUFFIXES = (".csv", ".txt", ".npy")
 """Annotation files, each also with `.gz`, in either case."""
@@ -67,7 +68,7 @@ def read_rows(
     """
     storage = storage or Storage()
     if is_remote(str(path)):
-        file = _opened(storage, str(path))
+        file = list_file(str(path), storage)
         table, kept = _read_file(file, cache_folder)
         return Rows(name or _stem(file), table, folder_of(str(path)), kept)
     path = Path(local_path(str(path))).expanduser()
@@ -77,13 +78,6 @@ def read_rows(
     for first in filter(is_remote, _firsts(table)):
         storage.require(first)
     return Rows(name or _stem(path), table, _start_folder(path, table), kept)
-
-
-def _opened(storage: Storage, url: str) -> RemoteFile:
-    try:
-        return storage.open(url)
-    except ObjectError as error:
-        raise SourceError(shown_path(url), error.reason) from None
 
 
 def _read_file(path: ListFile, cache_folder: Path | None) -> tuple[Table, Path | None]:

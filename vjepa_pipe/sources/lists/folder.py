@@ -7,20 +7,19 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.files.glob import ALL, matches
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image, is_media
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, keep_arrays, latest, load_arrays, load_table, set_latest
 from vjepa_pipe.sources.tables.columns import Table, TextColumn, digest_of, text_column
 
-ALL = "**"
 SETTLED_NS = 2 * 10**9
 """A folder that changed this shortly before it was listed may change again without a later time of change."""
 
@@ -104,7 +103,7 @@ def _walk(top: Path, glob: str) -> Iterator[_Folder]:
         left += ((os.path.join(inside, name), above | {same}) for name in folders)  # noqa: PTH118
         parts = inside.split("/") if inside else []
         media = (name for name in files if is_media(name))
-        found = [name for name in media if glob == ALL or _matches([*parts, name], wanted)]
+        found = [name for name in media if glob == ALL or matches([*parts, name], wanted)]
         yield _Folder(inside, facts.st_mtime_ns, found)
 
 
@@ -115,15 +114,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         if error.errno == errno.ELOOP:  # a link to itself, which is nothing
             return False
         raise
-
-
-def _matches(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether the parts of a path match those of a glob."""
-    if not wanted or not parts:
-        return not parts and all(part == ALL for part in wanted)
-    if wanted[0] == ALL:
-        return _matches(parts, wanted[1:]) or _matches(parts[1:], wanted)
-    return fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
 
 
 def _unlabelled(folder: Path, found: Sequence[_Folder], glob: str) -> Table:
