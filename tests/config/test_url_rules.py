@@ -15,7 +15,6 @@ from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.data import CsvDataConfig, FolderDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import PrepareTaskConfig, ValidateTaskConfig
 
 URL = "s3://bucket/train.csv"
@@ -45,7 +44,6 @@ def test_everything_is_refused_at_once() -> None:
     ("task", PrepareTaskConfig(_target_="vjepa_pipe.tasks.prepare.prepare"), f"task=prepare {HERE} (got data."),
     ("task", ValidateTaskConfig(full=True), f"task.full must be false with data.data_paths[0]={URL}: it {HERE}"),
     ("data", FolderDataConfig(data_paths=[URL]), "data.data_paths[0]: data=folder is read from paths of this machine"),
-    ("data", RobotDataConfig(data_paths=[URL]), "data.data_paths[0]: robot data is read from paths of this machine"),
 ])  # fmt: skip
 def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str) -> None:
     data = {"data": CsvDataConfig(data_paths=[URL])} | {group: node}
@@ -57,6 +55,8 @@ def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str) -> 
 @pytest.mark.parametrize("overrides", [
     [*CSV, "task=validate"],
     ["data=webvid", "data.data_root=s3://bucket/webvid"],
+    ["data=droid", "data.data_paths=[gs://bucket/droid/list.csv]"],
+    ["data=lerobot", "data.data_paths=[hf://datasets/lerobot/pusht]"],
     [*CSV, f"data.eval_data_paths=[{URL}]"],
     ["data=csv", "data.data_paths=[file:///a.csv]", "decoder=decord", "data.index_dir=index"],
     ["training=vjepa2_pretrain", "training.folder=s3://bucket/checkpoints"],

@@ -14,7 +14,6 @@ from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
-from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import IndexTaskConfig, PrepareTaskConfig, ValidateTaskConfig
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
@@ -26,7 +25,7 @@ GROUPS = ("data", "loader", "robotics", "task")
 
 LOCAL_TASKS = (IndexTaskConfig, PrepareTaskConfig)
 LOCAL_DECODERS = ("vjepa_pipe.video.DecordDecoder", "vjepa_pipe.video.TorchcodecDecoder")
-_LOCAL_DATA = {FolderDataConfig: "data=folder", RobotDataConfig: "robot data"}
+_LOCAL_DATA = {FolderDataConfig: "data=folder"}
 _COMMON = (*FROM_OBSTORE, "file", "hf")
 
 

@@ -12,6 +12,7 @@ from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.state_forms import STATE_FORMS, form_faults
 from vjepa_pipe.robotics import form_of
 from vjepa_pipe.sources import DroidSource, LeRobotSource, RobotSource, name_faults, with_lerobot_names
+from vjepa_pipe.storage import Storage, shown_path
 
 MOST_NAMES = 32
 """Names of numbers that a message lists."""
@@ -41,7 +42,11 @@ class OpenSource(NamedTuple):
 
 
 def open_sources(
-    data: RobotDataConfig, robotics: RoboticsConfig, paths: Sequence[str], names: Sequence[str | None]
+    data: RobotDataConfig,
+    robotics: RoboticsConfig,
+    paths: Sequence[str],
+    names: Sequence[str | None],
+    storage: Storage,
 ) -> list[OpenSource]:
     """Open every source and find out how it is read.
 
@@ -50,8 +55,10 @@ def open_sources(
         robotics: Which states and actions.
         paths: Path of each source.
         names: Name of each source; None: the path's.
+        storage: Reads what lies at URLs.
 
     Raises:
+        StorageError: A store does not answer.
         SourceError: A source cannot be read.
         ConfigError: Naming every column and camera that is missing, states of which nobody knows what they are, and
             what is asked of states that they do not have; each with the settings that mend it.
@@ -62,15 +69,15 @@ def open_sources(
         rows: RobotSource
         if data.layout == "droid":
             named = with_droid_names(data)
-            rows = DroidSource(path, name, columns=named.state_keys)
+            rows = DroidSource(path, name, named.state_keys, storage)
         else:
-            rows = LeRobotSource(path, name)
+            rows = LeRobotSource(path, name, storage)
             named = with_lerobot_names(data, rows.info)
             faults += name_faults(named, rows.info, robotics)
         source = OpenSource(rows, named, "", *_numbers(rows, named))
         if robotics.enabled and named.state_keys and source.size != 0:
             source = source._replace(form=_form(source, robotics) or "")
-            faults += _form_faults(source, path, robotics)
+            faults += _form_faults(source, shown_path(path), robotics)
         opened.append(source)
     if faults := [*faults, *_differences(opened, robotics)]:
         raise ConfigError(list(dict.fromkeys(faults)))

@@ -39,8 +39,9 @@ def list_below(config: StorageConfig, url: str, most: int, after: str | None) ->
     """See `object_stores.list_below`."""
     files, path = file_system(url)
     with _named(url):
-        found = sorted(files.find(path, detail=True).items())
-        below = (Listed(url + name.removeprefix(path).lstrip("/"), about["size"]) for name, about in found)
+        root = f"{path.rstrip('/')}/"  # what is found at the name itself is a file
+        found = sorted((name, about) for name, about in files.find(path, detail=True).items() if name.startswith(root))
+        below = (Listed(url + name.removeprefix(root), about["size"]) for name, about in found)
         return list(islice((one for one in below if after is None or one.url > after), most))
 
 
