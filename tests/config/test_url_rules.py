@@ -43,7 +43,8 @@ def test_everything_is_refused_at_once() -> None:
 @pytest.mark.parametrize(("group", "node", "fault"), [
     ("task", PrepareTaskConfig(_target_="vjepa_pipe.tasks.prepare.prepare"), f"task=prepare {HERE} (got data."),
     ("task", ValidateTaskConfig(full=True), f"task.full must be false with data.data_paths[0]={URL}: it {HERE}"),
-    ("data", FolderDataConfig(data_paths=[URL]), "data.data_paths[0]: data=folder is read from paths of this machine"),
+    ("data", FolderDataConfig(data_paths=["s3://b/videos", "http://h/videos"]),
+     "data.data_paths[1]: data=folder lists what is in http://h/videos, which web servers do not do: data=csv reads a"),
 ])  # fmt: skip
 def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str) -> None:
     data = {"data": CsvDataConfig(data_paths=[URL])} | {group: node}
@@ -55,6 +56,7 @@ def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str) -> 
 @pytest.mark.parametrize("overrides", [
     [*CSV, "task=validate"],
     ["data=webvid", "data.data_root=s3://bucket/webvid"],
+    ["data=folder", "data.data_paths=[s3://bucket/videos]"],
     ["data=droid", "data.data_paths=[gs://bucket/droid/list.csv]"],
     ["data=lerobot", "data.data_paths=[hf://datasets/lerobot/pusht]"],
     [*CSV, f"data.eval_data_paths=[{URL}]"],

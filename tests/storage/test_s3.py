@@ -18,6 +18,7 @@ from vjepa_pipe.storage.remote_file import BLOCK_BYTES
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+AS_LOCAL = "expected FOLDER/CLASS/FILE; data=folder reads folders without classes"
 CONTENT = bytes(range(251)) * (3 * BLOCK_BYTES // 251)
 
 
@@ -78,15 +79,15 @@ def test_objects(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize(("url", "reason"), [
-    ("s3://videos/lists", "not a file but a folder"),
-    ("s3://videos/lists/", "not a file but a folder"),
+    ("s3://videos/lists", f"has no class folders: {AS_LOCAL}"),
+    ("s3://videos/lists/", f"has no class folders: {AS_LOCAL}"),
     ("s3://videos/none.csv", "there is no such object"),
     ("s3://vidoes/lists/a.csv", "there is no such bucket"),
 ])  # fmt: skip
 def test_lists_that_are_not_there(bucket: Bucket, url: str, reason: str) -> None:
     with pytest.raises(SourceError) as error:
         read_rows(url, storage=bucket.storage())
-    assert str(error.value) == f"{url}: {reason}"
+    assert str(error.value) == f"{url.rstrip('/')}: {reason}"
 
 
 def test_a_list_and_its_rows(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

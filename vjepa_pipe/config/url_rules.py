@@ -25,7 +25,6 @@ GROUPS = ("data", "loader", "robotics", "task")
 
 LOCAL_TASKS = (IndexTaskConfig, PrepareTaskConfig)
 LOCAL_DECODERS = ("vjepa_pipe.video.DecordDecoder", "vjepa_pipe.video.TorchcodecDecoder")
-_LOCAL_DATA = {FolderDataConfig: "data=folder"}
 _COMMON = (*FROM_OBSTORE, "file", "hf")
 
 
@@ -53,9 +52,11 @@ def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
         return
     data, task, loader = experiment.data, experiment.task, experiment.loader
     where, url = lists[0]
-    for schema, kind in _LOCAL_DATA.items():
-        if isinstance(data, schema):
-            yield f"{where}: {kind} is read from paths of this machine (got {url}); data=csv reads lists at URLs"
+    if isinstance(data, FolderDataConfig):
+        for named, folder in lists:
+            if scheme_of(folder) in ("http", "https"):
+                advice = "which web servers do not do: data=csv reads a list"
+                yield f"{named}: data=folder lists what is in {folder}, {advice}"
     if data.index_dir is not None:
         yield f"data.index_dir must be unset with {where}={url}: files at URLs have no index"
     if isinstance(task, LOCAL_TASKS):
