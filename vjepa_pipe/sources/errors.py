@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from vjepa_pipe.config.errors import SampleError, UserError
+from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
 from vjepa_pipe.storage import ObjectError, RemoteFile, shown_path
 
 
@@ -26,6 +27,29 @@ class SourceError(UserError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+Read = TypeVar("Read")
+
+
+def read_all(reads: Iterable[Callable[[], Read]]) -> list[Read]:
+    """Read several sources, and say of all that cannot be used what is wrong with them, at once.
+
+    Raises:
+        SourceError: One cannot be used.
+        ConfigError: Several cannot.
+    """
+    found, errors = [], []
+    for read in reads:
+        try:
+            found.append(read())
+        except SourceError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        raise ConfigError([str(error) for error in errors]) from errors[0]
+    if errors:
+        raise errors[0]
+    return found
 
 
 @contextmanager
