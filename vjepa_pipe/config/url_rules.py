@@ -14,7 +14,7 @@ from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
-from vjepa_pipe.config.task import IndexTaskConfig, PrepareTaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.task import IndexTaskConfig, PrepareTaskConfig
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
 LISTS = ("data.data_paths", "data.eval_data_paths", "data.data_root")
@@ -61,8 +61,6 @@ def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
         yield f"data.index_dir must be unset with {where}={url}: files at URLs have no index"
     if isinstance(task, LOCAL_TASKS):
         yield f"task={task._target_.rpartition('.')[2]} reads files of this machine (got {where}={url})"
-    if isinstance(task, ValidateTaskConfig) and task.full:
-        yield f"task.full must be false with {where}={url}: it reads files of this machine"
     if experiment.decoder._target_ in LOCAL_DECODERS:
         yield f"decoder must be pyav with {where}={url}: {experiment.decoder._target_} reads files of this machine"
     if loader.sample_timeout_sec <= (longest := experiment.storage.longest_sec):

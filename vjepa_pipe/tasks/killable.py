@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from vjepa_pipe.config.errors import SampleError, UserError
 from vjepa_pipe.loader.start_method import use_a_known_start_method
+from vjepa_pipe.storage import never_forks
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -120,6 +121,7 @@ def _start(function: Callable[[Any], Any]) -> _Worker:
 
 
 def _serve(function: Callable[[Any], Any], pipe: Connection) -> None:
+    never_forks()
     pipe.send("started")
     while True:
         try:
