@@ -15,7 +15,7 @@ from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.data import CsvDataConfig, FolderDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.task import PrepareTaskConfig
+from vjepa_pipe.config.task import IndexTaskConfig
 
 URL = "s3://bucket/train.csv"
 CSV = ["data=csv", f"data.data_paths=[a.csv,{URL}]"]
@@ -41,7 +41,7 @@ def test_everything_is_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize(("group", "node", "fault"), [
-    ("task", PrepareTaskConfig(_target_="vjepa_pipe.tasks.prepare.prepare"), f"task=prepare {HERE} (got data."),
+    ("task", IndexTaskConfig(_target_="vjepa_pipe.tasks.index.index"), f"task=index {HERE} (got data."),
     ("data", FolderDataConfig(data_paths=["s3://b/videos", "http://h/videos"]),
      "data.data_paths[1]: data=folder lists what is in http://h/videos, which web servers do not do: data=csv reads a"),
 ])  # fmt: skip
@@ -54,6 +54,7 @@ def test_what_reads_files_of_this_machine(group: str, node: Any, fault: str) -> 
 
 @pytest.mark.parametrize("overrides", [
     [*CSV, "task=validate", "task.full=true"],
+    [*CSV, "task=prepare"],
     ["data=webvid", "data.data_root=s3://bucket/webvid"],
     ["data=folder", "data.data_paths=[s3://bucket/videos]"],
     ["data=droid", "data.data_paths=[gs://bucket/droid/list.csv]"],

@@ -128,7 +128,7 @@ def test_an_index_has_nothing_to_say_of_urls(server: RangeServer, tmp_path: Path
         VideoDataset(tmp_path / "mixed.csv", index_dir=tmp_path)
 
 
-@pytest.mark.parametrize("task", ["index", "prepare"])
+@pytest.mark.parametrize("task", ["index"])
 def test_tasks_on_files_of_this_machine_refuse_rows_that_are_urls(tmp_path: Path, task: str) -> None:
     (tmp_path / "mixed.csv").write_text("a.mp4 0\nhttp://host/b.mp4 1\n")
     words = rf"task={task} reads files of this machine: source mixed names files at URLs"

@@ -14,7 +14,7 @@ from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
-from vjepa_pipe.config.task import IndexTaskConfig, PrepareTaskConfig
+from vjepa_pipe.config.task import IndexTaskConfig
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
 LISTS = ("data.data_paths", "data.eval_data_paths", "data.data_root")
@@ -23,7 +23,7 @@ LISTS = ("data.data_paths", "data.eval_data_paths", "data.data_root")
 GROUPS = ("data", "loader", "robotics", "task")
 """Where settings that name files are ours to read; those in `training` are handed on."""
 
-LOCAL_TASKS = (IndexTaskConfig, PrepareTaskConfig)
+LOCAL_TASKS = (IndexTaskConfig,)
 LOCAL_DECODERS = ("vjepa_pipe.video.DecordDecoder", "vjepa_pipe.video.TorchcodecDecoder")
 _COMMON = (*FROM_OBSTORE, "file", "hf")
 

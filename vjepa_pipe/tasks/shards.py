@@ -21,6 +21,7 @@ from vjepa_pipe.config.task import ShardedTaskConfig
 from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, stamp
+from vjepa_pipe.storage import is_remote
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.shard_log import Entry, append_entry, entry_at, read_log
 
@@ -82,8 +83,17 @@ class Shards(ABC):
         """A shard starts, perhaps again: it is not done."""
         self._mark(shard).unlink(missing_ok=True)
 
+    def logged(self, shard: int) -> set[str]:
+        """The files of a shard that stand in a log, whether or not their entries still hold."""
+        logs = [self.log(shard), *self._logs_of_other_numbers()]
+        return {entry[Column.PATH] for log in logs for _, entry in self._entries(log)} & set(self.paths(shard))
+
     def done(
-        self, shard: int, summary: Callable[[Entry], Summary], still_holds: Callable[[Entry], bool] = lambda _: True
+        self,
+        shard: int,
+        summary: Callable[[Entry], Summary],
+        still_holds: Callable[[Entry], bool] = lambda _: True,
+        stamp_of: Callable[[str], list[int]] = stamp,
     ) -> dict[str, Summary]:
         """The files of a shard that are done, whatever number of shards the runs before had.
 
@@ -94,6 +104,7 @@ class Shards(ABC):
             shard: The shard.
             summary: What is kept of an entry: whole entries of millions of files are big.
             still_holds: What else must hold of it.
+            stamp_of: Gives the stamp that a file has now.
         """
         found: dict[str, Summary] = {}
         paths, log = dict.fromkeys(self.paths(shard)), self.log(shard)
@@ -103,7 +114,7 @@ class Shards(ABC):
                 path = entry[Column.PATH]
                 if path not in paths or (file != log and path in found):
                     continue
-                if entry[Column.STAMP] == stamp(path) and still_holds(entry):
+                if entry[Column.STAMP] == stamp_of(path) and still_holds(entry):
                     found[path] = summary(entry)
                     if file != log:
                         append_entry(log, f"{json.dumps(entry)}\n".encode())
@@ -122,7 +133,8 @@ class Shards(ABC):
             UserError: If the log cannot be written, or as `map_killable`.
         """
         for outcome in map_killable(function, paths, task.workers, task.timeout_sec):
-            entry: Entry = {Column.PATH: outcome.item, Column.STAMP: stamp(outcome.item), Column.ERROR: outcome.error}
+            now = [] if is_remote(outcome.item) else stamp(outcome.item)
+            entry: Entry = {Column.PATH: outcome.item, Column.STAMP: now, Column.ERROR: outcome.error}
             entry |= self._settings | (outcome.result._asdict() if outcome.result is not None else {})
             append_entry(self.log(shard), f"{json.dumps(entry)}\n".encode())
             yield entry

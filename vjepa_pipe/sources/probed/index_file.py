@@ -10,6 +10,7 @@ from typing import Any
 from vjepa_pipe.config.program import program
 from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.storage import ObjectError, Storage, is_remote
 
 SUFFIX = ".parquet"
 
@@ -91,8 +92,19 @@ def how_made(folder: Path) -> str:
     return f"{program()} task=index task.index_dir={shlex.quote(str(folder))}"
 
 
-def stamp(path: str) -> list[int]:
-    """Size in bytes and time of change in ns, by which an entry is known to be of this file; empty without a file."""
+def stamp(path: str, storage: Storage | None = None) -> list[int]:
+    """Size in bytes and time of change in ns, by which an entry is known to be of this file; empty without a file.
+
+    Of an object at a URL, which costs a request: `Facts.stamp`.
+
+    Raises:
+        StorageError: If its store does not answer.
+    """
+    if is_remote(path):
+        try:
+            return (storage or Storage()).facts(path).stamp
+        except ObjectError:
+            return []
     try:
         found = Path(path).stat()
     except (OSError, ValueError):
