@@ -260,7 +260,7 @@ def edit_info(root: Path, **changes: Any) -> None:
 
 def parquet_of(root: Path, episode: int) -> Path:
     with LeRobotSource(root).open(episode) as opened:
-        return opened._place.data
+        return Path(opened._place.data)
 
 
 def test_lerobot_faults_that_stop_before_work(lerobot: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from loading import digests, loader_of, rows_csv, tiny
 from storage.range_server import Faults, RangeServer, serving
 
-from vjepa_pipe import ConfigError, DataManager, compose
+from vjepa_pipe import ConfigError, DataManager, RobotDataset, compose
 from vjepa_pipe.cli import main
-from vjepa_pipe.config import UserError
+from vjepa_pipe.config import RobotDataConfig, UserError
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.loader import TooManyFailures
 from vjepa_pipe.storage import StorageError
@@ -122,16 +122,24 @@ def test_too_many_bad_files_end_the_run(server: RangeServer, tmp_path: Path) -> 
     assert not isinstance(error.value, TooManyFailures)
 
 
-def test_a_task_on_files_of_this_machine_refuses_rows_that_are_urls(tmp_path: Path) -> None:
-    (tmp_path / "mixed.csv").write_text("a.mp4 0\nhttp://host/b.mp4 1\n")
-    words = r"task=prepare reads files of this machine: source mixed names files at URLs"
-    with pytest.raises(ConfigError, match=words):
-        DataManager(tiny(tmp_path / "mixed.csv", "task=prepare")).build_train_dataset()
-
-
 def test_schemes_are_looked_at_first(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.data_paths\[0\]: htp:// is no scheme that is known \(did you mean"):
         DataManager(compose(["data=csv", "data.data_paths=[htp://a/b.csv]"])).build_train_loader()
+
+
+def test_lists_that_are_missing_are_named_together(server: RangeServer, tmp_path: Path) -> None:
+    lists = [server.url(name) for name in ("none.csv", "rows.csv", "no.npy")]
+    missing = (f"{lists[0]}: there is no such object", f"{lists[2]}: there is no such object")
+    with pytest.raises(ConfigError) as error:
+        DataManager(tiny(lists, *QUICK)).build_train_loader()  # type: ignore[arg-type]
+    assert error.value.faults == missing
+    config = RobotDataConfig(data_paths=[lists[0], lists[2]])
+    with pytest.raises(ConfigError, match="2 config errors") as error:
+        RobotDataset(config)
+    assert [line.split(": ")[0] for line in error.value.faults] == [lists[0], lists[2]]
+    server.faults = Faults(status=503)
+    with pytest.raises(StorageError, match="it answers 503"):
+        DataManager(tiny(lists, *QUICK)).build_train_loader()  # type: ignore[arg-type]
 
 
 def test_check_looks_for_lists(server: RangeServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from vjepa_pipe.sources import DroidSource, LeRobotSource, Rows, SourceError, read_indexes
 from vjepa_pipe.sources.errors import EpisodeError
 from vjepa_pipe.sources.robots.droid import _json
+from vjepa_pipe.storage import Storage
 from vjepa_pipe.synthetic import write_synthetic_lerobot
 
 
@@ -23,7 +24,7 @@ def test_indexes_and_lists(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"a.parquet: cannot be read: .*not a file but a fifo"):
         DroidSource(tmp_path / "a.parquet")
     with pytest.raises(EpisodeError, match=r"a.parquet.* cannot be read as JSON .*not a file but a fifo"):
-        _json(tmp_path / "a.parquet", dict)
+        _json(str(tmp_path / "a.parquet"), dict, Storage())
 
 
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])

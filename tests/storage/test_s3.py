@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 
+from vjepa_pipe import RobotDataset
+from vjepa_pipe.config import RobotDataConfig, RoboticsConfig
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.sources import SourceError, read_rows
 from vjepa_pipe.storage import ObjectChanged, ObjectError, Storage, StorageError
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES
+from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+AS_LOCAL = "expected FOLDER/CLASS/FILE; data=folder reads folders without classes"
 CONTENT = bytes(range(251)) * (3 * BLOCK_BYTES // 251)
 
 
@@ -74,15 +79,15 @@ def test_objects(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize(("url", "reason"), [
-    ("s3://videos/lists", "not a file but a folder"),
-    ("s3://videos/lists/", "not a file but a folder"),
+    ("s3://videos/lists", f"has no class folders: {AS_LOCAL}"),
+    ("s3://videos/lists/", f"has no class folders: {AS_LOCAL}"),
     ("s3://videos/none.csv", "there is no such object"),
     ("s3://vidoes/lists/a.csv", "there is no such bucket"),
 ])  # fmt: skip
 def test_lists_that_are_not_there(bucket: Bucket, url: str, reason: str) -> None:
     with pytest.raises(SourceError) as error:
         read_rows(url, storage=bucket.storage())
-    assert str(error.value) == f"{url}: {reason}"
+    assert str(error.value) == f"{url.rstrip('/')}: {reason}"
 
 
 def test_a_list_and_its_rows(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +97,31 @@ def test_a_list_and_its_rows(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) ->
         "s3://videos/lists/clips/a.mp4", "s3://videos/b.mp4", "s3://other/c.mp4",
     ]  # fmt: skip
     assert (rows.name, rows.label(1), rows.has_urls) == ("train", 2, True)
+
+
+def test_a_listing_goes_on_from_page_to_page(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bucket.storage().list_below("s3://videos/lists")
+    monkeypatch.setattr("vjepa_pipe.storage.storage.PAGE", 2)
+    assert bucket.storage().list_below("s3://videos/lists") == whole and len(whole) == 4
+    assert bucket.storage().list_below("s3://videos/lists", most=3) == whole[:3]
+    assert bucket.storage().find("s3://videos/lists", "a*.bin") == [one.url for one in whole[:2]]
+    assert bucket.storage().find("s3://videos", "**/*.csv") == [whole[3].url]
+    assert bucket.storage().find("s3://videos/none", "*") == []
+
+
+def test_robots(bucket: Bucket, cache: Path) -> None:
+    for layout, root in (
+        ("droid", write_synthetic_droid(cache, 2)),
+        ("lerobot", write_synthetic_lerobot(cache, 2, "v3.0")),
+    ):
+        for file in (path for path in root.rglob("*") if path.is_file()):
+            bucket.put(f"{layout}/{file.relative_to(root)}", file.read_bytes())
+        config = RobotDataConfig(data_paths=[f"s3://videos/{layout}"], layout=layout, frames_per_clip=4)
+        settings = RoboticsConfig(enabled=True, fps=4.0)
+        there = RobotDataset(config, settings, storage=bucket.storage(), on_bad_sample="raise")[1]
+        here = RobotDataset(config, settings, data_paths=[str(root)], on_bad_sample="raise")[1]
+        for name in ("video", "states", "actions"):
+            assert torch.equal(there[name], here[name])
 
 
 def test_an_object_that_changes_is_not_read_on(bucket: Bucket) -> None:

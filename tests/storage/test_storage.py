@@ -247,7 +247,7 @@ def test_fsspec_reads_what_obstore_does_not(memory: None, storage: Storage) -> N
         file = storage.open(url)
         assert file.stream().read() == content and file.facts == storage.facts(url)
     assert [(one.url, one.size) for one in storage.list_below("memory://box/dir")] == [
-        ("memory:///box/dir/a.bin", len(CONTENT)), ("memory:///box/dir/b.bin", 1),
+        ("memory://box/dir/a.bin", len(CONTENT)), ("memory://box/dir/b.bin", 1),
     ]  # fmt: skip
     with pytest.raises(ObjectError, match="memory://box/dir: not a file but a folder"):
         storage.open("memory://box/dir")

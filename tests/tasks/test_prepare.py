@@ -266,7 +266,7 @@ def test_what_no_list_can_hold_and_what_has_no_estimate(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UserError, match=r"a.mp4: its caption is empty, which no list can hold"):
-        prepare._check_captions([Rows.from_lists("x", ["a.mp4"], [" "])])
+        prepare._check_rows([Rows.from_lists("x", ["a.mp4"], [" "])])
     (tmp_path / "bad").mkdir()
     shutil.copy(videos / "9.mp4", tmp_path / "bad")
     (tmp_path / "bad" / "still.png").touch()

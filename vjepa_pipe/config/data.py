@@ -21,7 +21,7 @@ class DataConfig:
 
     data_paths: list[str] = setting(
         [],
-        "annotation files (.csv, .txt, .npy, also .gz), their URLs, or folders of class folders, one per source",
+        "annotation files (.csv, .txt, .npy, also .gz), or folders of class folders, or their URLs, one per source",
         path=True,
     )
     data_weights: Optional[list[float]] = setting(
@@ -109,7 +109,7 @@ class FolderDataConfig(DataConfig):
     python launch.py data=folder 'data.data_paths=[my_videos]'
     """
 
-    data_paths: list[str] = setting([], "folders, one per source", path=True, not_empty=True)
+    data_paths: list[str] = setting([], "folders, or their URLs, one per source", path=True, not_empty=True)
     glob: str = setting(
         "**",
         "which files, by their path below the folder: *.mp4 in the folder itself, **/*.mp4 at any depth, train/** all "

@@ -20,7 +20,9 @@ class RobotDataConfig(DataConfig):
     """
 
     data_paths: list[str] = setting(
-        [], "droid: files that list trajectory folders, or folders to look for them in; lerobot: datasets", path=True
+        [],
+        "droid: files that list trajectory folders, or folders to look for them in; lerobot: datasets; or their URLs",
+        path=True,
     )
     frames_per_clip: int = setting(8, "frames in a clip", ge=1, le=10_000)
     target_fps: float = setting(4, "frames per second of a clip", gt=0, le=10_000)

@@ -9,30 +9,25 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig
 from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
-from vjepa_pipe.config.robot_data import RobotDataConfig
-from vjepa_pipe.config.task import PrepareTaskConfig, ValidateTaskConfig
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
-LISTS = ("data.data_paths", "data.eval_data_paths")
+LISTS = ("data.data_paths", "data.eval_data_paths", "data.data_root")
 """Settings that take URLs; others that name files or folders take paths of this machine."""
 
 GROUPS = ("data", "loader", "robotics", "task")
 """Where settings that name files are ours to read; those in `training` are handed on."""
 
-LOCAL_TASKS = (PrepareTaskConfig,)
 LOCAL_DECODERS = ("vjepa_pipe.video.DecordDecoder", "vjepa_pipe.video.TorchcodecDecoder")
-_LOCAL_DATA = {FolderDataConfig: "data=folder", RobotDataConfig: "robot data", CaptionedDataConfig: "captioned video"}
 _COMMON = (*FROM_OBSTORE, "file", "hf")
 
 
 def urls_stand_where_they_are_read(experiment: ExperimentConfig) -> Iterator[str]:
-    """Only lists of videos may lie at URLs, and no setting holds a credential."""
+    """Only the data that is read may lie at URLs, and no setting holds a credential."""
     for where, text in _paths(experiment):
         shown = shown_path(text)
         if re.sub(r"\[\d+\]$", "", where) not in LISTS:
@@ -53,17 +48,13 @@ def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
     lists = list(remote_lists(experiment.data))
     if not lists:
         return
-    data, task, loader = experiment.data, experiment.task, experiment.loader
+    data, loader = experiment.data, experiment.loader
     where, url = lists[0]
-    if where == "data.data_root":  # which takes no URL
-        return
-    for schema, kind in _LOCAL_DATA.items():
-        if isinstance(data, schema):
-            yield f"{where}: {kind} is read from paths of this machine (got {url}); data=csv reads lists at URLs"
-    if isinstance(task, LOCAL_TASKS):
-        yield f"task={task._target_.rpartition('.')[2]} reads files of this machine (got {where}={url})"
-    if isinstance(task, ValidateTaskConfig) and task.full:
-        yield f"task.full must be false with {where}={url}: it reads files of this machine"
+    if isinstance(data, FolderDataConfig):
+        for named, folder in lists:
+            if scheme_of(folder) in ("http", "https"):
+                advice = "which web servers do not do: data=csv reads a list"
+                yield f"{named}: data=folder lists what is in {folder}, {advice}"
     if experiment.decoder._target_ in LOCAL_DECODERS:
         yield f"decoder must be pyav with {where}={url}: {experiment.decoder._target_} reads files of this machine"
     if loader.sample_timeout_sec <= (longest := experiment.storage.longest_sec):

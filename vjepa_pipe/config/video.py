@@ -17,7 +17,7 @@ SPLITS = ("train", "validation")
 class VideoFields:
     """The settings themselves, unchecked: `VideoConfig` checks them in Python, `compose` checks them in `data`."""
 
-    data_root: str = setting("", "folder that holds the data set", path=True)
+    data_root: str = setting("", "folder that holds the data set, or its URL", path=True)
     dataset_type: str = setting("webvid", "how the data set is laid out: a name of `list_video_datasets()`")
     dataset_name: str = setting("webvid-10M", "which data set under data_root, such as webvid-10M or webvid-2M")
     sampling_policy: str = setting("uniform", "which moments are looked at: a name of `list_sampling_policies()`")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,12 +15,13 @@ from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.registry import get_video_dataset
 from vjepa_pipe.config.video import VideoFields
 from vjepa_pipe.datasets.caption_tokens import CaptionTokens, load_tokenizer
-from vjepa_pipe.datasets.limits import check_file
+from vjepa_pipe.datasets.limits import check_file, check_size
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.video import Clip, VideoDataset
 from vjepa_pipe.figures import clip_figures
 from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.sources import Rows
+from vjepa_pipe.storage import Storage, is_remote, shown_path
 from vjepa_pipe.transforms import SqueezeToSquare
 from vjepa_pipe.video import Decoder, FrameSampler, VideoError, times_of
 
@@ -47,7 +47,8 @@ class CaptionedDataset(VideoDataset):
         tokens: Makes tokens of captions; unset: none are made.
         layout: `vlm` or `vjepa`.
         transform: Makes the frames a tensor, for `vjepa` only; see `VideoDataset`.
-        decoder: Opens the videos; unset: `PyavDecoder()`.
+        decoder: Opens the videos; unset: `PyavDecoder(storage=storage)`.
+        storage: Reads what lies at URLs; unset: with the default settings.
         seed: Seed of the keys made for plain row numbers.
         on_bad_sample: As in `VideoDataset`, or `zero_masked`: zeros, nothing real, no label to train on.
         max_replacements: Rows tried in place of a bad one.
@@ -69,6 +70,7 @@ class CaptionedDataset(VideoDataset):
         layout: str = "vlm",
         transform: Callable[..., torch.Tensor] | None = None,
         decoder: Decoder | None = None,
+        storage: Storage | None = None,
         seed: int = 0,
         on_bad_sample: str = "replace",
         max_replacements: int = 10,
@@ -82,6 +84,7 @@ class CaptionedDataset(VideoDataset):
             frames_per_clip=config.max_frames,
             transform=SqueezeToSquare(config.frame_size) if layout == "vlm" else transform,
             decoder=decoder,
+            storage=storage,
             seed=seed,
             on_bad_sample=on_bad_sample,
             max_replacements=max_replacements,
@@ -105,9 +108,12 @@ class CaptionedDataset(VideoDataset):
         return self._read_timed(key)[0]
 
     def _read_timed(self, key: SampleKey) -> tuple[Clip, torch.Tensor]:
-        path, laps = self.sources[key.source].path(key.row), Stopwatch()
-        check_file(path, self.max_file_bytes)
-        with self.decoder.open(path) as video:
+        laps, located = Stopwatch(), self.sources[key.source].path(key.row)
+        path = shown_path(located)
+        if not is_remote(located):
+            check_file(path, self.max_file_bytes)
+        with self.decoder.open(located) as video:
+            check_size(path, getattr(video, "size", None), self.max_file_bytes)
             times = times_of(video.frame_times, video.fps)
             if self.max_duration_sec is not None and times.duration > self.max_duration_sec:
                 raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
@@ -149,7 +155,7 @@ class CaptionedDataset(VideoDataset):
             "clip_indices": pad(indices, after, value=-1),
             "caption": caption,
             "label": caption,
-            "video_id": Path(rows.path(key.row)).stem,
+            "video_id": rows.stem(key.row),
             "decode_ok": torch.tensor(True),
             **(self.tokens(caption) if self.tokens else {}),
             "source": rows.name,
@@ -165,6 +171,7 @@ def build_video_dataset(
     data_paths: Sequence[str] = (),
     transform: Callable[..., torch.Tensor] | None = None,
     decoder: Decoder | None = None,
+    storage: Storage | None = None,
     seed: int = 0,
     on_bad_sample: str = "replace",
     max_replacements: int = 10,
@@ -182,6 +189,7 @@ def build_video_dataset(
         data_paths: The data set's folder, where it was found elsewhere than in `config.data_root`.
         transform: Makes frames a tensor, with layout `vjepa`.
         decoder: Opens the videos.
+        storage: Reads what lies at URLs.
         seed: Seed of the keys made for plain row numbers.
         on_bad_sample: `replace`, `raise` or `zero_masked`.
         max_replacements: Rows tried in place of a bad one.
@@ -199,6 +207,7 @@ def build_video_dataset(
         "layout": output.layout if output else "vlm",
         "transform": transform,
         "decoder": decoder,
+        "storage": storage,
         "seed": seed,
         "on_bad_sample": on_bad_sample,
         "max_replacements": max_replacements,
@@ -216,7 +225,7 @@ def build_video_dataset(
     if not isinstance(dataset, VideoDataset):
         kind = type(dataset).__name__
         raise UserError(f"data.dataset_type={config.dataset_type} must build a CaptionedDataset (got {kind})")
-    dataset.lists = [config.data_root]
+    dataset.lists = [shown_path(config.data_root)]
     return dataset
 
 

@@ -99,6 +99,11 @@ def _captioned_root(data: CaptionedDataConfig) -> str:
     names = " or ".join(f"the environment variable {name}" for name in data.path_variables)
     if not root:
         raise ConfigError([f"data.data_root is empty: set it{f', or {names},' * bool(names)} to the data set's folder"])
+    if faults := list(scheme_faults(data)):
+        raise ConfigError(faults)
+    if is_remote(root):
+        return root
+    root = local_path(root)
     if not Path(root).expanduser().is_dir():
         raise ConfigError([f"data.data_root: {root} is not a folder"])
     return str(Path(root).expanduser().resolve())

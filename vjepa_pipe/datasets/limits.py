@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 
 from vjepa_pipe.files.regular_file import regular_file
-from vjepa_pipe.sources import Rows
 from vjepa_pipe.video import VideoError
 
 
@@ -25,11 +23,6 @@ def check_file(path: str, max_file_bytes: int | None) -> os.stat_result:
         raise VideoError(path, error.strerror or str(error)) from error
     check_size(path, found.st_size, max_file_bytes)
     return found
-
-
-def url_rows(sources: Sequence[Rows]) -> Iterator[str]:
-    """A line for each source whose files lie at URLs, for what reads files of this machine."""
-    return (f"source {rows.name} names files at URLs" for rows in sources if rows.has_urls)
 
 
 def check_size(path: str, size: int | None, max_file_bytes: int | None) -> None:

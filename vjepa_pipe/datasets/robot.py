@@ -16,7 +16,7 @@ from vjepa_pipe.config.robot_data import RobotDataConfig, with_droid_names
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.state_forms import STATE_FORMS
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
-from vjepa_pipe.datasets.limits import check_file
+from vjepa_pipe.datasets.limits import check_file, check_size
 from vjepa_pipe.datasets.robot_frames import OpenTrack, RobotFrames
 from vjepa_pipe.datasets.robot_sources import described, open_sources
 from vjepa_pipe.datasets.robot_statistics import load_statistics
@@ -26,8 +26,9 @@ from vjepa_pipe.figures import clip_figures, mean_of
 from vjepa_pipe.robotics.encoding import encode
 from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import EYES, CameraTrack, Episode, EpisodeError, RobotSource, pose_column
+from vjepa_pipe.storage import Storage, is_remote, shown_path
 from vjepa_pipe.transforms import Box
-from vjepa_pipe.video import Decoder, PyavDecoder
+from vjepa_pipe.video import Decoder, PyavDecoder, as_video_error
 
 Array = NDArray[np.float64]
 POSE = 6
@@ -103,7 +104,8 @@ class RobotDataset(KeyedDataset):
         data_paths: Path of each source; unset: those of `config`.
         source_names: Name of each source; unset: the path's.
         transform: As for `VideoDataset`.
-        decoder: Opens the videos; unset: `PyavDecoder()`.
+        decoder: Opens the videos; unset: `PyavDecoder(storage=storage)`.
+        storage: Reads what lies at URLs; unset: with the default settings.
         seed: Seed of the keys made for plain row numbers.
         on_bad_sample: `replace` an episode that cannot be read by another of the same source, or `raise`.
         max_replacements: Episodes tried in place of a bad one.
@@ -130,6 +132,7 @@ class RobotDataset(KeyedDataset):
         source_names: Sequence[str] | None = None,
         transform: Transform | None = None,
         decoder: Decoder | None = None,
+        storage: Storage | None = None,
         seed: int = 0,
         on_bad_sample: str = "replace",
         max_replacements: int = 10,
@@ -140,14 +143,15 @@ class RobotDataset(KeyedDataset):
         paths = list(config.data_paths if data_paths is None else data_paths)
         given = source_names or config.source_names
         names: Sequence[str | None] = given if given is not None else [None] * len(paths)
-        opened = open_sources(config, asked, paths, names)
+        self.storage = storage or Storage()
+        opened = open_sources(config, asked, paths, names, self.storage)
         self.sources: list[RobotSource] = [source.rows for source in opened]
         self.names = [source.data for source in opened]
         self.description = [line for source in opened for line in described(source, config, asked)]
         self.robotics = replace(asked, state_form=opened[0].form) if opened and asked.enabled else asked
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
-        self.lists = paths
-        self.decoder: Decoder = decoder if decoder is not None else PyavDecoder()
+        self.lists = [shown_path(path) for path in paths]
+        self.decoder: Decoder = decoder if decoder is not None else PyavDecoder(storage=self.storage)
         self.lengths = config.frames_per_clip_by_source or [config.frames_per_clip] * len(paths)
         self.frames = RobotFrames(
             self.robotics,
@@ -174,7 +178,7 @@ class RobotDataset(KeyedDataset):
             names = self.names[key.source]
             tracks = self._tracks(episode, names.cameras, generator(key, "camera"))
             for track in tracks:
-                check_file(track.path, self.config.max_file_bytes)
+                self._check_file(track.path)
             videos = [
                 opened.enter_context(StoredImages(episode, track) if track.images else self.decoder.open(track.path))
                 for track in tracks
@@ -266,6 +270,15 @@ class RobotDataset(KeyedDataset):
     def _crop_of(self, view: int) -> int:
         """Views that share a crop draw from one generator."""
         return 0 if self.robotics.shared_crop else view
+
+    def _check_file(self, path: str) -> None:
+        """See `check_file`; an object is asked for only where there is a limit."""
+        most = self.config.max_file_bytes
+        if not is_remote(path):
+            check_file(path, most)
+        elif most is not None:
+            with as_video_error(shown_path(path)):
+                check_size(shown_path(path), self.storage.facts(path).size, most)
 
     def _tracks(self, episode: Episode, names: list[str], rng: np.random.Generator) -> list[CameraTrack]:
         if self.robotics.camera_views == "first":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from vjepa_pipe.config.errors import ConfigError
@@ -11,7 +12,8 @@ from vjepa_pipe.config.robot_data import RobotDataConfig, with_droid_names
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.state_forms import STATE_FORMS, form_faults
 from vjepa_pipe.robotics import form_of
-from vjepa_pipe.sources import DroidSource, LeRobotSource, RobotSource, name_faults, with_lerobot_names
+from vjepa_pipe.sources import DroidSource, LeRobotSource, RobotSource, name_faults, read_all, with_lerobot_names
+from vjepa_pipe.storage import Storage, shown_path
 
 MOST_NAMES = 32
 """Names of numbers that a message lists."""
@@ -41,7 +43,11 @@ class OpenSource(NamedTuple):
 
 
 def open_sources(
-    data: RobotDataConfig, robotics: RoboticsConfig, paths: Sequence[str], names: Sequence[str | None]
+    data: RobotDataConfig,
+    robotics: RoboticsConfig,
+    paths: Sequence[str],
+    names: Sequence[str | None],
+    storage: Storage,
 ) -> list[OpenSource]:
     """Open every source and find out how it is read.
 
@@ -50,33 +56,39 @@ def open_sources(
         robotics: Which states and actions.
         paths: Path of each source.
         names: Name of each source; None: the path's.
+        storage: Reads what lies at URLs.
 
     Raises:
+        StorageError: A store does not answer.
         SourceError: A source cannot be read.
-        ConfigError: Naming every column and camera that is missing, states of which nobody knows what they are, and
-            what is asked of states that they do not have; each with the settings that mend it.
+        ConfigError: Naming every source, if several cannot be read; every column and camera that is missing, states
+            of which nobody knows what they are, and what is asked of states that they do not have; each with the
+            settings that mend it.
     """
     opened: list[OpenSource] = []
     faults: list[str] = []
-    for path, name in zip(paths, names, strict=True):
-        rows: RobotSource
-        if data.layout == "droid":
-            named = with_droid_names(data)
-            rows = DroidSource(path, name, columns=named.state_keys)
-        else:
-            rows = LeRobotSource(path, name)
+    named = with_droid_names(data)
+    sources = read_all(partial(_source, named, path, name, storage) for path, name in zip(paths, names, strict=True))
+    for path, rows in zip(paths, sources, strict=True):
+        if isinstance(rows, LeRobotSource):
             named = with_lerobot_names(data, rows.info)
             faults += name_faults(named, rows.info, robotics)
         source = OpenSource(rows, named, "", *_numbers(rows, named))
         if robotics.enabled and named.state_keys and source.size != 0:
             source = source._replace(form=_form(source, robotics) or "")
-            faults += _form_faults(source, path, robotics)
+            faults += _form_faults(source, shown_path(path), robotics)
         opened.append(source)
     if faults := [*faults, *_differences(opened, robotics)]:
         raise ConfigError(list(dict.fromkeys(faults)))
     if not all(source.data.extrinsics_key for source in opened):  # a batch has them of all clips, or of none
         opened = [source._replace(data=replace(source.data, extrinsics_key="")) for source in opened]
     return opened
+
+
+def _source(data: RobotDataConfig, path: str, name: str | None, storage: Storage) -> RobotSource:
+    if data.layout == "droid":
+        return DroidSource(path, name, data.state_keys, storage)
+    return LeRobotSource(path, name, storage)
 
 
 def described(source: OpenSource, given: RobotDataConfig, robotics: RoboticsConfig) -> Iterator[str]:

@@ -15,6 +15,7 @@ from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.robotics import Statistics
 from vjepa_pipe.sources import cache_dir
+from vjepa_pipe.storage import absolute, shown_path
 
 PARTS = ("states", "actions")
 DATA_FIELDS = ("layout", "cameras", "state_keys", "action_keys", "extrinsics_key", "row_fps", "frames_per_clip")
@@ -35,7 +36,7 @@ def statistics_file(data: RobotDataConfig, robotics: RoboticsConfig, paths: Sequ
     """
     settings = dataclasses.asdict(robotics)
     identity = {
-        "paths": [str(Path(path).absolute()) for path in paths],
+        "paths": [shown_path(absolute(path)) for path in paths],
         "data": {name: getattr(data, name) for name in DATA_FIELDS},
         "robotics": {name: value for name, value in settings.items() if name not in NOT_COUNTED},
     }

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vjepa_pipe.sources import CameraTrack, Episode
+from vjepa_pipe.storage import shown_path
 from vjepa_pipe.video import VideoError, as_video_error
 from vjepa_pipe.video.reader import Indices, frame_numbers
 
@@ -32,6 +33,7 @@ class StoredImages:
     def __init__(self, episode: Episode, track: CameraTrack) -> None:
         self._episode = episode
         self._track = track
+        self._path = shown_path(track.path)
         self.num_frames = episode.num_rows
         self.fps = float(episode.row_rate or 0)
         self.frames_decoded = 0
@@ -59,11 +61,11 @@ class StoredImages:
             VideoError: An image cannot be read, or is not as large as the others.
         """
         assert self._track.images is not None, "only cameras that are stored as images are opened"
-        rows, place = np.unique(frame_numbers(self._track.path, indices, self.num_frames), return_inverse=True)
+        rows, place = np.unique(frame_numbers(self._path, indices, self.num_frames), return_inverse=True)
         pictures = [self._decoded(row, image) for row, image in zip(rows, self._track.images(rows), strict=True)]
         self.frames_decoded += len(pictures)
         if len({picture.shape for picture in pictures}) > 1:
-            raise VideoError(self._track.path, f"images of {self._track.name} differ in size")
+            raise VideoError(self._path, f"images of {self._track.name} differ in size")
         return np.stack(pictures)[place]
 
     def close(self) -> None:
@@ -79,10 +81,8 @@ class StoredImages:
 
     def _decoded(self, row: int, image: bytes) -> npt.NDArray[np.uint8]:
         try:
-            with as_video_error(self._track.path), Image.open(BytesIO(image)) as picture:
+            with as_video_error(self._path), Image.open(BytesIO(image)) as picture:
                 return np.asarray(picture.convert("RGB"))
         except VideoError as error:
             said = error.__cause__ or error.reason
-            raise VideoError(
-                self._track.path, f"row {row}: {self._track.name} is not a readable image: {said}"
-            ) from error
+            raise VideoError(self._path, f"row {row}: {self._track.name} is not a readable image: {said}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +20,9 @@ from vjepa_pipe.datasets.limits import check_file, check_size
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.still import read_still
 from vjepa_pipe.figures import Figures, clip_figures, mean_of
+from vjepa_pipe.files.glob import ALL
 from vjepa_pipe.sampling import SampleKey, generator
-from vjepa_pipe.sources import Rows, read_indexes, read_rows
-from vjepa_pipe.sources.lists.folder import ALL
+from vjepa_pipe.sources import Rows, read_all, read_indexes, read_rows
 from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.storage import Storage, is_remote, shown_path
 from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader, as_video_error
@@ -107,7 +108,7 @@ class VideoDataset(KeyedDataset):
 
     Raises:
         SourceError: If an annotation file or an index cannot be read.
-        ConfigError: If a source has no index in `index_dir`, or one that lacks rows.
+        ConfigError: If several cannot, naming all; if a source has no index in `index_dir`, or one that lacks rows.
         ValueError: If an argument is out of range.
     """
 
@@ -152,10 +153,10 @@ class VideoDataset(KeyedDataset):
                     f"{argument} must have {counted(len(paths), 'value')}, one for each source (got {len(values)})"
                 )
         self.storage = storage or Storage()
-        self.sources: list[Rows] = [
-            path if isinstance(path, Rows) else read_rows(path, name, None, glob, labels, self.storage)
+        self.sources: list[Rows] = read_all(
+            partial(_rows_of, path, name, None, glob, labels, self.storage)
             for path, name in zip(paths, names, strict=True)
-        ]
+        )
         self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths)
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.lists = ["" if isinstance(path, Rows) else shown_path(str(path)) for path in paths]
@@ -293,6 +294,10 @@ class VideoDataset(KeyedDataset):
         named = keys if self.repeated_window == "own" else [self.first_of(key) for key in keys]
         sampler = self.clip_samplers[keys[0].source]
         return [sampler.draw(generator(key, "clip"), num_frames, fps) for key in named]
+
+
+def _rows_of(path: str | Path | Rows, *arguments: Any) -> Rows:
+    return path if isinstance(path, Rows) else read_rows(path, *arguments)
 
 
 def _first_costs(clips: list[Clip]) -> list[Clip]:

@@ -15,7 +15,8 @@ def build_webvid(
     config: VideoFields, tokenizer_path: str | None, max_text_len: int, **settings: Any
 ) -> CaptionedDataset:
     """WebVid as KempnerForge lays it out; see `read_webvid` and `CaptionedDataset`."""
-    rows = read_webvid(config.data_root, config.dataset_name, config.split, config.max_samples)
+    storage = settings.get("storage")
+    rows = read_webvid(config.data_root, config.dataset_name, config.split, config.max_samples, storage)
     return _dataset(rows, config, tokenizer_path, max_text_len, settings)
 
 
@@ -24,7 +25,8 @@ def build_webvid_original(
     config: VideoFields, tokenizer_path: str | None, max_text_len: int, **settings: Any
 ) -> CaptionedDataset:
     """WebVid as its authors' download leaves it; see `read_webvid_original` and `CaptionedDataset`."""
-    rows = read_webvid_original(config.data_root, config.dataset_name, config.split, config.max_samples)
+    storage = settings.get("storage")
+    rows = read_webvid_original(config.data_root, config.dataset_name, config.split, config.max_samples, storage)
     return _dataset(rows, config, tokenizer_path, max_text_len, settings)
 
 

@@ -37,6 +37,11 @@ def write_whole(file: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def draft_of(file: Path) -> Path:
+    """A new name beside a file, which `clear_drafts` knows."""
+    return file.with_name(f".{file.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+
+
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
     """Fill a file under another name, which takes the place of `file` when the block ends well.
@@ -50,7 +55,7 @@ def replacing(file: Path) -> Iterator[Path]:
     Raises:
         UserError: If it cannot be written; a file of that name stays as it was.
     """
-    draft = file.with_name(f".{file.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+    draft = draft_of(file)
     try:
         yield draft
         if not file.exists() or not filecmp.cmp(draft, file, shallow=False):

@@ -20,10 +20,8 @@ from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
-from vjepa_pipe.config.url_rules import LOCAL_TASKS
 from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
 from vjepa_pipe.datasets.files import existing_files
-from vjepa_pipe.datasets.limits import url_rows
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
@@ -207,14 +205,6 @@ class DataManager:
                 raise ConfigError(
                     [f"data.{name} is read for lists of videos; data._target_={data._target_} gives others"]
                 )
-        task = self.config.task
-        if (
-            isinstance(task, LOCAL_TASKS)
-            and isinstance(dataset, VideoDataset)
-            and (urls := list(url_rows(dataset.sources)))
-        ):
-            name = task._target_.rpartition(".")[2]
-            raise ConfigError([f"task={name} reads files of this machine: {line}" for line in urls])
         if isinstance(dataset, VideoDataset) and dataset.indexes is None:
             self._advise_index(dataset)
         if loader.quarantine is not None:

@@ -106,10 +106,12 @@ def data_fingerprint(paths: list[str], storage: StorageConfig | None = None) -> 
 
 
 def _remote(storage: StorageConfig, url: str) -> dict[str, Any]:
-    from vjepa_pipe.storage import ObjectError, Storage, StorageError  # only who has URLs waits for it
+    from vjepa_pipe.storage import NotAnObject, ObjectError, Storage, StorageError  # only who has URLs waits for it
 
     try:
         facts = Storage(storage).open(url).facts  # signed URLs are for GET alone
+    except NotAnObject:  # its content is that of many objects
+        return {"folder": True}
     except (ObjectError, StorageError) as error:  # the run will say so itself
         return {"error": str(error)}
     return {"bytes": facts.size, "version": facts.version}

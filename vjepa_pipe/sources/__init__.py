@@ -6,7 +6,7 @@ This folder opens annotation files, tables of numbers and lists of folders; it n
 from __future__ import annotations
 
 from vjepa_pipe.config.folders import cache_dir
-from vjepa_pipe.sources.errors import EpisodeError, SourceError
+from vjepa_pipe.sources.errors import EpisodeError, SourceError, read_all
 from vjepa_pipe.sources.lists.annotations import read_rows
 from vjepa_pipe.sources.lists.webvid import read_webvid, read_webvid_original
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -34,6 +34,7 @@ __all__ = [
     "cache_dir",
     "name_faults",
     "pose_column",
+    "read_all",
     "read_indexes",
     "read_rows",
     "read_webvid",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.tables.cache import load_table
 from vjepa_pipe.sources.tables.columns import Table, TextColumn, digest_of, table_from_arrays, text_column
-from vjepa_pipe.storage import is_remote, join
+from vjepa_pipe.storage import is_remote, join, shown_path
 
 
 class Rows:
@@ -65,6 +65,14 @@ class Rows:
             IndexError: There is no such row.
         """
         return join(self.folder, self._table.paths[self._checked(i)])
+
+    def stem(self, i: int) -> str:
+        """File name of row `i`, without suffix.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        return Path(shown_path(self._table.paths[self._checked(i)])).stem
 
     @property
     def has_urls(self) -> bool:

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 from vjepa_pipe.config.urls import is_remote, local_path, shown_path
 from vjepa_pipe.storage.answers import Answer, Facts, Listed
-from vjepa_pipe.storage.errors import NoSuchObject, ObjectChanged, ObjectError, StorageError
+from vjepa_pipe.storage.errors import NoSuchObject, NotAnObject, ObjectChanged, ObjectError, StorageError
 from vjepa_pipe.storage.process import never_forks
 from vjepa_pipe.storage.ranges import read_ranges
 from vjepa_pipe.storage.remote_file import RemoteFile
 from vjepa_pipe.storage.storage import Storage
-from vjepa_pipe.storage.urls import folder_of, join, name_of
+from vjepa_pipe.storage.urls import absolute, folder_of, join, name_of
 
 __all__ = [
     "Answer",
     "Facts",
     "Listed",
     "NoSuchObject",
+    "NotAnObject",
     "ObjectChanged",
     "ObjectError",
     "RemoteFile",
     "Storage",
     "StorageError",
+    "absolute",
     "folder_of",
     "is_remote",
     "join",

@@ -31,8 +31,15 @@ class ObjectError(OSError):
         return type(self), self._arguments
 
 
-class NoSuchObject(ObjectError):
+class NoSuchObject(ObjectError, FileNotFoundError):
     """There is nothing of this name."""
+
+
+class NotAnObject(ObjectError, IsADirectoryError):
+    """There are objects below this name, which a file system would call a folder."""
+
+    def __init__(self, url: str, reason: str = "not a file but a folder") -> None:
+        super().__init__(url, reason)
 
 
 class NoSuchRange(ObjectError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from vjepa_pipe.config.errors import UserError
@@ -34,12 +35,14 @@ def facts(config: StorageConfig, url: str) -> Facts:  # noqa: ARG001
         return Facts(int(about["size"]), str(files.ukey(path)))
 
 
-def list_below(config: StorageConfig, url: str, most: int | None) -> list[Listed]:  # noqa: ARG001
+def list_below(config: StorageConfig, url: str, most: int, after: str | None) -> list[Listed]:  # noqa: ARG001
     """See `object_stores.list_below`."""
     files, path = file_system(url)
     with _named(url):
-        found = files.find(path, detail=True)
-        return [Listed(files.unstrip_protocol(name), about["size"]) for name, about in sorted(found.items())[:most]]
+        root = f"{path.rstrip('/')}/"  # what is found at the name itself is a file
+        found = sorted((name, about) for name, about in files.find(path, detail=True).items() if name.startswith(root))
+        below = (Listed(url + name.removeprefix(root), about["size"]) for name, about in found)
+        return list(islice((one for one in below if after is None or one.url > after), most))
 
 
 def answers(config: StorageConfig, url: str) -> bool:

@@ -74,12 +74,13 @@ def facts(config: StorageConfig, url: str) -> Facts:
         return _facts(obstore.head(client, path))
 
 
-def list_below(config: StorageConfig, url: str, most: int | None) -> list[Listed]:
-    """The objects below a prefix that ends in a slash, in the order of their names."""
+def list_below(config: StorageConfig, url: str, most: int, after: str | None) -> list[Listed]:
+    """The objects below a prefix that ends in a slash, in the order of their names, from the one after `after` on."""
     client, path = _client(config, url)
     root = url.removesuffix(path)
+    offset = None if after is None else after.removeprefix(root)
     with _named(config, url):
-        found = (one for batch in obstore.list(client, path, chunk_size=most or 1000) for one in batch)
+        found = (one for batch in obstore.list(client, path, offset=offset, chunk_size=most) for one in batch)
         return [Listed(root + one["path"], one["size"]) for one in islice(found, most)]
 
 

@@ -1,21 +1,36 @@
-"""Storage: objects by their URLs, whichever store they lie in."""
+"""Storage: objects by their URLs, whichever store they lie in, and files of this machine where either can be named."""
 
 from __future__ import annotations
 
+import io
 import random
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.storage import StorageConfig
-from vjepa_pipe.config.urls import FROM_OBSTORE, scheme_of, shown_path
+from vjepa_pipe.config.urls import FROM_OBSTORE, is_remote, scheme_of, shown_path
+from vjepa_pipe.files.glob import matches
+from vjepa_pipe.files.regular_file import open_regular, regular_file
 from vjepa_pipe.storage import fsspec_files
 from vjepa_pipe.storage.answers import Answer, Facts, Listed
-from vjepa_pipe.storage.errors import NoSuchObject, NoSuchRange, ObjectChanged, ObjectError, StorageError, Transient
+from vjepa_pipe.storage.errors import (
+    NoSuchObject,
+    NoSuchRange,
+    NotAnObject,
+    ObjectChanged,
+    ObjectError,
+    StorageError,
+    Transient,
+)
 from vjepa_pipe.storage.pace import pace_of
 from vjepa_pipe.storage.process import perform, require_obstore
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES, RemoteFile
+
+PAGE = 10_000
+"""Objects that are listed with one call, which a store may answer in several parts."""
 
 _JITTER = random.SystemRandom()  # another in each process, and no draw from the global generator
 
@@ -42,16 +57,77 @@ class Storage:
             UserError: If the library that reads it is not installed.
         """
         if url.endswith("/"):
-            raise ObjectError(url, "not a file but a folder")
+            raise NotAnObject(url)
         try:
             first = self._first(url)
         except NoSuchObject as error:
             missing = error
         else:
             return RemoteFile(url, self.read_range, first)
-        if scheme_of(url) not in ("http", "https") and self._is_folder(url):
-            raise ObjectError(url, "not a file but a folder")
+        if self.is_folder(url):
+            raise NotAnObject(url)
         raise missing
+
+    def open_binary(self, path: str) -> IO[bytes]:
+        """Open a file of this machine, or an object, to be read as bytes from its start.
+
+        Raises:
+            OSError: If it cannot be read; of an object, an `ObjectError`.
+            StorageError: If its store does not answer.
+        """
+        return io.BufferedReader(self.open(path).stream()) if is_remote(path) else open_regular(path)
+
+    def read_text(self, path: str) -> str:
+        """The text of a file of this machine, or of an object, UTF-8; errors as for `open_binary`."""
+        with self.open_binary(path) as stream:
+            return stream.read().decode("utf-8")
+
+    def find(self, folder: str, glob: str) -> list[str]:
+        """The files below a folder, of this machine or of a store, folder by folder in the order of their names.
+
+        Args:
+            folder: The folder; it may have nothing in it, or not be there.
+            glob: Which, by their paths below it, such as `*.csv` and `**/*.csv`.
+
+        Raises:
+            ObjectError: If it cannot be listed.
+            StorageError: If its store does not answer.
+        """
+        if not is_remote(folder):
+            return [str(path) for path in sorted(Path(folder).glob(glob))]
+        root, wanted = f"{folder.rstrip('/')}/", glob.split("/")
+        parts = (one.url.removeprefix(root).split("/") for one in self.list_below(folder))
+        return [root + "/".join(found) for found in sorted(parts) if matches(found, wanted)]
+
+    def identity(self, path: str) -> tuple[str, int, int | str]:
+        """What tells one state of a file from another: its path, size, and time of change in ns, or version.
+
+        Raises:
+            OSError: If it cannot be looked at; of an object, an `ObjectError`.
+            StorageError: If its store does not answer.
+        """
+        if is_remote(path):
+            return shown_path(path), *self.facts(path)
+        found = regular_file(path)
+        return path, found.st_size, found.st_mtime_ns
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is a file of this machine, or an object; errors as for `read_range`."""
+        if not is_remote(path):
+            return Path(path).is_file()
+        try:
+            return bool(self.facts(path))
+        except NoSuchObject:
+            return False
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a path names a folder: of a store, something that has objects below it; of a web server, never."""
+        if not is_remote(path):
+            return Path(path).is_dir()
+        try:
+            return bool(self.list_below(path, most=1))
+        except ObjectError:
+            return False
 
     def require(self, url: str) -> None:
         """Find out whether objects like this one can be read here, without a request.
@@ -95,11 +171,22 @@ class Storage:
     def list_below(self, url: str, most: int | None = None) -> list[Listed]:
         """The objects below a folder, in the order of their names; errors as for `read_range`.
 
+        Each request brings up to `PAGE`.
+
         Args:
             url: The folder.
             most: How many at most; None: all.
         """
-        found: list[Listed] = self._tried("list_below", f"{url.rstrip('/')}/", most)
+        if scheme_of(url) in ("http", "https"):
+            raise ObjectError(url, "its files cannot be listed, as web servers do not do that")
+        found: list[Listed] = []
+        while most is None or len(found) < most:
+            wanted = PAGE if most is None else min(PAGE, most - len(found))
+            after = found[-1].url if found else None
+            page = self._tried("list_below", f"{url.rstrip('/')}/", wanted, after)
+            found += page
+            if len(page) < wanted:
+                break
         return found
 
     def _first(self, url: str) -> Answer:
@@ -109,12 +196,6 @@ class Storage:
             if (found := self.facts(url)).size:
                 raise
             return Answer(b"", found)
-
-    def _is_folder(self, url: str) -> bool:
-        try:
-            return bool(self.list_below(url, most=1))
-        except ObjectError:
-            return False
 
     def _tried(self, operation: str, url: str, *arguments: Any) -> Any:
         for wait in (0.0, *self.config.waits()):

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import posixpath
+from pathlib import Path
 from urllib.parse import quote
 
 from vjepa_pipe.config.urls import is_remote, local_path, scheme_of
+
+
+def absolute(path: str | Path) -> str:
+    """A path from the root of this machine, with a leading `~` as the home folder; URLs of stores as they are."""
+    return str(path) if is_remote(str(path)) else str(Path(local_path(str(path))).expanduser().absolute())
 
 
 def folder_of(url: str) -> str:

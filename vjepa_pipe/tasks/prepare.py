@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.files.whole_file import make_folder
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import SUFFIX
+from vjepa_pipe.storage import Storage, shown_path
 from vjepa_pipe.tasks.plain_videos import all_files
 from vjepa_pipe.tasks.prepare_estimate import Estimate, check_space, estimate, estimate_lines
 from vjepa_pipe.tasks.prepare_option import check_option, write_option
@@ -52,15 +54,17 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         UserError: If a result would be written over the list that it is of, or into the folder that it is of; if there
             is clearly too little space; if copies cannot be written.
     """
-    task, console = experiment.task, Console(stderr=True, soft_wrap=True)
+    task, console, storage = experiment.task, Console(stderr=True, soft_wrap=True), Storage(experiment.storage)
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
     check_option(task.option)
     dataset = all_files(experiment, target, "task.target_dir")
     _check_target(target, annotation_files(experiment.data), dataset.sources)
-    _check_captions(dataset.sources)
+    _check_rows(dataset.sources)
+    if any(rows.has_urls for rows in dataset.sources):  # a file is not to be blamed for its store
+        task = replace(task, timeout_sec=task.timeout_sec + experiment.storage.longest_sec)
     make_folder(target)
-    parts = [CopyParts(target, rows, task, experiment.data.max_file_bytes) for rows in dataset.sources]
+    parts = [CopyParts(target, rows, task, experiment.data.max_file_bytes, storage) for rows in dataset.sources]
     for part in parts:
         _copy(part, evenly(part.paths_here, max(SAMPLE, task.workers)), console)
     estimates = [
@@ -89,9 +93,12 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     return _metrics(parts, estimates, task)
 
 
-def _check_captions(sources: Sequence[Rows]) -> None:
+def _check_rows(sources: Sequence[Rows]) -> None:
     for rows in sources:
         for row in range(len(rows)):
+            if (shown := shown_path(path := rows.path(row))) != path:
+                reason = "which may be a credential, and the log of copies keeps all paths"
+                raise UserError(f"{shown}: its URL has a user name or a query, {reason}")
             if not str(rows.label(row)).strip():
                 raise UserError(f"{rows.path(row)}: its caption is empty, which no list can hold")
 

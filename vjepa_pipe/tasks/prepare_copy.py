@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
@@ -18,10 +20,12 @@ from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import SampleError, UserError, counted
 from vjepa_pipe.config.task import PrepareTaskConfig
-from vjepa_pipe.datasets.limits import check_file
-from vjepa_pipe.files.whole_file import replacing
+from vjepa_pipe.datasets.limits import check_file, check_size
+from vjepa_pipe.files.whole_file import draft_of, replacing
 from vjepa_pipe.sources.media import is_image
-from vjepa_pipe.video import PyavDecoder, VideoError, VideoReader, probe
+from vjepa_pipe.sources.probed.index_file import stamp
+from vjepa_pipe.storage import ObjectError, RemoteFile, Storage, is_remote, shown_path
+from vjepa_pipe.video import PyavDecoder, VideoError, VideoReader, as_video_error, probe
 from vjepa_pipe.video.opening import open_video
 
 HELD_BYTES = 1 << 29
@@ -29,6 +33,9 @@ HELD_BYTES = 1 << 29
 
 FINEST = 10**7
 """Ticks per second, unless the original has more: a gap between two frames must fit the tables of an MP4 file."""
+
+FETCHED_BYTES = 1 << 20
+"""Of an original at a URL asked for at a time."""
 
 NAME_BYTES = 100
 """Of the original's name in that of its copy."""
@@ -59,6 +66,7 @@ class Copy(NamedTuple):
         original_bytes: Size of the original.
         copy_bytes: Size of the copy.
         seconds: Time that making it took.
+        stamp: By which it is known whether the original is still the same; see `sources.probed.index_file.stamp`.
     """
 
     copy: str
@@ -68,6 +76,7 @@ class Copy(NamedTuple):
     original_bytes: int
     copy_bytes: int
     seconds: float
+    stamp: list[int]
 
 
 def encoding_of(task: PrepareTaskConfig) -> Encoding:
@@ -86,23 +95,69 @@ def copy_name(source: str, task: PrepareTaskConfig) -> str:
     return f"{stem}_{sha256(os.fsencode(source)).hexdigest()[:16]}_{task.short_side}p_{settings}.mp4"
 
 
-def make_copy(source: str, folder: Path, task: PrepareTaskConfig, max_file_bytes: int | None = None) -> Copy:
+def make_copy(
+    source: str,
+    folder: Path,
+    task: PrepareTaskConfig,
+    max_file_bytes: int | None = None,
+    storage: Storage | None = None,
+) -> Copy:
     """Encode one video and verify its copy, which appears under its name only then.
 
+    An original at a URL is fetched once, whole, and lies beside its copy until that is made.
+
     Args:
-        source: The original.
+        source: The original, or its URL.
         folder: Where the copy goes.
         task: How it is encoded.
         max_file_bytes: Larger originals are bad.
+        storage: Reads what lies at a URL; unset: with the default settings.
 
     Raises:
         VideoError: If the original cannot be read, or the copy does not hold its frames at their times.
+        StorageError: If the store of a URL does not answer.
         UserError: If the copy cannot be written.
     """
-    started, original_bytes = time.perf_counter(), check_file(source, max_file_bytes).st_size
+    started, target = time.perf_counter(), folder / copy_name(source, task)
+    if not is_remote(source):
+        check_file(source, max_file_bytes)
+        _check_kind(source)
+        return _copied(source, target, task, stamp(source), started)
+    name = shown_path(source)
+    _check_kind(name)
+    with as_video_error(name):
+        original = (storage or Storage()).open(source)
+    check_size(name, original.facts.size, max_file_bytes)
+    try:
+        with _fetched(original, target) as file:
+            return _copied(file, target, task, original.facts.stamp, started)
+    except VideoError as error:
+        raise VideoError(name, error.reason) from None
+
+
+def _check_kind(source: str) -> None:
     if is_image(source):
         raise VideoError(source, "an image, and copies are made of videos")
-    target = folder / copy_name(source, task)
+
+
+@contextmanager
+def _fetched(original: RemoteFile, copy: Path) -> Iterator[str]:
+    """The path of an object's content, beside its copy; it is removed when the block ends."""
+    draft = draft_of(copy)
+    try:
+        try:
+            with original.stream() as stream, draft.open("wb") as written:
+                shutil.copyfileobj(stream, written, FETCHED_BYTES)
+        except ObjectError as error:
+            raise VideoError(str(original), error.reason) from None
+        except OSError as error:
+            raise UserError(f"cannot write {draft}: {error.strerror or error}") from error
+        yield str(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _copied(source: str, target: Path, task: PrepareTaskConfig, stamp: list[int], started: float) -> Copy:
     try:
         with replacing(target) as draft:
             frames, original_fps = encode(source, draft, encoding_of(task), task.short_side)
@@ -114,7 +169,7 @@ def make_copy(source: str, folder: Path, task: PrepareTaskConfig, max_file_bytes
         frames, original_fps = _length(source)
     fps = _length(str(target))[1]
     spent = round(time.perf_counter() - started, 3)
-    return Copy(target.name, frames, fps, original_fps, original_bytes, target.stat().st_size, spent)
+    return Copy(target.name, frames, fps, original_fps, stamp[0], target.stat().st_size, spent, stamp)
 
 
 def encode(source: str, target: Path, encoding: Encoding, short_side: int) -> tuple[int, float]:

@@ -16,6 +16,7 @@ from rich.filesize import decimal
 from vjepa_pipe.config.errors import SampleError, UserError, counted
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.sources.probed.index_file import stamp
+from vjepa_pipe.storage import is_remote
 from vjepa_pipe.tasks.prepare_parts import CopyParts
 from vjepa_pipe.video import ClipSampler, Decoder
 
@@ -62,7 +63,9 @@ def estimate(
     copied = sum(file.original_bytes for file in good)
     size_ratio = sum(file.copy_bytes for file in good) / max(copied, 1)
     sec_per_byte = sum(file.seconds for file in good) / max(copied, 1)
-    left = sum((stamp(path) or [0])[0] for path in paths if path not in part.found)
+    missing = [path for path in paths if path not in part.found]
+    known = [(stamp(path) or [0])[0] for path in missing if not is_remote(path)]
+    left = sum(known) + copied / max(len(good), 1) * (len(missing) - len(known))  # objects are not asked for their size
     each = (copied + left) / max(len(paths), 1)
     share = len(part.rows_of(task.shard)) / len(part.rows)
     return Estimate(

@@ -17,6 +17,7 @@ from vjepa_pipe.config.data import CsvDataConfig, DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.targets import PLACES, TARGET
 from vjepa_pipe.files.whole_file import make_folder, write_whole
+from vjepa_pipe.storage import absolute
 
 OF_ORIGINALS = {"data_paths", "path_variables", "source_names", "index_dir", "max_file_bytes"}
 """Settings that are said of the originals' lists and files."""
@@ -57,7 +58,7 @@ def write_option(folder: Path, name: str, data: DataConfig, sources: Sequence[st
         ):
             settings[field.name] = plain(value)
     if data.eval_data_paths:
-        settings["eval_data_paths"] = [str(Path(path).expanduser().resolve()) for path in data.eval_data_paths]
+        settings["eval_data_paths"] = [absolute(path) for path in data.eval_data_paths]
     content = {"defaults": [{"/schema@_here_": "csv"}, "_self_"]} | settings
     file = folder / GROUP / f"{name}.yaml"
     make_folder(file.parent)

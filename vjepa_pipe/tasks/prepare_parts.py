@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +12,9 @@ from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.files.whole_file import clear_drafts, make_folder
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, stamp
+from vjepa_pipe.storage import Storage, is_remote
 from vjepa_pipe.tasks.annotations import write_annotations
-from vjepa_pipe.tasks.killable import was_killed
+from vjepa_pipe.tasks.killable import map_killable, was_killed
 from vjepa_pipe.tasks.prepare_copy import Copy, copy_name, encoding_of, make_copy
 from vjepa_pipe.tasks.shard_log import Entry
 from vjepa_pipe.tasks.shards import Shards
@@ -41,6 +42,7 @@ class CopyParts(Shards):
         rows: The source.
         task: How copies are made, and the shard that is worked on.
         max_file_bytes: Larger originals are bad.
+        storage: Reads what lies at URLs.
 
     Attributes:
         rows: The source.
@@ -48,10 +50,12 @@ class CopyParts(Shards):
         found: What became of those that are done, by path.
     """
 
-    def __init__(self, folder: Path, rows: Rows, task: PrepareTaskConfig, max_file_bytes: int | None) -> None:
+    def __init__(
+        self, folder: Path, rows: Rows, task: PrepareTaskConfig, max_file_bytes: int | None, storage: Storage
+    ) -> None:
         super().__init__(folder, rows, task.shards, Copy, {"encoding": encoding_of(task), "side": task.short_side})
         self.rows, self._task, self._max_file_bytes = rows, task, max_file_bytes
-        self._copies = folder / rows.name
+        self._copies, self._storage = folder / rows.name, storage
         self.paths_here = self.paths(task.shard)
         self.found = self._found()
 
@@ -70,7 +74,13 @@ class CopyParts(Shards):
         Raises:
             UserError: If copies cannot be written, as where the disk is full.
         """
-        function = partial(make_copy, folder=self._copies, task=self._task, max_file_bytes=self._max_file_bytes)
+        function = partial(
+            make_copy,
+            folder=self._copies,
+            task=self._task,
+            max_file_bytes=self._max_file_bytes,
+            storage=self._storage,
+        )
         fault = ""
         try:
             for entry in self.work(self._task.shard, paths, function, self._task):
@@ -97,7 +107,15 @@ class CopyParts(Shards):
                 return not was_killed(entry[Column.ERROR])
             return stamp(str(self.copy_of(entry[Column.PATH])))[:1] == [entry["copy_bytes"]]
 
-        return self.done(self._task.shard, _summary, still_holds)
+        return self.done(self._task.shard, _summary, still_holds, self._stamps_now())
+
+    def _stamps_now(self) -> Callable[[str], list[int]]:
+        """Gives the stamp that an original has now; objects are asked for theirs by several processes beforehand."""
+        task = self._task
+        remote = sorted(filter(is_remote, self.logged(task.shard))) if self.rows.has_urls else []
+        asked = map_killable(partial(stamp, storage=self._storage), remote, task.workers, task.timeout_sec)
+        found = {outcome.item: outcome.result or [] for outcome in asked} if remote else {}
+        return lambda path: found[path] if path in found else stamp(path)
 
     def _put_together(self, entries: Iterator[Entry]) -> None:
         rows, bad = self.rows, {entry[Column.PATH] for entry in entries if entry[Column.ERROR]}

@@ -7,6 +7,7 @@ import torch
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.task import ValidateTaskConfig
+from vjepa_pipe.config.urls import shown_path
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.tasks.gates import OpenedFiles, require
 
@@ -22,7 +23,7 @@ def captions(manager: DataManager, files: OpenedFiles) -> str:
     name, shape = ("pixel_values", (frames, 3, side, side)) if vlm else ("video", (3, frames, side, side))
     count = real = empty = 0
     for row in range(min(task.samples, len(dataset))):
-        path = dataset.sources[0].path(row)
+        path = shown_path(dataset.sources[0].path(row))
         with files.opening(path):
             sample, again = dataset[row], dataset[row]
             pixels, mask = sample[name], sample["frame_mask"]

@@ -117,7 +117,7 @@ def test_a_list_that_changes_while_it_is_read(server: RangeServer, monkeypatch: 
     storage: Any = Storage(StorageConfig(timeout_sec=5))
     file = storage.open(server.url("lists/big.csv"))
     write_big(server, 4)
-    monkeypatch.setattr("vjepa_pipe.sources.lists.annotations._opened", lambda *_: file)
+    monkeypatch.setattr(Storage, "open", lambda *_: file)
     with pytest.raises(SourceError, match=r"big\.csv: cannot be read: has changed while it was read"):
         read_rows(server.url("lists/big.csv"), storage=storage)
 

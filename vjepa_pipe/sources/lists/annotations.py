@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.files.glob import ALL
+from vjepa_pipe.sources.errors import SourceError, as_source_error
 from vjepa_pipe.sources.lists.delimited import collect, split_csv, split_lines
-from vjepa_pipe.sources.lists.folder import ALL, read_folder
+from vjepa_pipe.sources.lists.folder import read_folder, read_stored_folder
 from vjepa_pipe.sources.lists.layouts import LABEL_COLUMNS, SPACES, header_columns, sniff
 from vjepa_pipe.sources.lists.npy import read_path_array
 from vjepa_pipe.sources.lists.space_separated import read_space_separated
@@ -17,7 +18,7 @@ from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
 from vjepa_pipe.sources.tables.columns import Table
 from vjepa_pipe.sources.tables.text import Chunk, ListFile, read_chunks
-from vjepa_pipe.storage import ObjectError, RemoteFile, Storage, folder_of, is_remote, local_path, shown_path
+from vjepa_pipe.storage import NotAnObject, RemoteFile, Storage, folder_of, is_remote, local_path, shown_path
 
 SUFFIXES = (".csv", ".txt", ".npy")
 """Annotation files, each also with `.gz`, in either case."""
@@ -49,11 +50,11 @@ def read_rows(
     where it lies, and rows may be URLs themselves.
 
     Tables above 1 MiB are kept in the cache, under the file's absolute path, size and time of change (of a folder: the
-    times of change of all folders in it; of a URL: size and ETag), and mapped into memory from there. Tables of URLs
-    with a query or a user name, which may be credentials, are not kept.
+    times of change of all folders in it; of a URL: size and ETag), and mapped into memory from there. Folders at URLs
+    are listed each time. Tables of URLs with a query or a user name, which may be credentials, are not kept.
 
     Args:
-        path: The annotation file, its URL, or a folder; a leading `~` is the home folder.
+        path: The annotation file, or a folder, or the URL of either; a leading `~` is the home folder.
         name: What the source is called; None: the file's name without suffixes.
         cache_folder: Where big tables are kept; None: `cache_dir()`.
         glob: Which files of a folder.
@@ -67,7 +68,11 @@ def read_rows(
     """
     storage = storage or Storage()
     if is_remote(str(path)):
-        file = _opened(storage, str(path))
+        with as_source_error():
+            try:
+                file = storage.open(str(path))
+            except NotAnObject:
+                return read_stored_folder(str(path), storage, name, cache_folder, glob, labels)
         table, kept = _read_file(file, cache_folder)
         return Rows(name or _stem(file), table, folder_of(str(path)), kept)
     path = Path(local_path(str(path))).expanduser()
@@ -77,13 +82,6 @@ def read_rows(
     for first in filter(is_remote, _firsts(table)):
         storage.require(first)
     return Rows(name or _stem(path), table, _start_folder(path, table), kept)
-
-
-def _opened(storage: Storage, url: str) -> RemoteFile:
-    try:
-        return storage.open(url)
-    except ObjectError as error:
-        raise SourceError(shown_path(url), error.reason) from None
 
 
 def _read_file(path: ListFile, cache_folder: Path | None) -> tuple[Table, Path | None]:

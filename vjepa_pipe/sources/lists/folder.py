@@ -7,20 +7,20 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vjepa_pipe.files.glob import ALL, matches
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_image, is_media
 from vjepa_pipe.sources.rows import Rows
-from vjepa_pipe.sources.tables.cache import entry_of, keep_arrays, latest, load_arrays, load_table, set_latest
+from vjepa_pipe.sources.tables.cache import entry_of, keep, keep_arrays, latest, load_arrays, load_table, set_latest
 from vjepa_pipe.sources.tables.columns import Table, TextColumn, digest_of, text_column
+from vjepa_pipe.storage import Storage, name_of, shown_path
 
-ALL = "**"
 SETTLED_NS = 2 * 10**9
 """A folder that changed this shortly before it was listed may change again without a later time of change."""
 
@@ -68,6 +68,32 @@ def read_folder(
     return Rows(name, load_table(entry, check=False), path, entry)
 
 
+def read_stored_folder(
+    url: str,
+    storage: Storage,
+    name: str | None = None,
+    cache_folder: Path | None = None,
+    glob: str = ALL,
+    labels: str = "folders",
+) -> Rows:
+    """The images and videos below a folder of a store; see `read_folder`.
+
+    It is listed each time, as nothing else says whether objects have been added or removed. Big tables are kept under
+    what is in them, so that processes share their pages.
+
+    Raises:
+        ObjectError: It cannot be listed.
+        StorageError: Its store does not answer.
+        SourceError: No file is found.
+    """
+    url = url.rstrip("/")
+    found = _walk_stored(url, glob, storage)
+    table = _by_class(url, found, glob) if labels == "folders" else _unlabelled(url, found, glob)
+    entry = entry_of(cache_folder, shown_path(url), digest_of(table.arrays()))
+    table, kept = keep(table, entry, shown_path(url))
+    return Rows(name or name_of(url), table, url, kept)
+
+
 class _Folder(NamedTuple):
     """A folder that was walked through.
 
@@ -104,8 +130,19 @@ def _walk(top: Path, glob: str) -> Iterator[_Folder]:
         left += ((os.path.join(inside, name), above | {same}) for name in folders)  # noqa: PTH118
         parts = inside.split("/") if inside else []
         media = (name for name in files if is_media(name))
-        found = [name for name in media if glob == ALL or _matches([*parts, name], wanted)]
+        found = [name for name in media if glob == ALL or matches([*parts, name], wanted)]
         yield _Folder(inside, facts.st_mtime_ns, found)
+
+
+def _walk_stored(url: str, glob: str, storage: Storage) -> list[_Folder]:
+    wanted, found = glob.split("/"), dict[str, list[str]]()
+    for listed in storage.list_below(url):
+        parts = listed.url.removeprefix(f"{url}/").split("/")
+        if not any(part.startswith(".") for part in parts):
+            files = found.setdefault("/".join(parts[:-1]), [])
+            if is_media(parts[-1]) and (glob == ALL or matches(parts, wanted)):
+                files.append(parts[-1])
+    return [_Folder(inside, 0, files) for inside, files in found.items()]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -117,16 +154,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         raise
 
 
-def _matches(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether the parts of a path match those of a glob."""
-    if not wanted or not parts:
-        return not parts and all(part == ALL for part in wanted)
-    if wanted[0] == ALL:
-        return _matches(parts, wanted[1:]) or _matches(parts[1:], wanted)
-    return fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
-
-
-def _unlabelled(folder: Path, found: Sequence[_Folder], glob: str) -> Table:
+def _unlabelled(folder: str | Path, found: Sequence[_Folder], glob: str) -> Table:
     files = sorted(file for part in found for file in _files(part))
     if not files:
         raise SourceError(folder, _nothing(glob))
@@ -134,7 +162,7 @@ def _unlabelled(folder: Path, found: Sequence[_Folder], glob: str) -> Table:
     return Table(text_column(files), np.zeros(len(files), np.int64))
 
 
-def _by_class(folder: Path, found: Sequence[_Folder], glob: str) -> Table:
+def _by_class(folder: str | Path, found: Sequence[_Folder], glob: str) -> Table:
     classes: dict[str, list[_Folder]] = {}
     for part in sorted(found):
         if part.inside:
@@ -167,12 +195,12 @@ def _nothing(glob: str) -> str:
     return f"holds no image or video ({known}) that data.glob={glob!r} matches{deeper}"
 
 
-def _warn_of_two_kinds(folder: Path, files: Sequence[str]) -> None:
+def _warn_of_two_kinds(folder: str | Path, files: Sequence[str]) -> None:
     images = sum(map(is_image, files))
     if 0 < images < len(files):
         logger.warning(
             "%s holds %d images beside %d videos, and both are read: data.glob='**/*.mp4' takes those of one suffix",
-            folder,
+            shown_path(str(folder)),
             images,
             len(files) - images,
         )

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vjepa_pipe.config.errors import counted
-from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.sources.errors import SourceError, as_source_error
 from vjepa_pipe.sources.lists.delimited import csv_lines
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
 from vjepa_pipe.sources.tables.columns import Table, TextBuilder
-from vjepa_pipe.sources.tables.text import read_chunks
+from vjepa_pipe.sources.tables.text import list_file, read_chunks
+from vjepa_pipe.storage import RemoteFile, Storage, absolute, folder_of, join, name_of
 
 CSV_SPLITS = {"train": "train", "validation": "val"}
 _MOST_NAMED = 8
@@ -26,7 +27,13 @@ class MissingPartitions(SourceError, FileNotFoundError):
         return f"No partition CSVs found under '{self.path}': {self.reason}"
 
 
-def read_webvid(root: str | Path, dataset_name: str = "webvid-10M", split: str = "train", max_samples: int = 0) -> Rows:
+def read_webvid(
+    root: str | Path,
+    dataset_name: str = "webvid-10M",
+    split: str = "train",
+    max_samples: int = 0,
+    storage: Storage | None = None,
+) -> Rows:
     """Rows of WebVid as KempnerForge lays it out; a row's label is its caption.
 
         ROOT/raw/DATASET_NAME/data/{train,val}/partitions/*.csv      columns videoid and name
@@ -37,17 +44,21 @@ def read_webvid(root: str | Path, dataset_name: str = "webvid-10M", split: str =
     text as written: `007`, an empty caption and `NA` stay what they are. No video is looked for.
 
     Args:
-        root: The folder above `raw`.
+        root: The folder above `raw`, or its URL in a store that lists its objects, which web servers do not.
         dataset_name: Which partitions, such as `webvid-10M`.
         split: `train` or `validation`.
         max_samples: Most rows; 0: all.
+        storage: Reads what lies at a URL; unset: with the default settings.
 
     Raises:
+        StorageError: The store of a URL does not answer.
         SourceError: If there are no partitions (then it is a FileNotFoundError too), or no rows in them, or if a
             partition lacks a column or has a broken row.
     """
-    folder = Path(root).expanduser() / "raw" / dataset_name / "data" / CSV_SPLITS[split] / "partitions"
-    partitions = sorted(folder.glob("*.csv"))
+    storage, root = storage or Storage(), absolute(root)
+    folder = join(root, f"raw/{dataset_name}/data/{CSV_SPLITS[split]}/partitions")
+    with as_source_error():
+        partitions = storage.find(folder, "*.csv")
     if not partitions:
         raise MissingPartitions(folder, "it must hold .csv files with the columns videoid and name")
 
@@ -55,12 +66,16 @@ def read_webvid(root: str | Path, dataset_name: str = "webvid-10M", split: str =
         video = row["videoid"]
         return f"{video}.mp4" if split == "validation" else f"{video[:2]}/{video[:4]}/{video[:6]}/{video}.mp4"
 
-    videos = Path(root).expanduser().absolute() / "raw" / "videos" / split
-    return _read(dataset_name, partitions, ("videoid", "name"), place, videos, max_samples)
+    videos = join(root, f"raw/videos/{split}")
+    return _read(dataset_name, partitions, ("videoid", "name"), place, videos, max_samples, storage)
 
 
 def read_webvid_original(
-    root: str | Path, dataset_name: str = "webvid-10M", split: str = "train", max_samples: int = 0
+    root: str | Path,
+    dataset_name: str = "webvid-10M",
+    split: str = "train",
+    max_samples: int = 0,
+    storage: Storage | None = None,
 ) -> Rows:
     """Rows of WebVid as its authors' download leaves it; see `read_webvid`.
 
@@ -69,41 +84,56 @@ def read_webvid_original(
 
     The part of `dataset_name` after `webvid-` is the one in the file's name.
     """
-    folder = Path(root).expanduser()
+    storage, folder = storage or Storage(), absolute(root)
     file_name = f"results_{dataset_name.removeprefix('webvid-')}_{CSV_SPLITS[split]}.csv"
-    tables = [file for file in (folder / file_name, folder / "metadata" / file_name) if file.is_file()]
-    if not tables:
+    with as_source_error():
+        places = join(folder, file_name), join(folder, f"metadata/{file_name}")
+        table = next(filter(storage.is_file, places), None)
+    if table is None:
         raise MissingPartitions(folder, f"it must hold {file_name}, or metadata/{file_name}")
 
     def place(row: dict[str, str]) -> str:
         return f"{row['page_dir']}/{row['videoid']}.mp4"
 
-    return _read(
-        dataset_name, tables[:1], ("videoid", "name", "page_dir"), place, folder.absolute() / "videos", max_samples
-    )
+    columns = ("videoid", "name", "page_dir")
+    return _read(dataset_name, [table], columns, place, join(folder, "videos"), max_samples, storage)
 
 
-def _read(name: str, files: list[Path], columns: tuple[str, ...], place: Place, videos: Path, max_samples: int) -> Rows:
-    facts = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    entry = entry_of(None, "webvid", facts, columns, str(videos), max_samples)
+def _read(
+    name: str,
+    files: list[str],
+    columns: tuple[str, ...],
+    place: Place,
+    videos: str,
+    max_samples: int,
+    storage: Storage,
+) -> Rows:
+    with as_source_error():
+        facts = [storage.identity(file) for file in files]
+    entry = entry_of(None, "webvid", facts, columns, videos, max_samples)
     if is_kept(entry):
-        return Rows(name, load_table(entry), str(videos), entry)
+        return Rows(name, load_table(entry), videos, entry)
     paths, captions, count = TextBuilder(), TextBuilder(), 0
-    for row in _rows(files, columns):
+    for row in _rows(files, facts, columns, storage):
         paths.append(place(row))
         captions.append(row["name"])
         count += 1
         if count == max_samples:
             break
     if not count:
-        named = ", ".join(file.name for file in files[:_MOST_NAMED])
-        raise SourceError(files[0].parent, f"holds no rows (read: {named})")
-    table, kept = keep(Table(paths.build(), captions.build()), entry, files[0].parent)
-    return Rows(name, table, str(videos), kept)
+        named = ", ".join(name_of(file) for file in files[:_MOST_NAMED])
+        raise SourceError(folder_of(files[0]), f"holds no rows (read: {named})")
+    table, kept = keep(Table(paths.build(), captions.build()), entry, folder_of(files[0]))
+    return Rows(name, table, videos, kept)
 
 
-def _rows(files: list[Path], columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    for file in files:
+def _rows(
+    files: list[str], facts: list[tuple[str, int, int | str]], columns: tuple[str, ...], storage: Storage
+) -> Iterator[dict[str, str]]:
+    for path, known in zip(files, facts, strict=True):
+        file = list_file(path, storage)
+        if isinstance(file, RemoteFile) and file.facts != known[1:]:
+            raise SourceError(file, "changed while it was read")
         header: list[str] | None = None
         for line, cells in csv_lines(file, read_chunks(file)):
             if header is None:

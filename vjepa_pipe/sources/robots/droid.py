@@ -6,7 +6,7 @@ See https://droid-dataset.github.io (Khazatsky et al., RSS 2024).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.files.json_text import parse_json
-from vjepa_pipe.files.regular_file import read_regular
-from vjepa_pipe.sources.errors import EpisodeError, SourceError
+from vjepa_pipe.sources.errors import EpisodeError, SourceError, as_source_error
 from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, Feature, finite
 from vjepa_pipe.sources.rows import Rows
+from vjepa_pipe.sources.tables.columns import Table, text_column
+from vjepa_pipe.storage import ObjectError, Storage, absolute, folder_of, is_remote, join, name_of, shown_path
 
 TRAJECTORY = "trajectory.h5"
 METADATA = "metadata*.json"
-VIDEOS = Path("recordings", "MP4")
+VIDEOS = "recordings/MP4"
 SIDECAR = "{id}_timestamps.json"
 ROW_CLOCK = "observation/timestamp/cameras/{id}_left_frame_received"
 POSE = "observation/robot_state/cartesian_position"
@@ -42,24 +43,44 @@ class DroidSource:
 
     Args:
         path: A file with a trajectory folder on each line (a number after a space is ignored, as the published loader
-            does), or a folder in which every `trajectory.h5` is looked for.
+            does), or a folder in which every `trajectory.h5` is looked for. Either may lie at a URL, and lines may be
+            URLs, of stores that list their objects.
         name: What the source is called; None: the file's or folder's name.
         columns: Columns that say how many rows a trajectory has, on which they must agree.
+        storage: Reads what lies at URLs; unset: with the default settings.
 
     Raises:
-        SourceError: The file or folder names no trajectory.
+        SourceError: The file or folder names no trajectory, or one on a web server.
+        StorageError: The store of a URL does not answer.
     """
 
     title = "raw DROID"
 
-    def __init__(self, path: str | Path, name: str | None = None, columns: Sequence[str] = (POSE,)) -> None:
-        path = Path(path).expanduser().absolute()
-        folders = list(_found_below(path) if path.is_dir() else _listed_in(path))
-        if not folders:
-            raise SourceError(path, f"holds no folder with a {TRAJECTORY}" if path.is_dir() else "holds no rows")
-        self.name = name or path.stem
+    def __init__(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        columns: Sequence[str] = (POSE,),
+        storage: Storage | None = None,
+    ) -> None:
+        self._storage, path = storage or Storage(), absolute(path)
+        with as_source_error():
+            is_folder = self._storage.is_folder(path)
+            inside = _found_below(path, self._storage) if is_folder else _listed_in(path, self._storage)
+        if not inside:
+            raise SourceError(path, f"holds no folder with a {TRAJECTORY}" if is_folder else "holds no rows")
+        start = path.rstrip("/") if is_folder else folder_of(path)
+        if inside == [""]:  # it is a trajectory's folder itself
+            start, inside = folder_of(start), [name_of(start)]
+        self.name = name or PurePosixPath(name_of(path.rstrip("/"))).stem
         self._columns = tuple(columns)
-        self._rows = Rows.from_lists(self.name, folders, [0] * len(folders))
+        table = Table(text_column(inside), np.zeros(len(inside), np.int64))
+        self._rows = Rows(self.name, table, start)
+        for row in filter(is_remote, map(self._rows.path, range(len(self)))):
+            if row.startswith(("http://", "https://")):
+                raise SourceError(row, "raw DROID is read where files can be listed, which web servers do not do")
+            self._storage.require(row)
+            break
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -68,6 +89,10 @@ class DroidSource:
         """The folder of trajectory `i`."""
         return self._rows.path(i)
 
+    def fingerprint(self) -> str:
+        """A hash of the trajectories' folders as they were listed, or found below the folder."""
+        return self._rows.fingerprint()
+
     def feature(self, name: str) -> Feature | None:
         """What the numbers of a column are, by its name: the files do not say so themselves."""
         numbers = NUMBERS.get(name.rpartition("/")[2])
@@ -75,7 +100,7 @@ class DroidSource:
 
     def open(self, i: int) -> DroidEpisode:
         """Open trajectory `i`; see `RobotSource.open`."""
-        return DroidEpisode(self._rows.path(i), self._columns)
+        return DroidEpisode(self._rows.path(i), self._columns, self._storage)
 
 
 class DroidEpisode:
@@ -83,17 +108,21 @@ class DroidEpisode:
 
     row_rate = None
 
-    def __init__(self, folder: str, columns: Sequence[str]) -> None:
-        self.path = folder
-        self._folder = Path(folder)
+    def __init__(self, folder: str, columns: Sequence[str], storage: Storage) -> None:
+        self.path = shown_path(folder)
+        self._folder, self._storage = folder, storage
         self._metadata: dict[str, Any] | None = None
-        if not (self._folder / TRAJECTORY).is_file():
+        file = join(folder, TRAJECTORY)
+        if not is_remote(file) and not Path(file).is_file():
             raise EpisodeError(folder, f"holds no {TRAJECTORY}")
+        h5py = import_extra("h5py", "robotics")
         try:
-            self._file = import_extra("h5py", "robotics").File(self._folder / TRAJECTORY, "r")
+            self._file = h5py.File(storage.open(file).stream() if is_remote(file) else file, "r")
+        except FileNotFoundError as error:
+            raise EpisodeError(folder, f"holds no {TRAJECTORY}") from error
         except OSError as error:
             reason = str(error).splitlines()[0]
-            raise EpisodeError(self._folder / TRAJECTORY, f"cannot be read as HDF5 ({reason})") from error
+            raise EpisodeError(file, f"cannot be read as HDF5 ({reason})") from error
         try:
             self.num_rows = self._measure(columns)
         except EpisodeError:
@@ -104,11 +133,14 @@ class DroidEpisode:
     def metadata(self) -> dict[str, Any]:
         """What the trajectory's metadata file says; other JSON files in the folder are not looked at."""
         if self._metadata is None:
-            files = sorted(self._folder.glob(METADATA))
+            try:
+                files = self._storage.find(self._folder, METADATA)
+            except ObjectError as error:
+                raise EpisodeError(self.path, error.reason) from error
             if len(files) != 1:
-                found = ", ".join(file.name for file in files) or "none"
+                found = ", ".join(map(name_of, files)) or "none"
                 raise EpisodeError(self.path, f"must hold one {METADATA} (found {found})")
-            self._metadata = _json(files[0], dict)
+            self._metadata = _json(files[0], dict, self._storage)
         return self._metadata
 
     @property
@@ -124,8 +156,8 @@ class DroidEpisode:
             raise EpisodeError(self.path, f"its metadata names no camera {name} (cameras: {known})")
         file = PurePosixPath(named).name
         serial = file.partition(".")[0]
-        video = self._folder / VIDEOS / (f"{serial}-stereo.mp4" if stereo else file)
-        return CameraTrack(name, str(video), serial)
+        video = f"{VIDEOS}/{serial}-stereo.mp4" if stereo else f"{VIDEOS}/{file}"
+        return CameraTrack(name, join(self._folder, video), serial)
 
     def read(self, columns: Sequence[str], rows: NDArray[np.int64]) -> Array:
         """Columns side by side, read from the file at these rows only; see `Episode.read`."""
@@ -152,10 +184,11 @@ class DroidEpisode:
 
     def frame_times(self, camera: CameraTrack) -> Array:
         """When each frame was received: the file of times, in milliseconds, beside the video."""
-        file = self._folder / VIDEOS / SIDECAR.format(id=camera.id)
-        if not file.is_file():
-            raise EpisodeError(self.path, f"{VIDEOS / file.name} is missing, which robotics.alignment=timestamps reads")
-        times = _json(file, list)
+        inside = f"{VIDEOS}/{SIDECAR.format(id=camera.id)}"
+        file = join(self._folder, inside)
+        if not is_remote(file) and not Path(file).is_file():
+            raise EpisodeError(self.path, f"{inside} is missing, which robotics.alignment=timestamps reads")
+        times = _json(file, list, self._storage)
         try:
             return np.array(times, np.float64).reshape(len(times)) * MILLISECONDS
         except (ValueError, TypeError) as error:
@@ -181,7 +214,10 @@ class DroidEpisode:
         return length
 
     def _column(self, column: str) -> Any:
-        found = self._file.get(column)
+        try:
+            found = self._file.get(column)
+        except ObjectError as error:
+            raise EpisodeError(self.path, error.reason) from error
         if not hasattr(found, "shape") or not found.shape:
             parent = self._file.get(column.rpartition("/")[0] or "/")
             beside = sorted(parent) if hasattr(parent, "keys") else sorted(self._file)
@@ -189,29 +225,37 @@ class DroidEpisode:
         return found
 
 
-def _found_below(root: Path) -> Iterator[str]:
-    for folder, inside, files in os.walk(root):
-        inside.sort()
-        if TRAJECTORY in files:
-            inside.clear()
-            yield folder
+def _found_below(root: str, storage: Storage) -> list[str]:
+    """Paths of trajectory folders below a folder, empty for itself; what lies in one is not looked into."""
+    if is_remote(root):
+        places = [folder_of(file) for file in storage.find(root, f"**/{TRAJECTORY}")]
+    else:
+        places = []
+        for folder, inside, files in os.walk(root):
+            inside.sort()
+            if TRAJECTORY in files:
+                inside.clear()
+                places.append(folder)
+    return [place.removeprefix(root.rstrip("/")).lstrip("/") for place in places]
 
 
-def _listed_in(file: Path) -> Iterator[str]:
+def _listed_in(file: str, storage: Storage) -> list[str]:
     try:
-        lines = read_regular(file).removeprefix("\ufeff").splitlines()
+        lines = storage.read_text(file).removeprefix("\ufeff").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(file, f"cannot be read: {error}") from error
+        raise SourceError(file, f"cannot be read: {getattr(error, 'reason', error)}") from error
+    found = []
     for line in lines:
         folder, _, last = line.strip().rpartition(" ")
         named = folder.strip() if folder and last.lstrip("-").isdigit() else line.strip()
         if named:
-            yield str(file.parent / named.strip('"'))
+            found.append(named.strip('"').rstrip("/"))
+    return found
 
 
-def _json(file: Path, kind: type) -> Any:
+def _json(file: str, kind: type, storage: Storage) -> Any:
     try:
-        content = parse_json(read_regular(file))
+        content = parse_json(storage.read_text(file))
     except (OSError, ValueError) as error:
         raise EpisodeError(file, f"cannot be read as JSON ({error})") from error
     if not isinstance(content, kind):

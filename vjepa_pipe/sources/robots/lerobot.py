@@ -21,6 +21,8 @@ from vjepa_pipe.sources.errors import EpisodeError
 from vjepa_pipe.sources.robots.episodes import Array, CameraTrack, Feature, finite
 from vjepa_pipe.sources.robots.lerobot_info import LeRobotInfo, read_info
 from vjepa_pipe.sources.robots.lerobot_meta import EpisodePlace, read_meta
+from vjepa_pipe.sources.tables.columns import digest_of
+from vjepa_pipe.storage import Storage, absolute, is_remote, name_of, shown_path
 
 EPISODE, CLOCK = "episode_index", "timestamp"
 IMAGES_AT_A_TIME = 16
@@ -30,20 +32,23 @@ class LeRobotSource:
     """Episodes of a LeRobot dataset.
 
     Args:
-        path: The dataset's folder, which holds `meta/info.json`.
+        path: The dataset's folder, which holds `meta/info.json`, or its URL.
         name: What the source is called; None: the folder's name.
+        storage: Reads what lies at a URL; unset: with the default settings.
 
     Raises:
         SourceError: It is not a dataset of a version that is known, or has no episodes.
+        StorageError: The store of a URL does not answer.
 
     Attributes:
         info: What `meta/info.json` says.
     """
 
-    def __init__(self, path: str | Path, name: str | None = None) -> None:
-        self.info = read_info(Path(path).expanduser().absolute())
-        self.name = name or self.info.root.name
-        self._meta = read_meta(self.info)
+    def __init__(self, path: str | Path, name: str | None = None, storage: Storage | None = None) -> None:
+        self._storage = storage or Storage()
+        self.info = read_info(absolute(path).rstrip("/"), self._storage)
+        self.name = name or name_of(self.info.root)
+        self._meta = read_meta(self.info, self._storage)
 
     @property
     def title(self) -> str:
@@ -56,7 +61,11 @@ class LeRobotSource:
 
     def path(self, i: int) -> str:
         """The dataset's folder and the number of the episode."""
-        return f"{self.info.root} episode {self._meta.number(i)}"
+        return f"{self.info.shown} episode {self._meta.number(i)}"
+
+    def fingerprint(self) -> str:
+        """A hash of the list of episodes."""
+        return digest_of(self._meta.columns)
 
     def feature(self, name: str) -> Feature | None:
         """What `meta/info.json` says of a column or a camera."""
@@ -64,18 +73,18 @@ class LeRobotSource:
 
     def open(self, i: int) -> LeRobotEpisode:
         """Open episode `i`; see `RobotSource.open`."""
-        return LeRobotEpisode(self.path(i), self.info, self._meta.place(i))
+        return LeRobotEpisode(self.path(i), self.info, self._meta.place(i), self._storage)
 
 
 class LeRobotEpisode:
     """An open episode; see `Episode`. Column names are those of the dataset's features."""
 
-    def __init__(self, path: str, info: LeRobotInfo, place: EpisodePlace) -> None:
+    def __init__(self, path: str, info: LeRobotInfo, place: EpisodePlace, storage: Storage) -> None:
         if place.length < 1:
             raise EpisodeError(path, "holds no rows")
         self.path = path
         self._info = info
-        self._place = place
+        self._place, self._storage = place, storage
 
     @property
     def num_rows(self) -> int:
@@ -99,8 +108,8 @@ class LeRobotEpisode:
         id = name.rpartition(".")[2]
         if name in self._place.videos:
             file, start = self._place.videos[name]
-            return CameraTrack(name, str(file), id, start, shared=self._info.many_per_file)
-        return CameraTrack(name, str(self._place.data), id, images=partial(self._images, name))
+            return CameraTrack(name, file, id, start, shared=self._info.many_per_file)
+        return CameraTrack(name, self._place.data, id, images=partial(self._images, name))
 
     def read(self, columns: Sequence[str], rows: NDArray[np.int64]) -> Array:
         """Columns side by side; see `Episode.read`."""
@@ -139,9 +148,9 @@ class LeRobotEpisode:
             values = table.column(name).slice(self._groups[1], self.num_rows).to_pylist()
             return np.array(values, np.float64).reshape(len(values), -1)
         except KeyError as error:
-            raise EpisodeError(self.path, f"{self._place.data.name} has no column {name}") from error
+            raise EpisodeError(self.path, f"{self._data_name} has no column {name}") from error
         except (OSError, ValueError, TypeError, pyarrow.ArrowException) as error:
-            file = self._place.data.name
+            file = self._data_name
             raise EpisodeError(self.path, f"column {name} of {file} cannot be read ({error})") from error
 
     def _images(self, name: str, rows: NDArray[np.int64]) -> list[bytes]:
@@ -159,23 +168,34 @@ class LeRobotEpisode:
                 if len(found) == len(rows):
                     break
         except (KeyError, TypeError) as error:
-            raise EpisodeError(self.path, f"{self._place.data.name} has no images in a column {name}") from error
+            raise EpisodeError(self.path, f"{self._data_name} has no images in a column {name}") from error
         except (OSError, ValueError, pyarrow.ArrowException) as error:
-            raise EpisodeError(self.path, f"{name} of {self._place.data.name} cannot be read ({error})") from error
+            raise EpisodeError(self.path, f"{name} of {self._data_name} cannot be read ({error})") from error
         if not all(isinstance(image, bytes) for image in found):
-            raise EpisodeError(self.path, f"{self._place.data.name} has rows without an image of {name}")
+            raise EpisodeError(self.path, f"{self._data_name} has rows without an image of {name}")
         return found
+
+    @property
+    def _data(self) -> str:
+        return shown_path(self._place.data)
+
+    @property
+    def _data_name(self) -> str:
+        return name_of(self._place.data)
 
     @cached_property
     def _file(self) -> Any:
         import pyarrow
         import pyarrow.parquet as parquet
 
+        data = self._place.data
         try:
-            regular_file(self._place.data)
-            return parquet.ParquetFile(self._place.data, memory_map=True)
+            if is_remote(data):
+                return parquet.ParquetFile(self._storage.open(data).stream())
+            regular_file(data)
+            return parquet.ParquetFile(data, memory_map=True)
         except (OSError, pyarrow.ArrowException) as error:
-            raise EpisodeError(self.path, f"{self._place.data} cannot be read as parquet ({error})") from error
+            raise EpisodeError(self.path, f"{self._data} cannot be read as parquet ({error})") from error
 
     @cached_property
     def _groups(self) -> tuple[list[int], int]:
@@ -186,7 +206,7 @@ class LeRobotEpisode:
         total = int(ends[-1]) if len(ends) else 0
         if last > total or (not self._info.many_per_file and last != total):
             raise EpisodeError(
-                self.path, f"rows {first} to {last - 1} of {self._place.data} are its own, the file has {total} rows"
+                self.path, f"rows {first} to {last - 1} of {self._data} are its own, the file has {total} rows"
             )
         groups = list(range(int(np.searchsorted(ends, first, side="right")), int(np.searchsorted(ends, last)) + 1))
         offset = first - (int(ends[groups[0] - 1]) if groups[0] else 0)
@@ -194,5 +214,5 @@ class LeRobotEpisode:
             numbers = self._file.read_row_groups(groups, columns=[EPISODE], use_threads=False).column(0)
             found = set(numbers.slice(offset, self.num_rows).to_pylist())
             if found != {self._place.number}:
-                raise EpisodeError(self.path, f"its rows of {self._place.data} are marked as episodes {sorted(found)}")
+                raise EpisodeError(self.path, f"its rows of {self._data} are marked as episodes {sorted(found)}")
         return groups, offset

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.files.json_text import parse_json
-from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.robots.episodes import Feature
+from vjepa_pipe.storage import Storage, join, shown_path
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 MOST_FPS = 100_000
@@ -22,7 +21,7 @@ class LeRobotInfo:
     """The file's content.
 
     Attributes:
-        root: The dataset's folder.
+        root: The dataset's folder, or its URL.
         version: One of `VERSIONS`; 2.0 and 2.1 differ in their statistics alone, which are not read.
         fps: Rows per second.
         robot: Kind of robot; empty when unknown.
@@ -32,7 +31,7 @@ class LeRobotInfo:
         chunk_size: Episodes in a folder, before version 3.0.
     """
 
-    root: Path
+    root: str
     version: str
     fps: float
     robot: str
@@ -40,6 +39,11 @@ class LeRobotInfo:
     data_path: str
     video_path: str
     chunk_size: int
+
+    @property
+    def shown(self) -> str:
+        """The folder, as messages show it."""
+        return shown_path(self.root)
 
     @property
     def many_per_file(self) -> bool:
@@ -57,18 +61,20 @@ class LeRobotInfo:
         return {name: found for name, found in self.features.items() if found.has_numbers and name not in BOOKKEEPING}
 
 
-def read_info(root: Path) -> LeRobotInfo:
+def read_info(root: str, storage: Storage) -> LeRobotInfo:
     """Read the file.
 
     Args:
-        root: The dataset's folder.
+        root: The dataset's folder, or its URL.
+        storage: Reads what lies at a URL.
 
     Raises:
         SourceError: The folder is no dataset of a known version.
+        StorageError: The store of a URL does not answer.
     """
-    file = root / "meta" / "info.json"
+    file = join(root, "meta/info.json")
     try:
-        info: dict[str, Any] = parse_json(read_regular(file))
+        info: dict[str, Any] = parse_json(storage.read_text(file))
     except FileNotFoundError as error:
         raise SourceError(root, "is not a LeRobot dataset: it holds no meta/info.json") from error
     except (OSError, ValueError) as error:

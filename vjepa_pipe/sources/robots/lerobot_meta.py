@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.files.json_text import parse_json
-from vjepa_pipe.files.regular_file import read_regular, regular_file
-from vjepa_pipe.sources.errors import SourceError
+from vjepa_pipe.sources.errors import SourceError, as_source_error
 from vjepa_pipe.sources.robots.lerobot_info import LeRobotInfo
+from vjepa_pipe.storage import Storage, join
 
 
 class EpisodePlace(NamedTuple):
@@ -30,10 +29,10 @@ class EpisodePlace(NamedTuple):
 
     number: int
     length: int
-    data: Path
+    data: str
     first_row: int
     task: str
-    videos: dict[str, tuple[Path, float]]
+    videos: dict[str, tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -71,26 +70,30 @@ class LeRobotMeta:
             for camera in self.videos:
                 chunk, file = at[f"{camera}/chunk"], at[f"{camera}/file"]
                 name = info.video_path.format(video_key=camera, chunk_index=chunk, file_index=file)
-                videos[camera] = root / name, at[f"{camera}/start"]
+                videos[camera] = join(root, name), at[f"{camera}/start"]
         else:
             where = {"episode_chunk": number // info.chunk_size, "episode_index": number}
-            videos = {camera: (root / info.video_path.format(video_key=camera, **where), 0.0) for camera in self.videos}
-        data = root / info.data_path.format(**where)
+            names = {camera: info.video_path.format(video_key=camera, **where) for camera in self.videos}
+            videos = {camera: (join(root, name), 0.0) for camera, name in names.items()}
+        data = join(root, info.data_path.format(**where))
         return EpisodePlace(number, at["length"], data, at.get("first_row", 0), self.tasks[i], videos)
 
 
-def read_meta(info: LeRobotInfo) -> LeRobotMeta:
+def read_meta(info: LeRobotInfo, storage: Storage) -> LeRobotMeta:
     """Read the list of episodes.
 
     Args:
         info: What `meta/info.json` says.
+        storage: Reads what lies at a URL.
 
     Raises:
         SourceError: There are no episodes, or they are not listed as this version does.
+        StorageError: The store of a URL does not answer.
     """
     root, videos = info.root, tuple(name for name, found in info.features.items() if found.kind == "video")
     try:
-        columns, tasks = _episodes_v3(root, videos) if info.many_per_file else _episodes_v2(root)
+        found = _episodes_v3(root, videos, storage) if info.many_per_file else _episodes_v2(root, storage)
+        columns, tasks = found
     except KeyError as error:
         raise SourceError(root, f"its list of episodes has no {error.args[0]}") from error
     if not len(tasks):
@@ -100,16 +103,16 @@ def read_meta(info: LeRobotInfo) -> LeRobotMeta:
         meta.place(0)
     except (KeyError, IndexError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise SourceError(
-            root / "meta" / "info.json",
+            join(root, "meta/info.json"),
             f"says version {info.version}, but its file names are those of another ({info.data_path})",
         ) from error
     return meta
 
 
-def _episodes_v2(root: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    file = root / "meta" / "episodes.jsonl"
+def _episodes_v2(root: str, storage: Storage) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    file = join(root, "meta/episodes.jsonl")
     try:
-        lines = read_regular(file).splitlines()
+        lines = storage.read_text(file).splitlines()
         episodes = [parse_json(line) for line in lines if line.strip()]
         columns = {
             "number": np.array([episode["episode_index"] for episode in episodes], np.int64),
@@ -122,10 +125,12 @@ def _episodes_v2(root: Path) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
         raise SourceError(file, "must hold an object with episode_index and length, int64, on each line") from error
 
 
-def _episodes_v3(root: Path, videos: Sequence[str]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
+def _episodes_v3(root: str, videos: Sequence[str], storage: Storage) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    folder = join(root, "meta/episodes")
+    with as_source_error():
+        files = storage.find(folder, "**/*.parquet")
     if not files:
-        raise SourceError(root / "meta" / "episodes", "holds no parquet file, which a dataset of version v3.0 has")
+        raise SourceError(folder, "holds no parquet file, which a dataset of version v3.0 has")
     import pyarrow
     import pyarrow.parquet as parquet
 
@@ -143,12 +148,12 @@ def _episodes_v3(root: Path, videos: Sequence[str]) -> tuple[dict[str, NDArray[A
     tasks: list[str] = []
     for file in files:
         try:
-            regular_file(file)
-            present = parquet.read_schema(file).names
+            opened = parquet.ParquetFile(storage.open_binary(file))
+            present = opened.schema_arrow.names
             missing = [column for column in wanted.values() if column not in present]
             if missing:
                 raise KeyError(missing[0])
-            table = parquet.read_table(file, columns=[*wanted.values(), *({"tasks"} & set(present))])
+            table = opened.read(columns=[*wanted.values(), *({"tasks"} & set(present))])
         except (OSError, pyarrow.ArrowException) as error:
             raise SourceError(file, f"cannot be read as parquet ({error})") from error
         for name, column in wanted.items():

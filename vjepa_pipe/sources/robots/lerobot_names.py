@@ -45,17 +45,17 @@ def name_faults(data: RobotDataConfig, info: LeRobotInfo, robotics: RoboticsConf
     known = ", ".join(info.cameras) or "none"
     mend = f"set data.cameras=[{','.join(info.cameras)}] or some of them"
     if not info.cameras and not data.cameras:
-        yield f"data.cameras: {info.root} has neither videos nor images"
+        yield f"data.cameras: {info.shown} has neither videos nor images"
     for camera in data.cameras:
         feature = info.features.get(camera)
         if feature is not None and feature.has_pictures:
             continue
         fault = f"is stored as {feature.kind}, and is not" if feature else "is not"
-        yield f"data.cameras: {info.root}: camera {camera} {fault} one of its cameras: {known}: {mend}"
+        yield f"data.cameras: {info.shown}: camera {camera} {fault} one of its cameras: {known}: {mend}"
     fps = robotics.fps if robotics.enabled else data.target_fps
     if fps is not None and fps > info.fps and robotics.temporal_sampling == "physical":
         yield (
-            f"data.target_fps: {info.root} has {info.fps:g} rows per second, {fps:g} were asked for: "
+            f"data.target_fps: {info.shown} has {info.fps:g} rows per second, {fps:g} were asked for: "
             f"set data.target_fps={info.fps:g} or less"
         )
     if not robotics.enabled:
@@ -69,10 +69,10 @@ def name_faults(data: RobotDataConfig, info: LeRobotInfo, robotics: RoboticsConf
         for column in columns:
             if column in info.columns and info.columns[column].size != POSE:
                 size = info.columns[column].size
-                yield f"data.extrinsics_key: {info.root}: {column} has {size} numbers, a camera's pose has {POSE}"
+                yield f"data.extrinsics_key: {info.shown}: {column} has {size} numbers, a camera's pose has {POSE}"
     elif robotics.camera_frame:
         yield (
-            f"robotics.camera_frame: {info.root} does not say where its cameras are ({CAMERA_POSE}): "
+            f"robotics.camera_frame: {info.shown} does not say where its cameras are ({CAMERA_POSE}): "
             "set data.extrinsics_key=COLUMN, or robotics.camera_frame=false"
         )
 
@@ -83,14 +83,15 @@ def _column_faults(field: str, columns: Sequence[str], usual: str, instead: str,
     example = f"[{','.join(found) or 'NAME,...'}]" if usual else "NAME"
     mend = f"set {field}={example}, or {instead}"
     if not columns:
-        yield f"{field}: {info.root} has no column {usual} or {usual}.* (columns: {offered}): {mend}"
+        yield f"{field}: {info.shown} has no column {usual} or {usual}.* (columns: {offered}): {mend}"
     if missing := [column for column in columns if column not in info.features]:
         hint = did_you_mean(missing[0], info.columns)
-        yield f"{field}: {info.root} has no column {', '.join(missing)} (columns: {offered}){hint}: {mend}"
+        yield f"{field}: {info.shown} has no column {', '.join(missing)} (columns: {offered}){hint}: {mend}"
     for column in columns:
         feature = info.features.get(column)
         if feature is not None and not feature.has_numbers:
-            yield f"{field}: {info.root} stores {column} as {feature.kind}, not as numbers (columns: {offered}): {mend}"
+            fault = f"stores {column} as {feature.kind}, not as numbers (columns: {offered})"
+            yield f"{field}: {info.shown} {fault}: {mend}"
 
 
 def _named_or_below(name: str, info: LeRobotInfo) -> list[str]:

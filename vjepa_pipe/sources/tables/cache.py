@@ -108,7 +108,7 @@ def unreadable(entry: Path, error: Exception) -> SourceError:
     return SourceError(entry, f"this cache entry cannot be read; delete it and start again ({error})")
 
 
-def keep(table: Table, entry: Path | None, source: Path | RemoteFile) -> tuple[Table, Path | None]:
+def keep(table: Table, entry: Path | None, source: str | Path | RemoteFile) -> tuple[Table, Path | None]:
     """Move a big table from memory into files.
 
     Args:
@@ -123,7 +123,7 @@ def keep(table: Table, entry: Path | None, source: Path | RemoteFile) -> tuple[T
     return (table, None) if kept is None else (load_table(kept, check=False), kept)
 
 
-def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: Path | RemoteFile) -> Path | None:
+def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: str | Path | RemoteFile) -> Path | None:
     """Write big arrays into files.
 
     Args:

@@ -12,11 +12,23 @@ from pathlib import Path
 from typing import IO
 
 from vjepa_pipe.files.regular_file import regular_file
-from vjepa_pipe.sources.errors import SourceError
-from vjepa_pipe.storage import RemoteFile
+from vjepa_pipe.sources.errors import SourceError, as_source_error
+from vjepa_pipe.storage import RemoteFile, Storage, is_remote
 
 ListFile = Path | RemoteFile
 """An annotation file: on this machine, or open at its URL. As text it is what messages call it."""
+
+
+def list_file(path: str, storage: Storage) -> ListFile:
+    """An annotation file by its path or URL, which is opened.
+
+    Raises:
+        SourceError: There is no such object, or it cannot be read.
+        StorageError: Its store does not answer.
+    """
+    with as_source_error():
+        return storage.open(path) if is_remote(path) else Path(path)
+
 
 CHUNK_BYTES = 4 << 20
 """Read at a time. A few MiB keep the arrays made from a piece within the processor's caches."""
