@@ -10,7 +10,7 @@ from hydra._internal.hydra import Hydra
 
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.composition.hydra_loader import SCHEMAS
-from vjepa_pipe.composition.run_names import register_resolver
+from vjepa_pipe.composition.resolvers import register_resolver
 from vjepa_pipe.config.program import program
 
 TEMPLATE = """\

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
-import omegaconf
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from vjepa_pipe.composition.identity import SHORT, identity
 from vjepa_pipe.composition.read import experiment_from
+from vjepa_pipe.composition.resolvers import register_resolver
 from vjepa_pipe.config.experiment import ExperimentConfig
 
 
@@ -19,13 +18,6 @@ def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf. Safe to call again."""
     register_resolver("launched", launched, use_cache=True)
     register_resolver("experiment_id", _experiment_id)
-
-
-def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool = False) -> None:
-    """Make a resolver known to OmegaConf, under the name that its version has for that."""
-    old = omegaconf.__version__.startswith("2.3.")  # where `register_resolver` is something else
-    register: Any = OmegaConf.register_new_resolver if old else OmegaConf.register_resolver
-    register(name, resolver, use_cache=use_cache, replace=True)
 
 
 def launched() -> str:
