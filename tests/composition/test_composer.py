@@ -87,3 +87,17 @@ def test_composing_within_a_running_hydra_application() -> None:
         assert compose(["seed=3"]).seed == 3
         with hydra_loader() as loader:
             assert loader.get_group_options("mask")
+
+
+@pytest.mark.parametrize(("text", "mode"), [("hydra: {mode: MULTIRUN}", RunMode.MULTIRUN), ("name: mine", None)])
+def test_an_experiment_in_conf_may_be_a_sweep(
+    text: str, mode: RunMode | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
+    (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{text}\n")
+    for module in (checked_hydra, hydra_loader):
+        monkeypatch.setattr(module, "conf_dir", lambda: folder)
+    register()
+    with hydra_loader.hydra_loader():
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None and hydra.get_mode("config", ["experiment=mine"]) is mode

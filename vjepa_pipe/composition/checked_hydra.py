@@ -24,10 +24,18 @@ from vjepa_pipe.config.build import shown
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, read_yaml, yaml_text
 
 CONFIG_DIR = "${config_dir:}"
 """In a file of a config folder of the user's own: that folder, wherever it is by now."""
+
+
+def _elsewhere(*_: Any) -> str:
+    raise UserError(f"{CONFIG_DIR}, in just these signs, stands only in files of a folder that --config-dir names")
+
+
+OmegaConf.register_new_resolver("config_dir", _elsewhere, replace=True)
 
 
 @contextmanager
@@ -77,10 +85,11 @@ def checked_hydra() -> Iterator[None]:
     get_mode = hydra_class.get_mode
 
     def mode_if_set(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
-        # Hydra composes everything to learn hydra.mode, which no packaged file sets.
+        # Hydra composes everything to learn hydra.mode, which no file sets that we ship.
         folders = hydra.config_loader.get_search_path().get_path()
         own = any(folder.provider == "command-line" for folder in folders)
-        set_by_user = own or any("hydra." in text for text in overrides)
+        typed = any("hydra." in text for text in overrides)
+        set_by_user = own or typed or any(map(_says_mode, conf_dir().rglob("*.yaml")))
         return get_mode(hydra, config_name, overrides) if set_by_user else None
 
     loader_class.load_configuration, file_class.load_config = load_checked, read_checked
@@ -91,6 +100,13 @@ def checked_hydra() -> Iterator[None]:
     finally:
         loader_class.load_configuration, file_class.load_config = load, read
         loader_class.compute_defaults_list, hydra_class.get_mode = defaults, get_mode
+
+
+def _says_mode(file: Path) -> bool:
+    try:
+        return re.search(r"\bmode\s*:", read_regular(file)) is not None
+    except (OSError, UnicodeDecodeError):  # whoever composes it is told
+        return False
 
 
 def _in_folder(value: Any, folder: str) -> Any:

@@ -98,12 +98,22 @@ def answers(config: StorageConfig, url: str) -> bool:
 
 def _client(config: StorageConfig, url: str) -> tuple[Any, str]:
     """The client of an object's bucket or server, and its name there."""
+    try:
+        return _client_of(config, url)
+    except ValueError:  # whose text holds the URL whole
+        fault = ObjectError(url, "its server, port or bucket has no name that one can have")
+    raise fault
+
+
+def _client_of(config: StorageConfig, url: str) -> tuple[Any, str]:
     scheme, rest = scheme_of(url), url.partition("://")[2]
     if scheme in ("http", "https"):
         parts = urlsplit(url)
         root = f"{scheme}://{parts.netloc}/{parts.query and '?' + parts.query}"
         return _http(root, config.timeout_sec), unquote(parts.path).lstrip("/")
     bucket, _, path = rest.partition("/")
+    if not bucket:
+        raise ValueError(url)
     settings: dict[str, Any] = {"skip_signature": True} if config.anonymous else {}
     if scheme == "s3":
         settings |= _s3_settings(config)

@@ -55,7 +55,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     task, console = experiment.task, Console(stderr=True, soft_wrap=True)
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
-    check_option(task.option)
+    check_option(target, task.option)
     dataset = all_files(experiment, target, "task.target_dir")
     _check_target(target, annotation_files(experiment.data), dataset.sources)
     _check_captions(dataset.sources)
