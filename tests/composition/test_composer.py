@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import hydra
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 
 from vjepa_pipe import ConfigError, compose
+from vjepa_pipe.composition import checked_hydra
+from vjepa_pipe.composition import hydra_loader as loader_module
 from vjepa_pipe.composition.composer import Composer, change
 from vjepa_pipe.composition.hydra_loader import PRIMARY, hydra_loader
 from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.composition.store import register
+from vjepa_pipe.config.folders import conf_dir
 
 POINTS = [
     ["data.target_fps=4", "seed=7"],
@@ -95,9 +103,9 @@ def test_an_experiment_in_conf_may_be_a_sweep(
 ) -> None:
     folder = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
     (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{text}\n")
-    for module in (checked_hydra, hydra_loader):
+    for module in (checked_hydra, loader_module):
         monkeypatch.setattr(module, "conf_dir", lambda: folder)
     register()
-    with hydra_loader.hydra_loader():
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None and hydra.get_mode("config", ["experiment=mine"]) is mode
+    with hydra_loader():
+        app = GlobalHydra.instance().hydra
+        assert app is not None and app.get_mode(PRIMARY, ["experiment=mine"]) is mode
