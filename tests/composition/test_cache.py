@@ -14,6 +14,7 @@ from vjepa_pipe.composition import cache, checked_hydra, composer, hydra_loader
 from vjepa_pipe.composition.store import store_experiment
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.files.regular_file import change_stamp
 
 OVERRIDES = ["data=csv", "data.data_paths=[a.csv]", "data.batch_size=3"]
 
@@ -83,3 +84,14 @@ def test_a_current_folder_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch,
     tmp_path.rmdir()
     with pytest.raises(UserError, match="the current folder has been removed"):
         compose(OVERRIDES)
+
+
+def test_a_file_written_again_within_a_tick_is_another(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    stamps = set()
+    for number in (3, 5):
+        (tmp_path / "draft").write_text(f"a: {number}")
+        os.utime(tmp_path / "draft", ns=(0, 0))
+        (tmp_path / "draft").rename(file)
+        stamps.add(change_stamp(file))
+    assert len(stamps) == 2

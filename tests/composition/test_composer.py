@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hydra
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
@@ -109,3 +111,14 @@ def test_an_experiment_in_conf_may_be_a_sweep(
     with hydra_loader():
         app = GlobalHydra.instance().hydra
         assert app is not None and app.get_mode(PRIMARY, ["experiment=mine"]) is mode
+
+
+def test_threads_compose_one_at_a_time() -> None:
+    load = ConfigLoaderImpl.load_configuration
+    with ThreadPoolExecutor(4) as threads:
+        words = [
+            ["data=csv", "data.data_paths=[a]", f"data.batch_size={size}", "hydra.verbose=true"]
+            for size in (1, 2, 3, 4)
+        ]
+        assert [found.data.batch_size for found in threads.map(compose, words)] == [1, 2, 3, 4]
+    assert GlobalHydra.instance().hydra is None and ConfigLoaderImpl.load_configuration is load

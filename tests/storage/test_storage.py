@@ -152,8 +152,8 @@ def test_stores_that_are_not_there(tmp_path: Path, storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("url", [
-    "http:///a.mp4", "http://127.0.0.1:99999/a.mp4", "http://127.0.0.1:x/a.mp4", "http://[::1/a.mp4", "http://a b/a.mp4",
-    "s3:///a.mp4", "s3://a ü/a.mp4", "gs:///a.mp4", "az:///a.mp4",
+    "http:///a.mp4", "http://127.0.0.1:99999/a.mp4", "http://127.0.0.1:x/a.mp4", "http://[::1/a.mp4",
+    "http://a b/a.mp4", "s3:///a.mp4", "s3://a ü/a.mp4", "gs:///a.mp4", "az:///a.mp4",
 ])  # fmt: skip
 def test_a_url_that_names_no_server_or_bucket_is_a_fault_of_its_own(url: str, storage: Storage) -> None:
     with pytest.raises(ObjectError, match="its server, port or bucket has no name that one can have"):

@@ -39,7 +39,7 @@ def cached_folders() -> ConfigFolders:
 
 
 def _state() -> Any:
-    """What a merge depends on: files, stored options, variables that choose options, and what relative paths are relative to."""
+    """What a merge depends on: files, variables they name, stored options, what relative paths are relative to."""
     nodes = _nodes(ConfigStore.instance().repo)
     files = {file: change_stamp(file) for file in conf_dir().rglob("*.yaml")}
     return (
@@ -51,7 +51,7 @@ def _state() -> Any:
 
 
 @lru_cache(maxsize=256)
-def _variables(file: Path, _stamp: tuple[int, int] | None) -> list[str]:
+def _variables(file: Path, _stamp: tuple[int, ...] | None) -> list[str]:
     """The environment variables that a file names: in its defaults list, they choose what is merged."""
     try:
         return re.findall(r"\$\{\s*oc\.env\s*:\s*(\w+)", read_regular(file))

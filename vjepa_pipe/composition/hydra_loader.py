@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,10 @@ def version_base() -> dict[str, str]:
     return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Hydra is a global of the process, and so is what `checked_hydra` changes in it."""
+
+
 @contextmanager
 def hydra_loader() -> Iterator[ConfigLoader]:
     """Hydra, initialised with our config folder; what was active before is active again afterwards.
@@ -37,10 +42,11 @@ def hydra_loader() -> Iterator[ConfigLoader]:
         os.getcwd()  # noqa: PTH109
     except FileNotFoundError as error:  # which Hydra would raise without a word
         raise UserError("the current folder has been removed: change to another") from error
-    around = GlobalHydra.instance()
-    active, around.hydra = around.hydra, None
-    try:
-        with checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
-            yield GlobalHydra.instance().config_loader()
-    finally:
-        GlobalHydra.instance().hydra = active
+    with _ONE_AT_A_TIME:
+        around = GlobalHydra.instance()
+        active, around.hydra = around.hydra, None
+        try:
+            with checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+                yield GlobalHydra.instance().config_loader()
+        finally:
+            GlobalHydra.instance().hydra = active

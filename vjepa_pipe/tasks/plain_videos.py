@@ -58,4 +58,6 @@ def _own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, sett
         if written.resolve() in read:
             raise UserError(f"{setting}={folder}: {written} is the list itself; name another folder")
         if written.exists() and not was_here(folder, rows.name):
-            raise UserError(f"{setting}={folder} holds {written.name}, which no run has left there; name another folder")
+            raise UserError(
+                f"{setting}={folder} holds {written.name}, which no run has left there; name another folder"
+            )

@@ -70,8 +70,7 @@ def write_option(folder: Path, name: str, data: DataConfig, sources: Sequence[st
     file = _file(folder, name)
     make_folder(file.parent)
     comment = (
-        f"{COMMENT}{', '.join(sources)}; originals are not read.\n"
-        f"# python launch.py --config-dir FOLDER data={name}\n"
+        f"{COMMENT}{', '.join(sources)}; originals are not read.\n# python launch.py --config-dir FOLDER data={name}\n"
     )
     write_whole(file, comment + yaml.safe_dump(content, sort_keys=False, width=100, allow_unicode=True))
     return file
