@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from vjepa_pipe import compose
+from vjepa_pipe.cli import main
 from vjepa_pipe.composition import cache, checked_hydra, composer, hydra_loader
 from vjepa_pipe.composition.store import store_experiment
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.files.regular_file import change_stamp
 
@@ -79,11 +80,15 @@ def test_the_lock_of_an_editor_is_no_config(monkeypatch: pytest.MonkeyPatch, tmp
     assert compose(OVERRIDES).data.batch_size == 3
 
 
-def test_a_current_folder_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_current_folder_that_is_gone_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     tmp_path.rmdir()
-    with pytest.raises(UserError, match="the current folder has been removed"):
+    with pytest.raises(ConfigError, match="the current folder has been removed"):
         compose(OVERRIDES)
+    assert main(["--cfg", "job"]) == 2
+    assert capsys.readouterr().err == "config error: the current folder has been removed: change to another\n"
 
 
 def test_a_file_written_again_within_a_tick_is_another(tmp_path: Path) -> None:

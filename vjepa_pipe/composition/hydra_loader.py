@@ -12,7 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 
 from vjepa_pipe.composition.checked_hydra import checked_hydra
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import conf_dir
 
 PRIMARY = "config"
@@ -36,12 +36,12 @@ def hydra_loader() -> Iterator[ConfigLoader]:
     """Hydra, initialised with our config folder; what was active before is active again afterwards.
 
     Raises:
-        UserError: If the current folder is gone.
+        ConfigError: If the current folder is gone.
     """
     try:
         os.getcwd()  # noqa: PTH109
     except FileNotFoundError as error:  # which Hydra would raise without a word
-        raise UserError("the current folder has been removed: change to another") from error
+        raise ConfigError(["the current folder has been removed: change to another"]) from error
     with _ONE_AT_A_TIME:
         around = GlobalHydra.instance()
         active, around.hydra = around.hydra, None
