@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -282,3 +283,9 @@ def test_faults_of_fsspec(
     with pytest.raises(kind) as error:
         storage.open("memory://box/a")
     assert str(error.value) == words
+
+
+def test_an_obstore_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(UserError, match=r"this experiment needs obstore: pip install 'vjepa_pipe\[remote\]' \("):
+        process._operation("read")

@@ -194,9 +194,8 @@ def _as_ours(config: StorageConfig, url: str, error: Exception) -> Exception:
     status = int(found[1]) if found else 0
     said = " ".join(part for part in (str(status or ""), code[1] if code else "") if part)
     if any(place in text for place in _NO_CREDENTIALS):
-        return Transient(
-            "no credentials are in the environment, nor in the cloud's own files; a public bucket needs none: storage.anonymous=true"
-        )
+        places = "in the environment, nor in the cloud's own files"
+        return Transient(f"no credentials are {places}; a public bucket needs none: storage.anonymous=true")
     if code and code[1] in _BAD_CREDENTIALS:
         return StorageError(f"{_root(url)} refuses the credentials ({said})")
     if isinstance(error, FileNotFoundError):
