@@ -216,11 +216,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _config_dir(arguments: Sequence[str]) -> str | None:
+    """The folder that `--config-dir FOLDER` or `--config-dir=FOLDER` names, the last one if there are several."""
+    named = None
     for word, following in zip(arguments, [*arguments[1:], None], strict=True):
         flag, _, value = word.partition("=")
         if flag in ("--config-dir", "-cd"):
-            return value or following
-    return None
+            named = value or following
+    return named
 
 
 def _every_config_fault(error: Exception) -> ConfigError:

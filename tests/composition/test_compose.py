@@ -230,7 +230,7 @@ def test_a_config_folder_that_cannot_be_read_is_named(folder: str, fault: str, t
 @pytest.mark.parametrize("text", ["${config_dir:}", "${ config_dir:}/x"])
 def test_the_name_of_a_config_folder_stands_in_its_files(text: str, tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"^config error: name: \$\{config_dir:\}, in just these signs, stands only in"
+        ConfigError, match=r"^config error: name: \$\{config_dir:\}, written exactly like this, has a meaning only in"
     ):
         compose([f"name={text}"], config_dir=tmp_path)
 

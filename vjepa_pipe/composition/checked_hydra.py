@@ -32,7 +32,9 @@ CONFIG_DIR = "${config_dir:}"
 
 
 def _elsewhere(*_: Any) -> str:
-    raise UserError(f"{CONFIG_DIR}, in just these signs, stands only in files of a folder that --config-dir names")
+    raise UserError(
+        f"{CONFIG_DIR}, written exactly like this, has a meaning only in files of a folder that --config-dir names"
+    )
 
 
 OmegaConf.register_new_resolver("config_dir", _elsewhere, replace=True)
