@@ -136,6 +136,16 @@ def test_an_interpolation_of_nothing_is_named_with_its_file(
     assert capsys.readouterr().err.startswith(f"config error: {fault.replace('{file}', str(file))}")
 
 
+def test_a_fault_is_named_whichever_way_the_folder_is_given(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = here / "x" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\nname: mine\n")
+    assert main(["--config-dir=x", "experiment=mine", "data.batch_size=x"]) == 2
+    assert capsys.readouterr().err == "config error: data.batch_size must be a whole number (got 'x')\n"
+    assert main(["--config-dir", "y", "experiment=mine"]) == 2
+    assert capsys.readouterr().err == "config error: the config folder y does not exist\n"
+
+
 def test_an_interpolation_of_nothing_in_hydras_settings_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hydra.run.dir=${nope}/x"]) == 2
     assert capsys.readouterr().err == "config error: hydra.run.dir: Interpolation key 'nope' not found\n"

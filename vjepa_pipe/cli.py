@@ -215,6 +215,16 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _config_dir(arguments: Sequence[str]) -> str | None:
+    """The folder that `--config-dir FOLDER` or `--config-dir=FOLDER` names, the last one if there are several."""
+    named = None
+    for word, following in zip(arguments, [*arguments[1:], None], strict=True):
+        flag, _, value = word.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            named = value or following
+    return named
+
+
 def _every_config_fault(error: Exception) -> ConfigError:
     """Hydra stops at the first fault of a value; our own composition names all of them, and their files' lines."""
     if _is_command() and isinstance(error, ConfigError):
@@ -224,9 +234,8 @@ def _every_config_fault(error: Exception) -> ConfigError:
         from vjepa_pipe.sweeps.axes import first_point  # only who asks for it waits for it
 
         overrides = first_point(overrides)
-    config_dir = next((b for a, b in zip(sys.argv, sys.argv[1:], strict=False) if a in ("--config-dir", "-cd")), None)
     try:
-        compose(overrides, config_dir)
+        compose(overrides, _config_dir(sys.argv))
     except ConfigError as every:
         return every
     if isinstance(error, ConfigError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vjepa_pipe.composition.compose import compose_overrides
@@ -29,6 +29,8 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     """
     if isinstance(overrides, str):
         raise ConfigError([f"compose takes a list of overrides: compose([{overrides!r}])"])
+    if not isinstance(overrides, Iterable) or not all(isinstance(text, str) for text in overrides):
+        raise ConfigError([f"compose takes a list of overrides, such as ['data=kinetics'] (got {overrides!r})"])
     return compose_with_provenance(overrides, config_dir).experiment
 
 

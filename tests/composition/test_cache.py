@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from vjepa_pipe import compose
-from vjepa_pipe.composition import composer
+from vjepa_pipe.cli import main
+from vjepa_pipe.composition import cache, checked_hydra, composer, hydra_loader
 from vjepa_pipe.composition.store import store_experiment
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.files.regular_file import change_stamp
 
 OVERRIDES = ["data=csv", "data.data_paths=[a.csv]", "data.batch_size=3"]
 
@@ -57,3 +61,42 @@ def test_the_current_folder_counts(merges: list[int], monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     compose(OVERRIDES)
     assert len(merges) == 1
+
+
+def test_a_variable_that_chooses_an_option_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
+    for module in (cache, checked_hydra, hydra_loader):
+        monkeypatch.setattr(module, "conf_dir", lambda: folder)
+    text = "# @package _global_\ndefaults:\n  - override /data_aug: ${oc.env:WHICH}\n"
+    (folder / "experiment" / "by_variable.yaml").write_text(text)
+    for option, keeps in [("robotics", True), ("pretrain", False)]:
+        monkeypatch.setenv("WHICH", option)
+        assert compose(["experiment=by_variable"]).data_aug.keep_geometry is keeps
+
+
+def test_the_lock_of_an_editor_is_no_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".#config.yaml").symlink_to("me@here.1:2")
+    monkeypatch.setattr(cache, "conf_dir", lambda: tmp_path)
+    assert compose(OVERRIDES).data.batch_size == 3
+
+
+def test_a_current_folder_that_is_gone_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(ConfigError, match="the current folder has been removed"):
+        compose(OVERRIDES)
+    assert main(["--cfg", "job"]) == 2
+    assert capsys.readouterr().err == "config error: the current folder has been removed: change to another\n"
+
+
+def test_a_file_written_again_within_a_tick_is_another(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    stamps = set()
+    for number in (3, 5):
+        (tmp_path / "draft").write_text(f"a: {number}")
+        os.utime(tmp_path / "draft", ns=(0, 0))
+        (tmp_path / "draft").rename(file)
+        stamps.add(change_stamp(file))
+    assert len(stamps) == 2

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -211,6 +212,33 @@ def test_a_config_folder_can_be_moved(tmp_path: Path) -> None:
     found = compose(["data=mine"], config_dir=tmp_path / "two").data.data_paths
     assert found == [f"{tmp_path}/two/a.csv", f"{tmp_path}/two/b/32.csv", "c.csv"]
     assert main(["--config-dir", str(tmp_path / "two"), "data=mine", "--cfg", "job"]) == 0
+
+
+@pytest.mark.parametrize(("folder", "fault"), [
+    ("nowhere", "the config folder {} does not exist"),
+    ("a.yaml", "the config folder {} is not a folder"),
+    ("${b}", "the config folder {} must have another name: ${{ begins an interpolation"),
+])  # fmt: skip
+def test_a_config_folder_that_cannot_be_read_is_named(folder: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("")
+    (tmp_path / "${b}").mkdir()
+    with pytest.raises(ConfigError) as error:
+        compose(["data=synthetic"], config_dir=tmp_path / folder)
+    assert error.value.faults == (fault.format(tmp_path / folder),)
+
+
+@pytest.mark.parametrize("text", ["${config_dir:}", "${ config_dir:}/x"])
+def test_the_name_of_a_config_folder_stands_in_its_files(text: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^config error: name: \$\{config_dir:\}, written exactly like this, has a meaning only in"
+    ):
+        compose([f"name={text}"], config_dir=tmp_path)
+
+
+@pytest.mark.parametrize("overrides", [None, 3, [Path("data=csv")], [3]])
+def test_what_is_no_list_of_overrides(overrides: Any) -> None:
+    with pytest.raises(ConfigError, match="compose takes a list of overrides, such as"):
+        compose(overrides)
 
 
 def test_composition_imports_neither_torch_nor_a_decoder() -> None:

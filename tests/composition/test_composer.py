@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import hydra
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 
 from vjepa_pipe import ConfigError, compose
+from vjepa_pipe.composition import checked_hydra
+from vjepa_pipe.composition import hydra_loader as loader_module
 from vjepa_pipe.composition.composer import Composer, change
 from vjepa_pipe.composition.hydra_loader import PRIMARY, hydra_loader
 from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.composition.store import register
+from vjepa_pipe.config.folders import conf_dir
 
 POINTS = [
     ["data.target_fps=4", "seed=7"],
@@ -87,3 +97,28 @@ def test_composing_within_a_running_hydra_application() -> None:
         assert compose(["seed=3"]).seed == 3
         with hydra_loader() as loader:
             assert loader.get_group_options("mask")
+
+
+@pytest.mark.parametrize(("text", "mode"), [("hydra: {mode: MULTIRUN}", RunMode.MULTIRUN), ("name: mine", None)])
+def test_an_experiment_in_conf_may_be_a_sweep(
+    text: str, mode: RunMode | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
+    (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{text}\n")
+    for module in (checked_hydra, loader_module):
+        monkeypatch.setattr(module, "conf_dir", lambda: folder)
+    register()
+    with hydra_loader():
+        app = GlobalHydra.instance().hydra
+        assert app is not None and app.get_mode(PRIMARY, ["experiment=mine"]) is mode
+
+
+def test_threads_compose_one_at_a_time() -> None:
+    load = ConfigLoaderImpl.load_configuration
+    with ThreadPoolExecutor(4) as threads:
+        words = [
+            ["data=csv", "data.data_paths=[a]", f"data.batch_size={size}", "hydra.verbose=true"]
+            for size in (1, 2, 3, 4)
+        ]
+        assert [found.data.batch_size for found in threads.map(compose, words)] == [1, 2, 3, 4]
+    assert GlobalHydra.instance().hydra is None and ConfigLoaderImpl.load_configuration is load

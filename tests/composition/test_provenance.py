@@ -52,3 +52,12 @@ def test_command_line_user_folder_and_schema(tmp_path: Path, monkeypatch: pytest
     assert found["mask.masks.long.aspect_ratio"].startswith("conf/mask/multiblock3d.yaml:")
     assert found["data.target_fps"] == "command line: data.target_fps=4"
     assert found["data.num_clips"] == "schema default"
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "experiment" / "own.yaml"
+    file.parent.mkdir()
+    for line in (2, 3):
+        file.write_text(f"# @package _global_{line * chr(10)}"[:-1] + "\nname: own\n")
+        found = compose_with_provenance(["experiment=own"], tmp_path).provenance
+        assert found["name"] == f"{file}:{line + 1}"

@@ -137,6 +137,7 @@ def test_own_collator(videos_csv: Path) -> None:
     ({"batch_size": 9}, 1, "data.batch_size=9 is more than an epoch of 8 clips: set data.batch_size=8, or "),
     ({"batch_size": 2}, 8, r"batch_size=2 on 8 ranks \(16 clips\) is more than an epoch of 8 clips: set data.b"),
     ({"data_paths": ["no.csv"]}, 1, r"data.data_paths\[0\]: no.csv does not exist; it must be a .csv"),
+    ({"data_paths": ["s3:/b/no.csv"]}, 1, r"s3:/b/no.csv does not exist \(did you mean s3://b/no.csv\?\); it must be"),
     ({"data_paths": []}, 1, "data.data_paths is empty: name one file for each source"),
     ({"data_weights": [0.0]}, 1, "data.data_weights must not sum to 0"),
     ({"data_paths": [], "path_variables": ["NO_SUCH_CSV"]}, 1, "environment variable NO_SUCH_CSV is not set"),

@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -151,6 +152,15 @@ def test_stores_that_are_not_there(tmp_path: Path, storage: Storage) -> None:
             storage.open(url)
 
 
+@pytest.mark.parametrize("url", [
+    "http:///a.mp4", "http://127.0.0.1:99999/a.mp4", "http://127.0.0.1:x/a.mp4", "http://[::1/a.mp4",
+    "http://a b/a.mp4", "s3:///a.mp4", "s3://a ü/a.mp4", "gs:///a.mp4", "az:///a.mp4",
+])  # fmt: skip
+def test_a_url_that_names_no_server_or_bucket_is_a_fault_of_its_own(url: str, storage: Storage) -> None:
+    with pytest.raises(ObjectError, match="its server, port or bucket has no name that one can have"):
+        storage.open(url)
+
+
 @pytest.mark.parametrize("fault", [Faults(), Faults(no_etag=True)], ids=["ETag", "time of change"])
 @pytest.mark.parametrize("size", [len(CONTENT), 1000])
 def test_an_object_that_changes_is_not_read_on(
@@ -273,3 +283,9 @@ def test_faults_of_fsspec(
     with pytest.raises(kind) as error:
         storage.open("memory://box/a")
     assert str(error.value) == words
+
+
+def test_an_obstore_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(UserError, match=r"this experiment needs obstore: pip install 'vjepa_pipe\[remote\]' \("):
+        process._operation("read")

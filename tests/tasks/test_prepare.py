@@ -294,6 +294,36 @@ def test_names_that_no_option_can_have(more: Sequence[str], said: str, videos: P
         run(videos, tmp_path / "copies", *more)
 
 
+@pytest.mark.parametrize("name", ["videos.csv", "data/prepared.yaml"])
+def test_files_of_the_user_are_not_written_over(name: str, videos: Path, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("name: mine\n")
+    (tmp_path / "videos.jsonl").write_text('{"path": "mine"}\n')
+    with pytest.raises(UserError, match=rf"{name.split('/')[-1]}.* no run "):
+        run_task(compose(words(videos, tmp_path)), tmp_path / "out")
+    assert file.read_text() == "name: mine\n"
+
+
+def test_a_source_without_copies_is_in_no_option(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "good.csv").write_text(f"{videos}/0.mp4 0\n")
+    (tmp_path / "bad.csv").write_text(f"{videos}/9.mp4 0\n")
+    data = ["data=csv", f"data.data_paths=[{tmp_path}/good.csv,{tmp_path}/bad.csv]"]
+    run_task(compose([*words(videos, tmp_path / "copies"), *data]), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "bad: no file could be copied, so no option is written: leave it out" in said and "train on" not in said
+    assert len(read_rows(tmp_path / "copies" / "good.csv")) == 1 and not (tmp_path / "copies" / "data").exists()
+
+
+def test_a_source_of_any_name(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"{videos}/0.mp4 0\n")
+    data = ["data=csv", f"data.data_paths=[{tmp_path}/list.csv]", "data.source_names=['a {0} [b]%(c)s']"]
+    run_task(compose([*words(videos, tmp_path / "copies"), *data]), tmp_path / "out")
+    assert len(read_rows(tmp_path / "copies" / "a {0} [b]%(c)s.csv")) == 1
+
+
 def test_settings_of_the_other_codec_and_an_index_in_the_way(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from hydra.core.config_store import ConfigStore
 from vjepa_pipe.composition.composer import ConfigFolders
 from vjepa_pipe.composition.store import written_in_memory
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.files.regular_file import change_stamp, read_regular
 
 _last: tuple[Any, ConfigFolders] = (None, ConfigFolders())
 
@@ -35,14 +39,24 @@ def cached_folders() -> ConfigFolders:
 
 
 def _state() -> Any:
-    """What a merge depends on: files, stored options, and what relative paths are relative to."""
-    files = [(file, file.stat()) for file in conf_dir().rglob("*.yaml")]
+    """What a merge depends on: files, variables they name, stored options, what relative paths are relative to."""
     nodes = _nodes(ConfigStore.instance().repo)
+    files = {file: change_stamp(file) for file in conf_dir().rglob("*.yaml")}
     return (
-        {file: (status.st_mtime_ns, status.st_size) for file, status in files},
+        files,
         {path: (node, getattr(node, "schema", None)) for path, node in nodes if path not in written_in_memory},
+        [os.environ.get(name) for file, stamp in files.items() for name in _variables(file, stamp)],
         Path.cwd(),
     )
+
+
+@lru_cache(maxsize=256)
+def _variables(file: Path, _stamp: tuple[int, ...] | None) -> list[str]:
+    """The environment variables that a file names: in its defaults list, they choose what is merged."""
+    try:
+        return re.findall(r"\$\{\s*oc\.env\s*:\s*(\w+)", read_regular(file))
+    except (OSError, UnicodeDecodeError):  # whoever composes it is told
+        return []
 
 
 def _nodes(group: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

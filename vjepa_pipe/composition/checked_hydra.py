@@ -20,14 +20,25 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 
 from vjepa_pipe.composition.hydra_node import hydra_faults
+from vjepa_pipe.composition.resolvers import register_resolver
 from vjepa_pipe.config.build import shown
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, read_yaml, yaml_text
 
 CONFIG_DIR = "${config_dir:}"
 """In a file of a config folder of the user's own: that folder, wherever it is by now."""
+
+
+def _elsewhere(*_: Any) -> str:
+    raise UserError(
+        f"{CONFIG_DIR}, written exactly like this, has a meaning only in files of a folder that --config-dir names"
+    )
+
+
+register_resolver("config_dir", _elsewhere)
 
 
 @contextmanager
@@ -78,10 +89,11 @@ def checked_hydra() -> Iterator[None]:
     get_mode = hydra_class.get_mode
 
     def mode_if_set(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
-        # Hydra 1.3 composes everything to learn hydra.mode, which no packaged file sets.
+        # Hydra 1.3 composes everything to learn hydra.mode, which no file sets that we ship.
         folders = hydra.config_loader.get_search_path().get_path()
         own = any(folder.provider == "command-line" for folder in folders)
-        set_by_user = own or any("hydra." in text for text in overrides)
+        typed = any("hydra." in text for text in overrides)
+        set_by_user = own or typed or any(map(_says_mode, conf_dir().rglob("*.yaml")))
         return get_mode(hydra, config_name, overrides) if set_by_user else None
 
     setattr(loader_class, loading, load_checked)
@@ -95,6 +107,13 @@ def checked_hydra() -> Iterator[None]:
         setattr(loader_class, loading, load)
         file_class.load_config = read
         loader_class.compute_defaults_list, hydra_class.get_mode = defaults, get_mode
+
+
+def _says_mode(file: Path) -> bool:
+    try:
+        return re.search(r"\bmode\s*:", read_regular(file)) is not None
+    except (OSError, UnicodeDecodeError):  # whoever composes it is told
+        return False
 
 
 def _in_folder(value: Any, folder: str) -> Any:

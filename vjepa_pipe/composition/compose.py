@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from vjepa_pipe.composition.cache import cached_folders
 from vjepa_pipe.composition.composer import Composed, Composer
 from vjepa_pipe.composition.hydra_loader import hydra_loader
+from vjepa_pipe.composition.options import config_folders
 from vjepa_pipe.composition.store import register
 
 SEARCH_PATH = "hydra.searchpath="
@@ -19,11 +20,10 @@ def compose_overrides(overrides: Sequence[str], config_dir: str | Path | None = 
     """The experiment that overrides describe, and what is wrong with it.
 
     Raises:
-        ConfigError: If the files of the chosen options cannot be merged at all.
+        ConfigError: If there is no such folder, or the files of the chosen options cannot be merged at all.
     """
     register()
-    own = [str(Path(config_dir).resolve())] if config_dir is not None else []
-    words = with_search_path(overrides, own)
+    words = with_search_path(overrides, [str(folder) for folder in config_folders(config_dir)[1:]])
     hydras = [word for word in words if word.lstrip("+~").startswith("hydra.")]
     with hydra_loader() as loader:
         return Composer(loader, hydras, None if hydras else cached_folders()).compose(

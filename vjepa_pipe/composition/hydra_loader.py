@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 
 from vjepa_pipe.composition.checked_hydra import checked_hydra
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import conf_dir
 
 PRIMARY = "config"
@@ -24,13 +27,26 @@ def version_base() -> dict[str, str]:
     return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Hydra is a global of the process, and so is what `checked_hydra` changes in it."""
+
+
 @contextmanager
 def hydra_loader() -> Iterator[ConfigLoader]:
-    """Hydra, initialised with our config folder; what was active before is active again afterwards."""
-    around = GlobalHydra.instance()
-    active, around.hydra = around.hydra, None
+    """Hydra, initialised with our config folder; what was active before is active again afterwards.
+
+    Raises:
+        ConfigError: If the current folder is gone.
+    """
     try:
-        with checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
-            yield GlobalHydra.instance().config_loader()
-    finally:
-        GlobalHydra.instance().hydra = active
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError as error:  # which Hydra would raise without a word
+        raise ConfigError(["the current folder has been removed: change to another"]) from error
+    with _ONE_AT_A_TIME:
+        around = GlobalHydra.instance()
+        active, around.hydra = around.hydra, None
+        try:
+            with checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+                yield GlobalHydra.instance().config_loader()
+        finally:
+            GlobalHydra.instance().hydra = active

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.composition.store import group_types, registered
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.files.yaml_file import yaml_text
 
@@ -16,8 +17,19 @@ DIRECTIVES = ("@package", "yaml-language-server")
 
 
 def config_folders(config_dir: str | Path | None = None) -> list[Path]:
-    """Where options are looked for, the first match wins."""
-    return [conf_dir(), *([Path(config_dir).resolve()] if config_dir is not None else [])]
+    """Where options are looked for, the first match wins.
+
+    Raises:
+        ConfigError: If there is no such folder of the user's own, or OmegaConf would take its path for something else.
+    """
+    if config_dir is None:
+        return [conf_dir()]
+    own = Path(config_dir).resolve()
+    if not own.is_dir():
+        raise ConfigError([f"the config folder {config_dir} {'is not a folder' if own.exists() else 'does not exist'}"])
+    if "${" in str(own):
+        raise ConfigError([f"the config folder {own} must have another name: ${{ begins an interpolation"])
+    return [conf_dir(), own]
 
 
 def source_folders(hydra_settings: Any) -> list[Path]:

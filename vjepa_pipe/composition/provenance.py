@@ -21,6 +21,7 @@ from vjepa_pipe.composition.store import written_in_memory
 from vjepa_pipe.config.build import is_wanting
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.files.regular_file import change_stamp
 from vjepa_pipe.files.yaml_file import Loader, yaml_text
 
 COMMAND_LINE = "command line"
@@ -41,7 +42,10 @@ def written_by_files(defaults: Iterable[ResultDefault], folders: Sequence[Path])
             _overlay(written, written_in_memory[default.config_path])
         elif file is not None:
             package = _package(file, default.package)
-            _overlay(written, {_join(package, path): f"{_shown(file)}:{line}" for path, line in _lines(file)})
+            _overlay(
+                written,
+                {_join(package, path): f"{_shown(file)}:{line}" for path, line in _lines(file, change_stamp(file))},
+            )
     return written
 
 
@@ -118,7 +122,7 @@ def _shown(file: Path) -> str:
 
 
 @lru_cache(maxsize=256)
-def _lines(file: Path) -> list[tuple[str, int]]:
+def _lines(file: Path, _stamp: tuple[int, ...] | None) -> list[tuple[str, int]]:
     root = yaml.compose(yaml_text(file), Loader=Loader)
     return [(path, line) for path, line in _walk(root) if path.split(".")[0] not in ("defaults", "hydra")]
 

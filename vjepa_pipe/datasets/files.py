@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.targets import PLACES, TARGET, locate
 from vjepa_pipe.config.url_rules import scheme_faults
-from vjepa_pipe.config.urls import is_remote, local_path
+from vjepa_pipe.config.urls import is_remote, local_path, shown_path
 from vjepa_pipe.sources import cache_dir
 from vjepa_pipe.sources.media import is_media
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
@@ -75,7 +76,9 @@ def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:
         if is_remote(paths[i]):
             continue
         if not file.exists():
-            faults.append(f"{field}[{i}]: {paths[i]} does not exist; it must be {file_format(data)}")
+            url = re.sub(r"^([A-Za-z][\w+.-]+):/+", r"\1://", paths[i])
+            meant = f" (did you mean {shown_path(url)}?)" if is_remote(url) else ""
+            faults.append(f"{field}[{i}]: {paths[i]} does not exist{meant}; it must be {file_format(data)}")
         elif isinstance(data, FolderDataConfig) and not file.is_dir():
             advice = "name its folder, and data.glob" if is_media(file.name) else "data=csv reads lists of videos"
             faults.append(f"{field}[{i}]: {paths[i]} is a file, and data=folder reads folders: {advice}")

@@ -31,6 +31,15 @@ def regular_file(path: str | Path) -> os.stat_result:
     return found
 
 
+def change_stamp(file: Path) -> tuple[int, ...] | None:
+    """What tells a file from what it was before it was written again; None if there is none, as behind a dead link."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
 def open_regular(path: str | Path) -> BinaryIO:
     """A file opened for reading bytes; errors as for `regular_file`."""
     regular_file(path)

@@ -99,12 +99,22 @@ def answers(config: StorageConfig, url: str) -> bool:
 
 def _client(config: StorageConfig, url: str) -> tuple[Any, str]:
     """The client of an object's bucket or server, and its name there."""
+    try:
+        return _client_of(config, url)
+    except ValueError:  # whose text holds the URL whole
+        fault = ObjectError(url, "its server, port or bucket has no name that one can have")
+    raise fault
+
+
+def _client_of(config: StorageConfig, url: str) -> tuple[Any, str]:
     scheme, rest = scheme_of(url), url.partition("://")[2]
     if scheme in ("http", "https"):
         parts = urlsplit(url)
         root = f"{scheme}://{parts.netloc}/{parts.query and '?' + parts.query}"
         return _http(root, config.timeout_sec), unquote(parts.path).lstrip("/")
     bucket, _, path = rest.partition("/")
+    if not bucket:
+        raise ValueError(url)
     settings: dict[str, Any] = {"skip_signature": True} if config.anonymous else {}
     if scheme == "s3":
         settings |= _s3_settings(config)
@@ -185,7 +195,8 @@ def _as_ours(config: StorageConfig, url: str, error: Exception) -> Exception:
     status = int(found[1]) if found else 0
     said = " ".join(part for part in (str(status or ""), code[1] if code else "") if part)
     if any(place in text for place in _NO_CREDENTIALS):
-        return Transient("no credentials are in the environment, nor in the cloud's own files")
+        places = "in the environment, nor in the cloud's own files"
+        return Transient(f"no credentials are {places}; a public bucket needs none: storage.anonymous=true")
     if code and code[1] in _BAD_CREDENTIALS:
         return StorageError(f"{_root(url)} refuses the credentials ({said})")
     if isinstance(error, FileNotFoundError):

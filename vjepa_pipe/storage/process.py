@@ -80,6 +80,7 @@ def serve(parent: Connection) -> None:
 
 
 def _operation(name: str) -> Any:
+    import_extra("obstore", EXTRA)  # which may be there and not run on this machine
     return getattr(importlib.import_module("vjepa_pipe.storage.object_stores"), name)
 
 

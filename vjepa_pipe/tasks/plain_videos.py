@@ -12,6 +12,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.datasets import VideoDataset, annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
+from vjepa_pipe.tasks.shards import was_here
 
 
 def plain_videos(manager: DataManager) -> VideoDataset:
@@ -38,7 +39,7 @@ def all_files(experiment: ExperimentConfig, folder: Path, setting: str) -> Video
 
     Raises:
         ConfigError: As `plain_videos`, or if two sources have one name.
-        UserError: If a result would be written over the list that it is of.
+        UserError: If a result would be written over the list that it is of, or over another file of the user's.
     """
     data = replace(experiment.data, index_dir=None)  # an index that is being made may not be there yet
     dataset = plain_videos(DataManager(replace(experiment, data=data), rank=0, world_size=1))
@@ -47,7 +48,7 @@ def all_files(experiment: ExperimentConfig, folder: Path, setting: str) -> Video
 
 
 def _own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, setting: str) -> None:
-    """Check that each source's `NAME.csv` in a folder is neither another's nor a list that is read."""
+    """Check that each source's `NAME.csv` in a folder is neither another's nor a file that no run has left there."""
     for name, count in Counter(rows.name for rows in sources).items():
         if count > 1:
             raise ConfigError([f"data.source_names must be set: {count} sources are called {name}"])
@@ -56,3 +57,7 @@ def _own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, sett
         written = folder / f"{rows.name}.csv"
         if written.resolve() in read:
             raise UserError(f"{setting}={folder}: {written} is the list itself; name another folder")
+        if written.exists() and not was_here(folder, rows.name):
+            raise UserError(
+                f"{setting}={folder} holds {written.name}, which no run has left there; name another folder"
+            )

@@ -57,7 +57,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     task, console, storage = experiment.task, Console(stderr=True, soft_wrap=True), Storage(experiment.storage)
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
-    check_option(task.option)
+    check_option(target, task.option)
     dataset = all_files(experiment, target, "task.target_dir")
     _check_target(target, annotation_files(experiment.data), dataset.sources)
     _check_rows(dataset.sources)
@@ -84,7 +84,11 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
             _copy(part, part.paths_here, console)
             _say_what_was_done(part, console)
             complete = part.end(task.shard)
-        if complete:
+        without = [part.rows.name for part in parts if complete and not part.annotations.stat().st_size]
+        if without:
+            said = f"{', '.join(without)}: no file could be copied, so no option is written: leave it out"
+            console.print(said, markup=False, highlight=False)
+        elif complete:
             write_option(target, task.option, experiment.data, [rows.name for rows in dataset.sources])
             command = f"{program()} --config-dir {shlex.quote(str(target))} data={task.option}"
             console.print(f"train on the copies: {command}", markup=False, highlight=False)

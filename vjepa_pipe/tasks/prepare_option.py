@@ -17,6 +17,7 @@ from vjepa_pipe.config.data import CsvDataConfig, DataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.targets import PLACES, TARGET
 from vjepa_pipe.files.whole_file import make_folder, write_whole
+from vjepa_pipe.files.yaml_file import yaml_text
 from vjepa_pipe.storage import absolute
 
 OF_ORIGINALS = {"data_paths", "path_variables", "source_names", "index_dir", "max_file_bytes"}
@@ -25,8 +26,12 @@ OF_ORIGINALS = {"data_paths", "path_variables", "source_names", "index_dir", "ma
 GROUP = "data"
 
 
-def check_option(name: str) -> None:
-    """Check that an option can have this name, and is not hidden by one of ours.
+COMMENT = "# Copies that task=prepare made of "
+"""How the option's file begins."""
+
+
+def check_option(folder: Path, name: str) -> None:
+    """Check that an option can have this name, is not hidden by one of ours and hides none of the user's.
 
     Raises:
         ConfigError: If not.
@@ -35,6 +40,9 @@ def check_option(name: str) -> None:
         raise ConfigError([f"task.option must be a name of letters, digits, '-' and '_' (got {name!r})"])
     if name in group_options(GROUP):
         raise ConfigError([f"task.option={name} is the name of an option that there is already: name another"])
+    file = _file(folder, name)
+    if file.exists() and not yaml_text(file).startswith(COMMENT):
+        raise ConfigError([f"task.option={name}: {file} is there already, and no run of task=prepare wrote it"])
 
 
 def write_option(folder: Path, name: str, data: DataConfig, sources: Sequence[str]) -> Path:
@@ -60,11 +68,14 @@ def write_option(folder: Path, name: str, data: DataConfig, sources: Sequence[st
     if data.eval_data_paths:
         settings["eval_data_paths"] = [absolute(path) for path in data.eval_data_paths]
     content = {"defaults": [{"/schema@_here_": "csv"}, "_self_"]} | settings
-    file = folder / GROUP / f"{name}.yaml"
+    file = _file(folder, name)
     make_folder(file.parent)
     comment = (
-        f"# Copies that task=prepare made of {', '.join(sources)}; originals are not read.\n"
-        f"# python launch.py --config-dir FOLDER data={name}\n"
+        f"{COMMENT}{', '.join(sources)}; originals are not read.\n# python launch.py --config-dir FOLDER data={name}\n"
     )
     write_whole(file, comment + yaml.safe_dump(content, sort_keys=False, width=100, allow_unicode=True))
     return file
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / GROUP / f"{name}.yaml"

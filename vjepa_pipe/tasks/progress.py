@@ -9,7 +9,6 @@ from functools import partial
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from vjepa_pipe.sources.probed.index_file import fault
@@ -69,7 +68,7 @@ def count_progress(console: Console, name: str, total: int, completed: int) -> I
     Yields:
         What to call when another file is done.
     """
-    columns = (TextColumn(escape(name)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         yield partial(progress.advance, progress.add_task(name, total=total, completed=completed))
 

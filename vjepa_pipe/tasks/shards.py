@@ -31,6 +31,16 @@ SETTINGS = "settings"
 """Key of an entry's settings, shortened."""
 
 
+def was_here(folder: Path, name: str) -> bool:
+    """Whether a run has left anything of a source of this name in a folder."""
+    return any(True for log in _logs(folder, name) for _ in read_log(log, object))
+
+
+def _logs(folder: Path, name: str) -> list[Path]:
+    wanted = re.compile(rf"{re.escape(name)}(\.\d+-of-\d+)?\.jsonl")
+    return sorted(file for file in folder.iterdir() if wanted.fullmatch(file.name))
+
+
 class Shards(ABC):
     """The logs and marks of one source in a folder.
 
@@ -164,9 +174,8 @@ class Shards(ABC):
 
     def _logs_of_other_numbers(self) -> list[Path]:
         """What runs with another number of shards have left."""
-        wanted = re.compile(rf"{re.escape(self._rows.name)}(\.\d+-of-\d+)?\.jsonl")
         ours = {self.log(shard) for shard in range(self._shards)}
-        return sorted(file for file in self._folder.iterdir() if wanted.fullmatch(file.name) and file not in ours)
+        return [file for file in _logs(self._folder, self._rows.name) if file not in ours]
 
     def _mark(self, shard: int) -> Path:
         return self.log(shard).with_suffix(".done")
