@@ -26,7 +26,7 @@ from vjepa_pipe.video.probe import Probe
 ENTRY = {"path": "a.mp4", "stamp": [1, 2], "error": "bad"}
 FOUND = {
     "frames": 9, "fps": 4, "duration": 2.25, "width": 8, "height": 8, "codec": "h264", "container": "mp4",
-    "rotation": 0, "bytes": 1, "key_frames": [0], "packets": "",
+    "rotation": 0, "bytes": 1, "key_frames": [0], "packets": "", "bytes_read": 0,
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,9 @@ from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import IndexTaskConfig
 from vjepa_pipe.files.whole_file import make_folder
-from vjepa_pipe.sources.probed.index_file import Column, import_parquet, stamp
+from vjepa_pipe.sources.probed.index_file import Column, import_parquet
 from vjepa_pipe.storage import Storage, is_remote
 from vjepa_pipe.tasks.index_parts import IndexParts, listable
-from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.plain_videos import all_files
 from vjepa_pipe.tasks.progress import count_progress, print_faults
 from vjepa_pipe.tasks.shard_log import Entry
@@ -90,8 +89,7 @@ def _probe_shard(
 ) -> dict[str, _Found]:
     """What was found in all files of this shard, by path."""
     paths = parts.paths(task.shard)
-    logged = parts.logged(task.shard) if any(map(is_remote, paths)) else ()
-    found = parts.done(task.shard, _summary, stamp_of=_stamps_now(logged, task, storage))
+    found = parts.done(task.shard, _summary, stamp_of=parts.stamps_now(task, storage))
     missing = [path for path in paths if path not in found]
     with count_progress(console, name, len(paths), len(found)) as advance:
         for entry in parts.work(task.shard, missing, partial(probe, storage=storage), task):
@@ -103,11 +101,3 @@ def _probe_shard(
 def _summary(entry: Entry) -> _Found:
     sizes = entry.get(Column.BYTES, 0), entry.get(Column.BYTES_READ, 0)
     return _Found(entry[Column.ERROR], entry.get(Column.DURATION, 0.0), *sizes)
-
-
-def _stamps_now(paths: Iterable[str], task: IndexTaskConfig, storage: Storage) -> Callable[[str], list[int]]:
-    """Gives the stamp that a file has now; those of objects are asked for beforehand, by `task.workers` processes."""
-    remote = sorted(filter(is_remote, paths))
-    asked = map_killable(partial(stamp, storage=storage), remote, task.workers, task.timeout_sec) if remote else ()
-    found = {outcome.item: outcome.result or [] for outcome in asked}
-    return lambda path: found[path] if path in found else stamp(path)

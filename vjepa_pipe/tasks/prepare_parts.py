@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.files.whole_file import clear_drafts, make_folder
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, stamp
-from vjepa_pipe.storage import Storage, is_remote
+from vjepa_pipe.storage import Storage
 from vjepa_pipe.tasks.annotations import write_annotations
-from vjepa_pipe.tasks.killable import map_killable, was_killed
+from vjepa_pipe.tasks.killable import was_killed
 from vjepa_pipe.tasks.prepare_copy import Copy, copy_name, encoding_of, make_copy
 from vjepa_pipe.tasks.shard_log import Entry
 from vjepa_pipe.tasks.shards import Shards
@@ -107,15 +107,8 @@ class CopyParts(Shards):
                 return not was_killed(entry[Column.ERROR])
             return stamp(str(self.copy_of(entry[Column.PATH])))[:1] == [entry["copy_bytes"]]
 
-        return self.done(self._task.shard, _summary, still_holds, self._stamps_now())
-
-    def _stamps_now(self) -> Callable[[str], list[int]]:
-        """Gives the stamp that an original has now; objects are asked for theirs by several processes beforehand."""
-        task = self._task
-        remote = sorted(filter(is_remote, self.logged(task.shard))) if self.rows.has_urls else []
-        asked = map_killable(partial(stamp, storage=self._storage), remote, task.workers, task.timeout_sec)
-        found = {outcome.item: outcome.result or [] for outcome in asked} if remote else {}
-        return lambda path: found[path] if path in found else stamp(path)
+        stamps = self.stamps_now(self._task, self._storage)
+        return self.done(self._task.shard, _summary, still_holds, stamps)
 
     def _put_together(self, entries: Iterator[Entry]) -> None:
         rows, bad = self.rows, {entry[Column.PATH] for entry in entries if entry[Column.ERROR]}

@@ -12,6 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from vjepa_pipe.config.task import ShardedTaskConfig
 from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.sources.probed.index_file import Column, stamp
-from vjepa_pipe.storage import is_remote
+from vjepa_pipe.storage import Storage, is_remote
 from vjepa_pipe.tasks.killable import map_killable
 from vjepa_pipe.tasks.shard_log import Entry, append_entry, entry_at, read_log
 
@@ -97,6 +98,13 @@ class Shards(ABC):
         """The files of a shard that stand in a log, whether or not their entries still hold."""
         logs = [self.log(shard), *self._logs_of_other_numbers()]
         return {entry[Column.PATH] for log in logs for _, entry in self._entries(log)} & set(self.paths(shard))
+
+    def stamps_now(self, task: ShardedTaskConfig, storage: Storage) -> Callable[[str], list[int]]:
+        """Gives the stamp that a file has now; those of logged objects are asked for beforehand, side by side."""
+        remote = sorted(filter(is_remote, self.logged(task.shard))) if self._rows.has_urls else []
+        asked = map_killable(partial(stamp, storage=storage), remote, task.workers, task.timeout_sec) if remote else ()
+        found = {outcome.item: outcome.result or [] for outcome in asked}
+        return lambda path: found[path] if path in found else stamp(path)
 
     def done(
         self,
