@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
+# More processes than two cores have: a third of the time is waited.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Configuration, tasks and sweeps on the next line of Hydra and OmegaConf.
 test-next: $(VENV)/.installed-dev
