@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-COLOURS = ("#8a8a8a", "#1f5fa8", "#3f8fd0", "#7fc0ee", "#c9b26b")
+COLOURS = ("#8a8a8a", "#1f5fa8", "#3f8fd0", "#7fc0ee", "#b5dbf5", "#c9b26b")
 BAR, GAP, LEFT, WIDTH = 20, 12, 190, 900
 
 
