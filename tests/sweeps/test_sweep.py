@@ -161,7 +161,7 @@ def test_a_task_that_returns_no_metrics_is_named(here: Path) -> None:
     assert read(status)["error"].endswith("toy_task.list_of_nothing returned list, not a dict of metrics")
 
 
-def test_a_thousand_points_share_one_composition(
+def test_hundreds_of_points_share_one_composition(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     composed = []
@@ -169,9 +169,9 @@ def test_a_thousand_points_share_one_composition(
     monkeypatch.setattr(
         ConfigLoaderImpl, "load_configuration", lambda *args, **more: (composed.append(1), whole(*args, **more))[1]
     )
-    grid = ["seed=range(10)", "data.target_fps=range(1,11)", "data_aug.random_erasing=range(0,1,0.1)"]
+    grid = ["seed=range(3)", "data.target_fps=range(1,11)", "data_aug.random_erasing=range(0,1,0.1)"]
     assert sweep("sweep.dry_run=true", *grid) == 0
-    assert "1000 points planned" in capsys.readouterr().out
+    assert "300 points planned" in capsys.readouterr().out
     assert 0 < len(composed) < 5
 
 
