@@ -151,7 +151,7 @@ def load_published_optimizer(
             }
             for one in ours:
                 if step is not None:
-                    state[number] = {"step": copy.copy(step), **{key: read[one] for key, read in moments.items()}}
+                    state[number] = {"step": copy.deepcopy(step), **{key: read[one] for key, read in moments.items()}}
                 number += 1
         groups.append({**group, "params": list(range(first, number))})
     optimizer.load_state_dict({"state": state, "param_groups": groups})
