@@ -114,6 +114,7 @@ class Pretraining(nn.Module):
     @torch.no_grad()
     def _targets(self, clips: Tensor) -> Tensor:
         tokens = self.target_encoder(clips)
+        tokens = tokens.to(torch.promote_types(tokens.dtype, torch.float32))  # autocast does so on a GPU alone
         return layer_norm(tokens, tokens.shape[-1:])
 
     def _autocast(self, clips: Tensor) -> torch.autocast:
