@@ -152,8 +152,9 @@ def _rates(
     """Learning rate and weight decay of every 1st, 4th, 9th, 16th, ... step."""
     encoder, predictor = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
     _, _, rates, decay = init_opt(
-        encoder=encoder, predictor=predictor, is_anneal=is_anneal, iterations_per_epoch=ipe, num_epochs=epochs, warmup=warmup,
-        start_lr=lrs[0], ref_lr=lrs[1], final_lr=lrs[2], wd=decays[0], final_wd=decays[1], ipe_scale=ipe_scale,
+        encoder=encoder, predictor=predictor, is_anneal=is_anneal, iterations_per_epoch=ipe, num_epochs=epochs,
+        warmup=warmup, start_lr=lrs[0], ref_lr=lrs[1], final_lr=lrs[2], wd=decays[0], final_wd=decays[1],
+        ipe_scale=ipe_scale,
     )  # fmt: skip
     for step in range(epochs * ipe):
         now = [rates.step(), decay.step()]

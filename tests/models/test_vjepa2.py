@@ -174,7 +174,7 @@ def test_the_teacher_moves_towards_the_student(model: Pretraining) -> None:
 
 def test_compile_model_compiles_the_three_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[torch.nn.Module] = []
-    monkeypatch.setattr(torch.nn.Module, "compile", compiled.append)
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
     model = Pretraining(experiment("training.model.compile_model=true"))
     assert compiled == [model.encoder, model.target_encoder, model.predictor]
 

@@ -126,6 +126,8 @@ def load_published_optimizer(
 ) -> None:
     """Take moments, and as in the published code `betas` and `eps`, over from `opt` of a published checkpoint.
 
+    As with `load_state_dict` of torch, moments are not copied: `saved` changes with the next step.
+
     Args:
         model: Holds the parameters.
         optimizer: An optimiser of `make_optimizer`.
