@@ -35,6 +35,10 @@ class StorageConfig:
         4, "requests sent again after one that failed for no fault of its file, each later than the last",
         ge=0, le=20, affects_results=False,
     )  # fmt: skip
+    read_ahead_mb: int = setting(
+        64, "memory of each worker for clips of an index that are asked for before they are read, in MB; 0: none are",
+        ge=0, le=1_000_000, affects_results=False,
+    )  # fmt: skip
     bytes_per_second: Optional[int] = setting(
         None, "most bytes that each process reads in a second, on average; unset: no limit", ge=65_536, le=10**12,
         affects_results=False,

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.urls import FROM_OBSTORE, is_remote, scheme_of, shown_path
@@ -26,7 +29,8 @@ from vjepa_pipe.storage.errors import (
     Transient,
 )
 from vjepa_pipe.storage.pace import pace_of
-from vjepa_pipe.storage.process import perform, require_obstore
+from vjepa_pipe.storage.process import REQUESTS_AT_ONCE, perform, request_threads, require_obstore
+from vjepa_pipe.storage.ranges import RangesRead
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES, RemoteFile
 
 PAGE = 10_000
@@ -162,6 +166,18 @@ class Storage:
         if known is not None and answer.facts != known:
             raise ObjectChanged(url)
         return answer
+
+    def ranges(self, url: str, ranges: NDArray[np.int64], known: Facts) -> RangesRead:
+        """Several ranges of an object, which can be asked for before they are needed; nothing is asked for yet.
+
+        Args:
+            url: The object.
+            ranges: First byte and size of each; int64 [ranges, 2].
+            known: What the object must still be.
+        """
+        # Those that wait for `bytes_per_second` have had their turn: what is needed now must not stand behind many.
+        at_once = 1 if self.config.bytes_per_second else REQUESTS_AT_ONCE
+        return RangesRead(self.read_range, url, ranges, known, request_threads(at_once))
 
     def facts(self, url: str) -> Facts:
         """Size and version of an object; errors as for `read_range`."""
