@@ -53,8 +53,12 @@ class RequestCost:
         return int(np.clip(latency * spread / slope, LEAST_GAP, MOST_GAP))
 
 
-costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
-"""Those of each bucket or server, as this process has seen it."""
+_costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
+
+
+def cost_of(url: str) -> RequestCost:
+    """That of the bucket or server of an object, as this process has seen it."""
+    return _costs["/".join(url.split("/", 3)[:3])]
 
 
 class Reads(Protocol):
@@ -84,8 +88,7 @@ class RangesRead:
         self, read: Reads, url: str, ranges: NDArray[np.int64], known: Facts, threads: Executor | None = None
     ) -> None:
         self._read, self._url, self._known, self._threads = read, url, known, threads
-        self._cost = costs["/".join(url.split("/", 3)[:3])]
-        self._ranges, self._groups = ranges, _groups(ranges, self._cost.gap)
+        self._ranges, self._groups = ranges, _groups(ranges, cost_of(url).gap)
         self._spans = [(int(ranges[one, 0].min()), int(ranges[one].sum(axis=1).max())) for one in self._groups]
         self._asked: dict[int, Future[bytes]] = {}
         self.seconds = 0.0
