@@ -1,4 +1,4 @@
-"""Clips of an index are asked for ahead of time, once, and nothing else differs for it."""
+"""Clips of an index at URLs: asked for ahead of time, once, and kept on disk; nothing else differs for it."""
 
 from __future__ import annotations
 
@@ -118,6 +118,28 @@ def test_bad_samples_are_those_of_clips_that_are_asked_for_when_they_are_read(
     assert found[0] == found[1]
     reasons = found[0][1]
     assert reasons["row2.mp4"].endswith("has changed since it was indexed") and "(403)" in reasons["row4.mp4"]
+
+
+def test_what_is_kept_is_read_again_unless_it_has_changed(
+    server: RangeServer, remote: Callable[..., Any], tmp_path: Path
+) -> None:
+    few = ["loader.iterations_per_epoch=6", "storage=cached", f"storage.cache_dir={tmp_path / 'cache'}"]
+    expected = digests(loader_of(tiny(server.folder / "rows.csv", *few[:1]), tmp_path))
+    for workers in ("data.num_workers=2", "data.num_workers=1"):  # of another run
+        sent = server.sent.total()
+        loader = loader_of(remote(*few, workers), tmp_path)
+        assert digests(loader) == expected
+        loader.close()
+        sent = server.sent.total() - sent
+    listed = (server.folder / "rows.csv").stat().st_size
+    assert sent <= listed + 12  # a byte of each clip says that its object is the same
+    kept = (server.folder / "row2.mp4").read_bytes()
+    (server.folder / "row2.mp4").write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    loader = loader_of(remote(*few, "data.num_workers=1"), tmp_path / "changed")
+    assert 2 not in {row for batch in loader for row in batch["row"].tolist()}
+    loader.close()
+    (server.folder / "row2.mp4").write_bytes(kept)
+    assert quarantine(tmp_path / "changed")["row2.mp4"].endswith("has changed since it was indexed")
 
 
 def test_a_store_that_is_gone_ends_the_run_at_a_place_to_go_on_from(
