@@ -7,6 +7,8 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -105,9 +107,11 @@ class RangesRead:
 
     def ask(self) -> None:
         """Have the requests made, as far as they can be without waiting for them."""
-        if self._threads is not None:
-            for span in self._spans:
-                self._asked |= {at: self._threads.submit(self._request, at, end) for at, end in _requests(*span)}
+        if self._threads is None:
+            return
+        for at, end in chain.from_iterable(_requests(*span) for span in self._spans):
+            with suppress(RuntimeError):  # the system has no thread for it
+                self._asked[at] = self._threads.submit(self._request, at, end)
 
     def cancel(self) -> None:
         """The bytes are not needed: requests that were not sent are not, and answers are forgotten."""

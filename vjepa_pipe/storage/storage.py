@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.config.storage import CachedStorageConfig, StorageConfig
 from vjepa_pipe.config.urls import FROM_OBSTORE, is_remote, scheme_of, shown_path
 from vjepa_pipe.files.glob import matches
@@ -189,7 +189,11 @@ class Storage:
     def _cache(self) -> RangeCache | None:
         if not isinstance(self.config, CachedStorageConfig):
             return None
-        return range_cache(self.config.folder, int(self.config.cache_gb * 1e9))
+        try:
+            folder = self.config.folder
+        except RuntimeError as error:
+            raise ConfigError(["storage.cache_dir must be set: there is no home folder"]) from error
+        return range_cache(folder, int(self.config.cache_gb * 1e9))
 
     def _read_fresh(self, url: str, start: int, end: int, known: Facts | None) -> Answer:
         try:
