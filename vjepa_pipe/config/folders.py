@@ -9,6 +9,9 @@ from vjepa_pipe.config.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
+RESOLVED_CONFIG = "resolved_config.yaml"
+"""In the folder of a run: its whole experiment."""
+
 
 def conf_dir() -> Path:
     """The folder of the primary config: beside the package in a checkout, inside it in an installed wheel."""

@@ -18,6 +18,7 @@ from vjepa_pipe.composition.snapshot import freeze
 from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.folders import RESOLVED_CONFIG
 from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records.environment import code, data_fingerprint, host, versions
 from vjepa_pipe.records.files import read_record, write_json
@@ -25,7 +26,6 @@ from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.run_file import Repository, RunFile
 from vjepa_pipe.records.status import DONE, FAILED, KILLED, STATUS, Heartbeat, alone, state_of
 
-RESOLVED_CONFIG = "resolved_config.yaml"
 ORIGIN = "origin.json"
 RUN = "run.json"
 DIFF = "uncommitted.diff"

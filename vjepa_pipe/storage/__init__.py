@@ -12,7 +12,7 @@ from vjepa_pipe.storage.process import never_forks
 from vjepa_pipe.storage.ranges import read_ranges
 from vjepa_pipe.storage.remote_file import RemoteFile
 from vjepa_pipe.storage.storage import Storage
-from vjepa_pipe.storage.urls import absolute, folder_of, join, name_of
+from vjepa_pipe.storage.urls import absolute, folder_of, join, name_of, names_file
 
 __all__ = [
     "Answer",
@@ -31,6 +31,7 @@ __all__ = [
     "join",
     "local_path",
     "name_of",
+    "names_file",
     "never_forks",
     "read_ranges",
     "shown_path",
