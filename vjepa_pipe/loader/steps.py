@@ -53,9 +53,8 @@ class Segment:
         """Whether the steps of another are those that come here anyway."""
         there = other.began
         same = replace(self.began, epoch=there.epoch, position=there.position, steps=there.steps) == there
-        return (
-            same and self.quarantine == other.quarantine and other.step(self.place(there.steps + 1)) == there.steps + 1
-        )
+        first = there.steps + 1
+        return same and self.quarantine == other.quarantine and self.place(first) == other.place(first)
 
     @property
     def _first(self) -> int:

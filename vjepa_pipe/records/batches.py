@@ -12,6 +12,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,12 +190,12 @@ class RecordedRun:
             if not keys:
                 raise UserError(f"rank {rank} was handed no sample at step {step}, the last of epoch {place.epoch}")
             dataset, asked = loader.dataset, {(key.source, key.row) for key in keys}
-            for line in [*self.lists_since(segment, loader), *_files_since(dataset, asked, segment.time)]:
+            found = list(self._found_bad(loader, step))
+            since = partial(_files_since, dataset, segment.time, {(source, bad.row) for bad, source, _ in found})
+            for line in [*self.lists_since(segment, loader), *since(asked), *code_since(self.recorded, self.folder)]:
                 say(line)
-            for line in code_since(self.recorded, self.folder):
-                say(line)
-            reader, found = _Reader(loader), list(self._found_bad(loader, step))
             dataset.quarantine |= {(source, bad.row) for bad, source, _ in found if bad.error == ENDED_WORKER}
+            reader = _Reader(loader)
             samples = reader.read(keys)
             then = {(source, bad.row): bad for bad, source, at in found if at == step and bad.error not in KNOWN_BAD}
             read_now = then.keys() & {(sample.key.source, sample.key.row) for sample in samples}
@@ -203,7 +204,7 @@ class RecordedRun:
                     say(f"could not be read at this step, and can be now: {then[row].reason}")
                 dataset.quarantine |= read_now
                 samples = reader.read(keys)
-            for line in _files_since(dataset, {(s.key.source, s.key.row) for s in samples} - asked, segment.time):
+            for line in since({(sample.key.source, sample.key.row) for sample in samples} - asked):
                 say(line)
             return RunBatch(self.folder, step, place, manager, loader, reader.collate(samples), samples)
 
@@ -280,18 +281,26 @@ def _as_it_ran(experiment: ExperimentConfig, recorded: RunFile) -> ExperimentCon
     return dataclasses.replace(experiment, data=data, loader=dataclasses.replace(experiment.loader, quarantine=None))
 
 
-def _files_since(dataset: KeyedDataset, rows: set[tuple[int, int]], began: float) -> Iterator[str]:
-    """A line for each file of some rows, and each index, that is gone or was written after a time."""
-    paths = dict.fromkeys(dataset.sources[source].path(row) for source, row in sorted(rows))
-    videos = isinstance(dataset, VideoDataset)
+def _files_since(
+    dataset: KeyedDataset, began: float, bad: set[tuple[int, int]], rows: set[tuple[int, int]]
+) -> Iterator[str]:
+    """A line for each file of some rows, and each index, that is gone or was written after a time.
+
+    Args:
+        dataset: Whose rows they are.
+        began: The time, in seconds since 1970.
+        bad: Rows that could not be read then, whose files may never have been there.
+        rows: The rows.
+    """
     indexes = [str(index.file) for index in getattr(dataset, "indexes", None) or ()]
-    for path in [*paths, *indexes]:
+    for row in [*sorted(rows), *indexes]:
+        path = row if isinstance(row, str) else dataset.sources[row[0]].path(row[1])
         if is_remote(path):
             continue
         try:
             written = Path(path).stat().st_mtime
         except (OSError, ValueError):
-            if videos:
+            if isinstance(dataset, VideoDataset) and row not in bad | dataset.quarantine:
                 yield f"data has changed: {path} is gone"
             continue
         if written > began:
