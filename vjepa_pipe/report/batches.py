@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -25,22 +26,25 @@ _COMPARED_ELSEWHERE = frozenset({"key", "replaced", "source", "row", "clip_indic
 def batch_table(found: RunBatch) -> Table:
     """A row for each sample, with the columns that this kind of data has."""
     seconds = _seconds(found)
+    start = os.path.commonprefix([sample.path for sample in found.samples])  # noqa: RUF071 (of URLs too)
+    folder = start[: start.rfind("/") + 1]
     rows = [
         {
             "sample": str(number),
             "source": f"{sample.content['source']} {sample.key.row}",
-            "file": sample.path,
+            "file": sample.path.removeprefix(folder),
+            "picture": _lines(f"{one.width}x{one.height}" for one in sample.drawn),
             "frames": _lines(_frames(part) for part in _indices(sample)),
             "seconds": _lines(f"{part.min():.2f} to {part.max():.2f}" if len(part) else "none" for part in shown_at),
             "crop": _lines(map(_crop, sample.drawn)),
             "flip": _lines("yes" if one.params.flip.mirrored else "no" for one in sample.drawn),
             "RandAugment": _lines(map(_rand_augment, sample.drawn)),
             "erased": _lines(map(_erased, sample.drawn)),
-            "replaces": _lines(f"{bad.path} ({bad.error})" for bad in sample.replaced),
+            "replaces": _lines(f"{bad.path.removeprefix(folder)} ({bad.error})" for bad in sample.replaced),
         }
         for number, (sample, shown_at) in enumerate(zip(found.samples, seconds, strict=True))
     ]
-    table = Table()
+    table = Table(caption=escape(f"files below {folder}") if folder else None, caption_justify="left")
     shown = [title for title in rows[0] if any(row[title] for row in rows)]
     for title in shown:
         table.add_column(title, overflow="fold", justify="right" if title == "sample" else "left")
@@ -191,15 +195,14 @@ def _box(box: Box) -> str:
 
 def _crop(one: Drawn) -> str:
     crop = one.params.crop
-    moved = "" if crop.end is None else f", moving to {_box(crop.end)}"
-    return f"{_box(crop.start)} of {one.width}x{one.height}{moved}"
+    return _box(crop.start) if crop.end is None else f"{_box(crop.start)}\nto {_box(crop.end)}"
 
 
 def _rand_augment(one: Drawn) -> str:
     drawn = one.params.rand_augment
     if drawn is None:
         return ""
-    return ", ".join(f"{op.name} {'-' if op.negate else ''}{op.magnitude:.2f}" for op in drawn.ops) or "nothing"
+    return "\n".join(f"{op.name} {'-' if op.negate else ''}{op.magnitude:.2f}" for op in drawn.ops) or "none"
 
 
 def _erased(one: Drawn) -> str:
