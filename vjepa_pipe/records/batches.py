@@ -131,6 +131,7 @@ class RecordedRun:
         self.segments = read_steps(self.folder / STEPS)
         if not self.segments:
             raise UserError(f"{folder} was given no batch: its {STEPS} is empty")
+        self._loaders: dict[tuple[int, int], tuple[DataManager, ClipLoader]] = {}
 
     def segment(self, step: int) -> Segment:
         """The one that a step belongs to.
@@ -163,10 +164,12 @@ class RecordedRun:
         world = segment.began.world_size
         if not 0 <= rank < world:
             raise UserError(f"the run had {counted(world, 'rank')} then, from 0 to {world - 1} (got rank {rank})")
-        manager = DataManager(self.experiment, rank, world, output_dir=self.folder)
-        loader = manager.build_train_loader()
+        if (rank, world) not in self._loaders:
+            made = DataManager(self.experiment, rank, world, output_dir=self.folder)
+            self._loaders[rank, world] = made, made.build_train_loader()
+        manager, loader = self._loaders[rank, world]
         numbers = {rows.name: number for number, rows in enumerate(loader.dataset.sources)}
-        loader.dataset.quarantine |= {
+        loader.dataset.quarantine = {
             (numbers[name], row) for name, rows in segment.quarantine.items() if name in numbers for row in rows
         }
         return manager, loader
