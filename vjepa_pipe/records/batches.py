@@ -295,15 +295,15 @@ def _files_since(
         bad: Rows that could not be read then, whose files may never have been there.
         rows: The rows.
     """
+    never_there = {dataset.sources[source].path(row) for source, row in rows & (bad | dataset.quarantine)}
     indexes = [str(index.file) for index in getattr(dataset, "indexes", None) or ()]
-    for row in [*sorted(rows), *indexes]:
-        path = row if isinstance(row, str) else dataset.sources[row[0]].path(row[1])
+    for path in [*(dataset.sources[source].path(row) for source, row in sorted(rows)), *indexes]:
         if is_remote(path):
             continue
         try:
             written = Path(path).stat().st_mtime
         except (OSError, ValueError):
-            if isinstance(dataset, VideoDataset) and row not in bad | dataset.quarantine:
+            if isinstance(dataset, VideoDataset) and path not in never_there:
                 yield f"data has changed: {path} is gone"
             continue
         if written > began:
