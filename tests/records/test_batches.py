@@ -247,6 +247,18 @@ def test_what_has_changed_since_is_said(videos_csv: Path, tmp_path: Path) -> Non
     assert lines[0] == "data has changed: source rows holds other rows than it did"
 
 
+def test_paths_are_those_of_where_it_ran(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path, named by an environment variable that is not set any more."""
+    monkeypatch.chdir(rows.parent)
+    monkeypatch.setenv("KINETICS_CSV", rows.name)
+    given, _ = stream(compose(["data=kinetics", "mask=tube", *SMALL]), tmp_path / "run", [1])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.delenv("KINETICS_CSV")
+    assert same(given[1, 0], rebuilt(Path("..") / "run", 1))
+    assert Path.cwd() == tmp_path / "elsewhere"
+
+
 def test_no_earlier_step_is_looked_at(videos_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     stream(tiny(videos_csv, "loader.iterations_per_epoch=400000"), run, [1])
