@@ -6,21 +6,20 @@ The run's record says which batch of which epoch a step was, on how many ranks (
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vjepa_pipe.composition.snapshot import thaw
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data_files import unset_variables
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.folders import RESOLVED_CONFIG
 from vjepa_pipe.datasets import BadSample, KeyedDataset, TooManyBadSamples, VideoDataset
 from vjepa_pipe.datasets.bad import KNOWN_BAD
@@ -38,6 +37,8 @@ from vjepa_pipe.records.run_file import RunFile
 from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.storage import is_remote, shown_path
 from vjepa_pipe.transforms import ClipParams
+
+Config = TypeVar("Config", bound=Any)
 
 
 @dataclasses.dataclass
@@ -112,7 +113,7 @@ class RecordedRun:
 
     Attributes:
         folder: The run's, whole.
-        experiment: What ran, without `loader.quarantine`: the segments have the rows that it named then.
+        experiment: What ran, with whole paths, without `loader.quarantine`: the segments have the rows that it named.
         segments: Which batches the steps were.
         recorded: Code, versions and data of the last attempt.
     """
@@ -148,13 +149,6 @@ class RecordedRun:
             raise UserError(f"{self.folder} begins with step {first}: the steps before are those of {before}")
         return found
 
-    @contextlib.contextmanager
-    def where_it_ran(self) -> Iterator[None]:
-        """Within this context the working folder is the run's, if there still is one: relative paths start there."""
-        there = self.recorded.cwd
-        with contextlib.chdir(there) if os.path.isdir(there) else contextlib.nullcontext():  # noqa: PTH112
-            yield
-
     def loader(self, segment: Segment, rank: int = 0) -> tuple[DataManager, ClipLoader]:
         """The train loader of a rank in a segment; it reads nothing before it is iterated.
 
@@ -186,30 +180,29 @@ class RecordedRun:
             UserError: If the run has no such step or rank, or the batch cannot be read any more.
         """
         segment = self.segment(step)
-        with self.where_it_ran():
-            manager, loader = self.loader(segment, rank)
-            place = segment.place(step)
-            keys = loader.schedule.keys(*place)
-            if not keys:
-                raise UserError(f"rank {rank} was handed no sample at step {step}, the last of epoch {place.epoch}")
-            dataset, asked = loader.dataset, {(key.source, key.row) for key in keys}
-            found = list(self._found_bad(loader, step))
-            since = partial(_files_since, dataset, segment.time, {(source, bad.row) for bad, source, _ in found})
-            for line in [*self.lists_since(segment, loader), *since(asked), *code_since(self.recorded, self.folder)]:
-                say(line)
-            dataset.quarantine |= {(source, bad.row) for bad, source, _ in found if bad.error == ENDED_WORKER}
-            reader = _Reader(loader)
+        manager, loader = self.loader(segment, rank)
+        place = segment.place(step)
+        keys = loader.schedule.keys(*place)
+        dataset, asked = loader.dataset, {(key.source, key.row) for key in keys}
+        found = list(self._found_bad(loader, step))
+        since = partial(_files_since, dataset, segment.time, {(source, bad.row) for bad, source, _ in found})
+        for line in [*self.lists_since(segment, loader), *since(asked), *code_since(self.recorded, self.folder)]:
+            say(line)
+        if not keys:
+            raise UserError(f"rank {rank} has no sample at step {step}, batch {place.batch} of epoch {place.epoch}")
+        dataset.quarantine |= {(source, bad.row) for bad, source, _ in found if bad.error == ENDED_WORKER}
+        reader = _Reader(loader)
+        samples = reader.read(keys)
+        then = {(source, bad.row): bad for bad, source, at in found if at == step and bad.error not in KNOWN_BAD}
+        read_now = then.keys() & {(sample.key.source, sample.key.row) for sample in samples}
+        if read_now:  # a file that was mended, or a store that did not answer
+            for row in sorted(read_now):
+                say(f"could not be read at this step, and can be now: {then[row].reason}")
+            dataset.quarantine |= read_now
             samples = reader.read(keys)
-            then = {(source, bad.row): bad for bad, source, at in found if at == step and bad.error not in KNOWN_BAD}
-            read_now = then.keys() & {(sample.key.source, sample.key.row) for sample in samples}
-            if read_now:  # a file that was mended, or a store that did not answer
-                for row in sorted(read_now):
-                    say(f"could not be read at this step, and can be now: {then[row].reason}")
-                dataset.quarantine |= read_now
-                samples = reader.read(keys)
-            for line in since({(sample.key.source, sample.key.row) for sample in samples} - asked):
-                say(line)
-            return RunBatch(self.folder, step, place, manager, loader, reader.collate(samples), samples)
+        for line in since({(sample.key.source, sample.key.row) for sample in samples} - asked):
+            say(line)
+        return RunBatch(self.folder, step, place, manager, loader, reader.collate(samples), samples)
 
     def _found_bad(self, loader: ClipLoader, step: int) -> Iterator[tuple[BadSample, int, int]]:
         file = self.folder / quarantine_name(loader.schedule.rank, loader.schedule.world_size)
@@ -275,13 +268,37 @@ class _Reader:
 
 
 def _as_it_ran(experiment: ExperimentConfig, recorded: RunFile) -> ExperimentConfig:
-    """The experiment with the paths that environment variables named; what was in quarantine is in the segments."""
+    """The experiment with whole paths, also of what environment variables named.
+
+    What was in quarantine is in the segments.
+    """
     data = experiment.data
     if unset_variables(data) and recorded.data:
         paths = list(recorded.data)
         named = {"data_root": paths[0]} if isinstance(data, CaptionedDataConfig) else {"data_paths": paths}
         data = dataclasses.replace(data, **named)
-    return dataclasses.replace(experiment, data=data, loader=dataclasses.replace(experiment.loader, quarantine=None))
+    return dataclasses.replace(
+        experiment,
+        data=_paths_from(data, Path(recorded.cwd)),
+        robotics=_paths_from(experiment.robotics, Path(recorded.cwd)),
+        loader=dataclasses.replace(experiment.loader, quarantine=None),
+    )
+
+
+def _paths_from(config: Config, folder: Path) -> Config:
+    """A config whose relative paths start in a folder, as far as they lead to something there."""
+
+    def whole(path: str) -> str:
+        return str(folder / path) if path and not is_remote(path) and (folder / path).exists() else path
+
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            changes[field.name] = _paths_from(value, folder)
+        elif bounds_of(field).path and value:
+            changes[field.name] = list(map(whole, value)) if isinstance(value, list) else whole(value)
+    return dataclasses.replace(config, **changes)
 
 
 def _files_since(

@@ -60,11 +60,10 @@ def find(run: RecordedRun, file: str, epochs: int) -> Iterator[Seen]:
     Raises:
         UserError: If no source has such a row.
     """
-    with run.where_it_ran():
-        for number, segment in enumerate(run.segments):
-            last = min((later.began.steps for later in run.segments[number + 1 :]), default=math.inf)
-            if last > segment.began.steps:
-                yield from sorted(_in_segment(run, segment, file, epochs, last), key=lambda seen: seen[3:])
+    for number, segment in enumerate(run.segments):
+        last = min((later.began.steps for later in run.segments[number + 1 :]), default=math.inf)
+        if last > segment.began.steps:
+            yield from sorted(_in_segment(run, segment, file, epochs, last), key=lambda seen: seen[3:])
 
 
 def _in_segment(run: RecordedRun, segment: Segment, file: str, epochs: int, last: float) -> Iterator[Seen]:
