@@ -21,6 +21,7 @@ from vjepa_pipe import ExperimentConfig, allow_targets, compose, records
 from vjepa_pipe.config import UserError
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.loader.blame import ENDED_WORKER
+from vjepa_pipe.loader.state import VERSION, LoaderState
 from vjepa_pipe.loader.steps import read_steps
 from vjepa_pipe.records import Origin, RunRecord
 from vjepa_pipe.records.batches import RecordedRun
@@ -303,7 +304,8 @@ def test_folders_that_say_nothing(rows: Path, tmp_path: Path) -> None:
     stream(tiny(rows), tmp_path / "run", [1])
     steps = tmp_path / "run" / "steps.jsonl"
     whole = steps.read_text()
-    for damaged in (whole.replace('"epoch": 0', '"epoch": 1'), "{}\n", "nothing\n"):
+    nowhere = {"state": LoaderState(VERSION, 0, 0, 0, 0, 0, 0, {}).to_dict(), "quarantine": {}, "time": 0}
+    for damaged in (whole.replace('"epoch": 0', '"epoch": 1'), "{}", "nothing", json.dumps(nowhere)):
         steps.write_text(damaged)
         with pytest.raises(UserError, match=r"steps\.jsonl:1: "):
             RecordedRun(tmp_path / "run")

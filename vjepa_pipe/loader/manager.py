@@ -15,7 +15,7 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.folders import RESOLVED_CONFIG
+from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
@@ -30,7 +30,7 @@ from vjepa_pipe.loader.identity import fingerprints
 from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
-from vjepa_pipe.loader.steps import STEPS, StepLog, by_source
+from vjepa_pipe.loader.steps import StepLog, by_source
 from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, rank_and_world
 from vjepa_pipe.storage import Storage
 from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.fields import LARGEST
+from vjepa_pipe.config.folders import STEPS
 from vjepa_pipe.datasets import Source
 from vjepa_pipe.files.json_text import parse_json
 from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.loader.sampler import Place
 from vjepa_pipe.loader.state import LoaderState, StateError
-
-STEPS = "steps.jsonl"
 
 logger = logging.getLogger(__name__)
 
@@ -123,10 +123,14 @@ def by_source(rows: Iterable[tuple[int, int]], sources: Sequence[Source]) -> dic
 def _segment(line: str, where: str) -> Segment:
     try:
         content: Any = parse_json(line)
-        state, quarantine, began = content["state"], content["quarantine"], content["time"]
-        rows = {str(name): [int(row) for row in rows] for name, rows in quarantine.items()}
-        return Segment(LoaderState.from_dict(state), rows, float(began))
+        rows = {str(name): [int(row) for row in rows] for name, rows in content["quarantine"].items()}
+        found = Segment(LoaderState.from_dict(content["state"]), rows, float(content["time"]))
     except StateError as error:
         raise UserError(f"{where}: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise UserError(f"{where}: not a line of {STEPS} ({type(error).__name__}: {error})") from error
+    began = found.began
+    sizes = began.epoch_size, began.global_batch_size, began.world_size
+    if min(sizes) < 1 or max(*sizes, began.epoch, began.position, began.steps) > LARGEST:
+        raise UserError(f"{where}: not the place of a run")
+    return found

@@ -20,7 +20,7 @@ from vjepa_pipe.config.data_files import unset_variables
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
-from vjepa_pipe.config.folders import RESOLVED_CONFIG
+from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
 from vjepa_pipe.datasets import BadSample, KeyedDataset, TooManyBadSamples, VideoDataset
 from vjepa_pipe.datasets.bad import KNOWN_BAD
 from vjepa_pipe.loader import ClipLoader, DataManager
@@ -29,7 +29,7 @@ from vjepa_pipe.loader.fetch import Delivery, FetchBatch, one_thread
 from vjepa_pipe.loader.quarantine import found_bad, quarantine_name
 from vjepa_pipe.loader.sampler import Place
 from vjepa_pipe.loader.state import SOURCE, LoaderState
-from vjepa_pipe.loader.steps import STEPS, Segment, read_steps, segment_of
+from vjepa_pipe.loader.steps import Segment, read_steps, segment_of
 from vjepa_pipe.records.changes import code_since
 from vjepa_pipe.records.files import read_record
 from vjepa_pipe.records.record import RUN
@@ -39,6 +39,7 @@ from vjepa_pipe.storage import is_remote, shown_path
 from vjepa_pipe.transforms import ClipParams
 
 Config = TypeVar("Config", bound=Any)
+MOST_STEPS = 10**12
 
 
 @dataclasses.dataclass
@@ -140,8 +141,8 @@ class RecordedRun:
         Raises:
             UserError: If the step is before the first of this folder.
         """
-        if step < 1:
-            raise UserError(f"steps are counted from 1 (got {step})")
+        if not 1 <= step <= MOST_STEPS:
+            raise UserError(f"steps are counted from 1 to {MOST_STEPS} (got {step})")
         found = segment_of(self.segments, step)
         if found is None:
             first = min(segment.began.steps for segment in self.segments) + 1
