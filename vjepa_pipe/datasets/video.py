@@ -27,7 +27,7 @@ from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_all, read_indexes, read_rows
 from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.storage import Storage, is_remote, shown_path
-from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader, as_video_error
+from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader, as_video_error, times_of
 
 STILL_FPS = 1.0
 RATE_TOLERANCE = 0.99
@@ -193,6 +193,18 @@ class VideoDataset(KeyedDataset):
         """
         ahead = self._ahead.pop(key, None)
         return self._read_row([key])[0] if ahead is None else ahead
+
+    def frame_times(self, key: SampleKey) -> npt.NDArray[np.float64]:
+        """When each frame of a key's video is shown, in seconds from its first; float64 [frames].
+
+        It opens the file, and decodes nothing; errors as for `read`.
+        """
+        located = self.sources[key.source].path(key.row)
+        if is_image(shown_path(located)):
+            return np.zeros(1)
+        facts = None if is_remote(located) else check_file(located, self.max_file_bytes)
+        with self._open(key, located, facts) as video:
+            return times_of(video.frame_times, video.fps).starts
 
     def read_ahead(self, keys: Sequence[SampleKey]) -> None:
         """See `KeyedDataset.read_ahead`; the frames are kept until `read` is asked for them. Errors as for `read`."""

@@ -17,6 +17,9 @@ class Order(Protocol):
     def at(self, position: int) -> SampleKey:
         """The key at a global position, counted from the start of the run."""
 
+    def positions(self, source: int, row: int, epoch: int) -> list[int]:
+        """The positions of an epoch at which a row stands, rising: the inverse of `at`."""
+
 
 class GlobalBatch(NamedTuple):
     """One batch of all ranks together.
@@ -89,6 +92,19 @@ class BatchSchedule:
         """The batch of all ranks that holds a position of the run."""
         epoch, place = divmod(position, self.epoch_size)
         return self.global_batch(epoch, place // self.global_batch_size)
+
+    def of_row(self, source: int, row: int, epoch: int) -> Iterator[tuple[int, int, int]]:
+        """Where a row stands in an epoch.
+
+        Yields:
+            For each sample of it: the batch, the rank, and the sample's place in that rank's batch.
+        """
+        for found in self.order.positions(source, row, epoch):
+            for position in range(found * self.repeats, (found + 1) * self.repeats):
+                batch, place = divmod(position - epoch * self.epoch_size, self.global_batch_size)
+                rows = self.global_batch(epoch, batch).size // self.repeats
+                rank = ((place // self.repeats + 1) * self.world_size - 1) // rows  # the inverse of `_share`
+                yield batch, rank, place - rows * rank // self.world_size * self.repeats
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[SampleKey]]:
         """The batches of an epoch on this rank, from number `first` on.

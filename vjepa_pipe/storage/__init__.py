@@ -12,7 +12,7 @@ from vjepa_pipe.storage.process import REQUESTS_AT_ONCE, never_forks
 from vjepa_pipe.storage.ranges import RangesRead
 from vjepa_pipe.storage.remote_file import RemoteFile
 from vjepa_pipe.storage.storage import Storage
-from vjepa_pipe.storage.urls import absolute, folder_of, join, name_of
+from vjepa_pipe.storage.urls import absolute, folder_of, join, name_of, names_file
 
 __all__ = [
     "REQUESTS_AT_ONCE",
@@ -33,6 +33,7 @@ __all__ = [
     "join",
     "local_path",
     "name_of",
+    "names_file",
     "never_forks",
     "shown_path",
 ]
