@@ -60,10 +60,8 @@ def test_weights_of_another_architecture_are_named(tmp_path: Path):
     with pytest.raises(UserError) as error:
         load_tensors(checkpoint, here)
     assert str(error.value) == (
-        f"the checkpoint {checkpoint} is of another architecture: "
-        "5 tensors that this model has are missing: new.0, new.1, new.2 and 2 more; "
-        "1 tensor are not known to this model: model.b; "
-        "1 tensor have another shape: model.a ([4, 3] saved, [4, 2] here)"
+        f"the checkpoint {checkpoint} does not fit this experiment's model: missing: new.0, new.1, new.2 and 2 more; "
+        "not known: model.b; of another shape: model.a [4, 3] instead of [4, 2]"
     )
     assert all(torch.equal(before[name], tensor) for name, tensor in here.items())
 

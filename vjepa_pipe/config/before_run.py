@@ -13,6 +13,7 @@ from vjepa_pipe.config.idle import idle_faults
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
 from vjepa_pipe.config.task import BenchmarkTaskConfig, StreamTaskConfig
 from vjepa_pipe.config.train_task import TrainTaskConfig
+from vjepa_pipe.config.training_rules import training_faults
 from vjepa_pipe.config.url_rules import scheme_faults
 
 
@@ -30,6 +31,8 @@ def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Itera
     """
     yield from idle_faults(experiment, typed)
     yield from scheme_faults(experiment.data)
+    if isinstance(experiment.task, TrainTaskConfig):
+        yield from training_faults(experiment)
     if draws_batches(experiment):
         yield from masks_can_be_drawn(experiment)
         yield from epoch_faults(experiment, known_rows(experiment.data))

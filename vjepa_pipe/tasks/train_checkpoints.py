@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 
-from vjepa_pipe.config.errors import UserError, counted
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.files.whole_file import make_folder, write_whole
 from vjepa_pipe.records.files import inside, read_mapping, write_json
 from vjepa_pipe.tasks.stopping import NEWEST, STATE
@@ -46,8 +46,8 @@ class Checkpoints:
     """
 
     def __init__(self, output_dir: Path, keep: int, kept: Callable[[int], bool]) -> None:
-        self.folder = output_dir / CHECKPOINTS
-        self._keep, self._kept = keep, kept
+        self.folder, self.kept = output_dir / CHECKPOINTS, kept
+        self._keep = keep
         self._writes = not _distributed() or torch.distributed.get_rank() == 0
         self._saved: int | None = None
 
@@ -88,8 +88,23 @@ class Checkpoints:
     def _remove_old(self) -> None:
         steps = sorted(int(one.name.removeprefix("step_")) for one in self.folder.glob("step_*"))
         for step in steps[: -self._keep]:
-            if not self._kept(step):
+            if not self.kept(step):
                 shutil.rmtree(self.folder / f"step_{step:09d}")
+
+
+def kept_epochs(save_every_freq: int, iterations_per_epoch: int) -> Callable[[int], bool]:
+    """Whether the checkpoint of a step is kept: that of the end of epoch 0, and of each `save_every_freq` after it.
+
+    Args:
+        save_every_freq: In epochs; below 1, none is (vjepa2 `app/vjepa/train.py`).
+        iterations_per_epoch: Steps of an epoch.
+    """
+
+    def kept(step: int) -> bool:
+        epochs, rest = divmod(step, iterations_per_epoch)
+        return save_every_freq > 0 and not rest and (epochs - 1) % save_every_freq == 0
+
+    return kept
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -126,34 +141,34 @@ def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor]) -> None:
         tensors: All that it must hold; sharded ones get their share.
 
     Raises:
-        UserError: If it is damaged, or of another architecture: naming the tensors that are missing, that are not
-            known here, or whose shape differs.
+        UserError: If it is damaged, or of another architecture, naming tensors that are missing, not known or of
+            another shape.
     """
     reader = _PlainReader(str(checkpoint))
     with _faults(f"the checkpoint {checkpoint} is damaged"):
         saved = {name: _shape(one) for name, one in reader.read_metadata().state_dict_metadata.items()}
     here = {name: list(tensor.shape) for name, tensor in tensors.items()}
     if faults := list(_differences(saved, here)):
-        raise UserError(f"the checkpoint {checkpoint} is of another architecture: {'; '.join(faults)}")
+        raise UserError(f"the checkpoint {checkpoint} does not fit this experiment's model: {'; '.join(faults)}")
     with _faults(f"the checkpoint {checkpoint} is damaged"), _alone_is_fine(), torch.no_grad():
         dcp.load(dict(tensors), storage_reader=reader)
 
 
 def _differences(saved: Mapping[str, list[int]], here: Mapping[str, list[int]]) -> Iterator[str]:
-    """A line for weights that are missing, for those that are not known here, and for those of another shape."""
-    kinds = {
-        "that this model has are missing": sorted(here.keys() - saved.keys()),
-        "are not known to this model": sorted(saved.keys() - here.keys()),
-        "have another shape": [
-            f"{name} ({saved[name]} saved, {here[name]} here)"
+    """What is missing, not known, and of another shape, with some of the names."""
+    faults = {
+        "missing": sorted(here.keys() - saved.keys()),
+        "not known": sorted(saved.keys() - here.keys()),
+        "of another shape": [
+            f"{name} {saved[name]} instead of {here[name]}"
             for name in sorted(here.keys() & saved.keys())
             if saved[name] != here[name]
         ],
     }
-    for kind, names in kinds.items():
+    for fault, names in faults.items():
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            yield f"{counted(len(names), 'tensor')} {kind}: {', '.join(names[:SHOWN])}{more}"
+            yield f"{fault}: {', '.join(names[:SHOWN])}{more}"
 
 
 def _shape(saved: Any) -> list[int]:

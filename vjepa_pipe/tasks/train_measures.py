@@ -37,15 +37,18 @@ class Measuring:
     names the clips, else they are those of training.
 
     Args:
-        manager: Builds the eval loader.
+        manager: Builds the eval loader of its experiment.
         network: What is measured.
-        task: How many clips.
         device: Where the network is.
+
+    Attributes:
+        every: Steps from one time to the next.
     """
 
-    def __init__(
-        self, manager: DataManager, network: Pretraining, task: TrainTaskConfig, device: torch.device
-    ) -> None:
+    def __init__(self, manager: DataManager, network: Pretraining, device: torch.device) -> None:
+        task = manager.config.task
+        assert isinstance(task, TrainTaskConfig) and task.measure_every is not None
+        self.every = task.measure_every
         self._network = network
         self._loader = manager.build_eval_loader(manager.build_mask_collator())
         aug = manager.config.data_aug

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.train_task import TrainTaskConfig
+from vjepa_pipe.config.training.vjepa import VJepaOptimization
 from vjepa_pipe.loader import device_prefetch
 from vjepa_pipe.models.vjepa2 import Pretraining
+from vjepa_pipe.models.weights import load_published, load_published_optimizer
 from vjepa_pipe.tasks.train_checkpoints import find_checkpoint, load_tensors, read_state
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -35,9 +39,28 @@ class TrainState:
     ) -> None:
         self._network, self._optimizer, self._scaler, self._batches = network, optimizer, scaler, batches
         self.first_measures: dict[str, float] = {}
-        for group in optimizer.param_groups:
+        self._make_moments()
+
+    def begin(self, task: TrainTaskConfig, optimization: VJepaOptimization) -> int:
+        """Take over what the run begins with: `task.resume`, else the checkpoint that is cooled down from, else nothing.
+
+        Returns:
+            Steps done.
+
+        Raises:
+            UserError: As `resume`.
+        """
+        if task.resume is not None:
+            return self.resume(task.resume)
+        if optimization.is_anneal and optimization.anneal_ckpt is not None:
+            self._take_weights(Path(optimization.anneal_ckpt))
+        return 0
+
+    def _make_moments(self) -> None:
+        for group in self._optimizer.param_groups:
             for weight in group["params"]:
-                optimizer.state[weight] = {"step": torch.tensor(0.0), **{m: torch.zeros_like(weight) for m in MOMENTS}}
+                moments = {"step": torch.tensor(0.0), **{name: torch.zeros_like(weight) for name in MOMENTS}}
+                self._optimizer.state[weight] = moments | self._optimizer.state.get(weight, {})
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name; not copies, so that filling them fills the network and the optimizer."""
@@ -86,3 +109,16 @@ class TrainState:
             torch.set_num_threads(rest["threads"])
         self.first_measures = dict(rest["first_measures"])
         return int(rest["step"])
+
+    def _take_weights(self, path: Path) -> None:
+        """Take weights and moments over from a checkpoint of ours, or from a published file."""
+        if path.is_dir():
+            load_tensors(find_checkpoint(path), self.tensors())
+            return
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # what is no file of torch fails in any way
+            raise UserError(f"training.optimization.anneal_ckpt: {path} cannot be read: {error}") from error
+        load_published(self._network, saved, str(path))
+        load_published_optimizer(self._network, self._optimizer, saved.get("opt", {}), str(path))
+        self._make_moments()

@@ -1,0 +1,223 @@
+"""task=train: it goes on as if nothing had happened, on any number of ranks, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from program import LAUNCH
+
+from vjepa_pipe import compose
+from vjepa_pipe.config import ConfigError, UserError
+from vjepa_pipe.models.vjepa2 import Pretraining
+from vjepa_pipe.tasks import run_task, train_measures
+from vjepa_pipe.tasks.train_checkpoints import find_checkpoint
+from vjepa_pipe.tasks.train_log import TrainLog
+from vjepa_pipe.tasks.train_measures import collapse
+
+SMALL = [
+    "task=train", "training=tiny", "data.num_videos=8", "data.frames_per_clip=4", "data.batch_size=2",
+    "data.num_workers=0", "training.model.pred_depth=1", "training.optimization.epochs=100", "task.log_every=1",
+    "task.measure_every=null", "task.progress=false", "data_aug.random_erasing=0.3",
+]  # fmt: skip
+STEPS = 7
+"""Of four in an epoch."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def run(folder: Path, *overrides: str) -> dict[str, Any]:
+    return run_task(compose([*SMALL, f"task.max_steps={STEPS}", *overrides]), folder)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(folder: Path) -> dict[int, float]:
+    return {line["step"]: line["loss"] for line in lines(folder) if "loss" in line}
+
+
+def weights(folder: Path) -> bytes:
+    """All tensors of the newest checkpoint, as they are on the disk."""
+    checkpoint = find_checkpoint(folder)
+    assert json.loads((checkpoint / "state.json").read_text())["step"] == STEPS
+    return b"".join(file.read_bytes() for file in sorted(checkpoint.glob("*.distcp")))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run(folder)
+    return folder
+
+
+def test_a_run_leaves_its_log_its_checkpoint_and_a_picture(undisturbed: Path):
+    logged = lines(undisturbed)
+    assert [(line["step"], line["epoch"]) for line in logged] == [(s, (s - 1) // 4) for s in range(1, STEPS + 1)]
+    assert all(0 <= line["wait_share"] <= 1 and line["seconds_per_step"] > 0 for line in logged)
+    assert [line["lr"] for line in logged] == sorted(line["lr"] for line in logged)  # warm-up is an epoch
+    assert (undisturbed / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((undisturbed / "metrics.json").read_text())["steps"] == STEPS
+    assert weights(undisturbed)
+
+
+def test_killed_and_resumed_it_is_bit_identical(undisturbed: Path, tmp_path: Path):
+    """SIGKILL, as soon as there is a checkpoint; then with another number of workers."""
+    words = [*SMALL, "task.max_steps=100000", "task.save_every=2", f"hydra.run.dir={tmp_path / 'a'}"]
+    process = subprocess.Popen([sys.executable, str(LAUNCH), *words], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    until = time.monotonic() + 120
+    while not (tmp_path / "a" / "checkpoints" / "latest").exists():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    torch.set_num_threads(2)  # that of the checkpoint is taken
+    saved = find_checkpoint(tmp_path / "a")
+    assert int(saved.name[-9:]) < STEPS, "killed too late"
+    run(tmp_path / "b", f"task.resume={saved}", "data.num_workers=1")
+    assert torch.get_num_threads() == 1
+    assert weights(tmp_path / "b") == weights(undisturbed)
+    resumed = losses(tmp_path / "b")
+    assert len(resumed) < STEPS and resumed.items() <= losses(undisturbed).items()
+
+
+def test_sigterm_saves_and_the_same_folder_goes_on(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    log_step = TrainLog.step
+
+    def and_stop(log: TrainLog, step: int, *args: Any, **more: Any) -> None:
+        log_step(log, step, *args, **more)
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainLog, "step", and_stop)
+        with pytest.raises(SystemExit, match="143"):
+            run(tmp_path, "task.progress=true")
+    assert "stopped by SIGTERM after step 5; task.resume=" in capsys.readouterr().err
+    assert find_checkpoint(tmp_path).name == "step_000000005"
+    with (tmp_path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"step": 6, "epoch": 1, "loss": 9}\n{"step": 7, "lo')  # of steps that are done again
+    run(tmp_path, "task.progress=true")
+    assert "an earlier attempt was cut short: going on from" in capsys.readouterr().err
+    assert losses(tmp_path) == losses(undisturbed)
+    assert weights(tmp_path) == weights(undisturbed)
+
+
+RANKS = """
+import sys
+from pathlib import Path
+import torch
+from vjepa_pipe import compose
+from vjepa_pipe.tasks import run_task
+torch.set_num_threads(1)
+torch.distributed.init_process_group("gloo")
+folder, *words = sys.argv[1:]
+for how in ("ddp", "fsdp2"):
+    run_task(compose([*words, f"task.parallel={how}", "data.batch_size=1", "task.max_steps=3"]), Path(folder, how))
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_ranks_see_the_batches_of_one_and_one_goes_on(undisturbed: Path, tmp_path: Path):
+    with socket.create_server(("localhost", 0)) as free:
+        port = str(free.getsockname()[1])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANKS, str(tmp_path), *SMALL, "task.measure_every=3"],
+            env=os.environ | {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port,
+                              "PYTHONPATH": str(LAUNCH.parent), "OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    assert [process.wait(120) for process in processes] == [0, 0]
+    expected = losses(undisturbed)
+    spread = max(expected.values()) - min(expected.values())
+    for how in ("ddp", "fsdp2"):
+        run(tmp_path / f"{how}_on_one", f"task.resume={tmp_path / how}")
+        found = losses(tmp_path / how) | losses(tmp_path / f"{how}_on_one")
+        assert found == pytest.approx(expected, rel=1e-4), how
+        assert spread > 1e-2  # other batches would show
+    measured = [{k: v for k, v in lines(tmp_path / how)[-1].items()} for how in ("ddp", "fsdp2")]
+    assert measured[0] == pytest.approx(measured[1], rel=1e-3)
+
+
+def test_a_loss_that_is_no_number_names_the_batch_and_its_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forward = Pretraining.forward
+
+    def at_last_nan(network: Pretraining, batch: Any) -> torch.Tensor:
+        first = batch["key"][0]
+        return forward(network, batch) * (float("nan") if (first.epoch, first.position) == (1, 10) else 1.0)
+
+    monkeypatch.setattr(Pretraining, "forward", at_last_nan)
+    with pytest.raises(UserError) as error:
+        run(tmp_path, "task.save_every=4")
+    said = str(error.value)
+    assert said.startswith("the loss is not finite at step 6, epoch 1, batch 1; its clips are, on rank 0, loss nan: ")
+    assert said.count("synthetic row ") == 2 and ".mp4)" in said
+    assert find_checkpoint(tmp_path).name == "step_000000004"
+
+
+def test_what_features_are_worth_is_measured_on_fixed_clips(tmp_path: Path):
+    run(tmp_path / "a", "task.measure_every=3", "task.max_steps=4", "task.measure_clips=8")
+    measured = [line for line in lines(tmp_path / "a") if "rankme" in line]
+    assert [line["step"] for line in measured] == [0, 3, 4]
+    assert all(
+        set(line) == {"step", "epoch", "eval_loss", "rankme", "spread", "lidar", "knn", "linear", "collapsed"}
+        and 1 <= line["rankme"] <= 7 and 0 <= line["knn"] <= 1 and line["collapsed"] == 0
+        for line in measured
+    )  # fmt: skip
+    assert measured[0]["rankme"] != measured[1]["rankme"]
+    run(tmp_path / "b", "task.measure_every=3", "task.resume=" + str(tmp_path / "a"), "task.max_steps=5")
+    assert train_measures_at_same_weights(tmp_path / "b")
+
+
+def train_measures_at_same_weights(folder: Path) -> bool:
+    """A resumed run keeps the measures of the start, by which a collapse is seen."""
+    state = json.loads((find_checkpoint(folder) / "state.json").read_text())
+    return bool(state["first_measures"]["rankme"])
+
+
+def test_a_collapse_is_named():
+    first = {"spread": 0.5, "rankme": 21.0}
+    assert collapse(first, {"spread": 0.2, "rankme": 4.0}) is None
+    assert collapse(first, {"spread": 0.01, "rankme": 2.0}) == (
+        "the features have collapsed: spread 0.01, at the start 0.5; rankme 2, at the start 21"
+    )
+
+
+def test_a_checkpoint_of_another_model_names_the_difference(undisturbed: Path, tmp_path: Path):
+    with pytest.raises(UserError, match=r"does not fit this experiment's model: missing: .*predictor\.layer\.1\."):
+        run(tmp_path, "training.model.pred_depth=2", f"task.resume={undisturbed}")
+
+
+def test_eval_clips_that_cannot_be_read_are_one_message(tmp_path: Path):
+    (tmp_path / "bad.mp4").write_text("this is no video")
+    (tmp_path / "bad.csv").write_text("bad.mp4 0\nbad.mp4 1\n")
+    with pytest.raises(UserError, match=r"task\.measure_every: .*bad\.mp4.*data\.eval_data_paths, or"):
+        run(tmp_path / "a", "task.measure_every=3", f"data.eval_data_paths=[{tmp_path / 'bad.csv'}]")
+
+
+def test_settings_that_cannot_train_are_said_at_once(tmp_path: Path):
+    with pytest.raises(ConfigError) as error:
+        run_task(compose(["task=train", "mask=none"]), tmp_path)
+    assert "training must be V-JEPA 2 pretraining" in str(error.value)
