@@ -1,7 +1,7 @@
 """Rotary position embedding with one table for all layers.
 
-transformers computes sines and cosines anew in each layer, for queries and for keys, and keeps them all for the backward
-pass; they are the same numbers.
+transformers computes sines and cosines anew in each layer, for queries and for keys, and keeps them all for the
+backward pass; they are the same numbers.
 """
 
 from __future__ import annotations

@@ -139,11 +139,12 @@ class Encoder(nn.Module):
 
     def forward(self, clips: Tensor, mask: Tensor | None = None) -> Tensor:
         """Tokens `[B, K, D]` of clips `[B, C, T, H, W]`; `mask`, int64 `[B, K]`, says which; None: all."""
-        tokens = self.embeddings.patch_embeddings(clips)
+        tokens: Tensor = self.embeddings.patch_embeddings(clips)
         if mask is not None:
             tokens = _tokens_at(tokens, mask)
         places = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0) if mask is None else mask
-        return self.layernorm(_through(self.layer, tokens, places, self.grid(clips), self.checkpointing))
+        tokens = self.layernorm(_through(self.layer, tokens, places, self.grid(clips), self.checkpointing))
+        return tokens
 
     def grid(self, clips: Tensor) -> Grid:
         """Tokens of a frame along height and width."""
@@ -188,7 +189,8 @@ class Predictor(nn.Module):
         tokens = torch.cat([context, mask_token.expand(*asked.shape, -1)], dim=1)
         places = torch.cat([seen, asked], dim=1)
         tokens = _through(self.layer, tokens, places, grid, self.checkpointing)
-        return self.proj(self.layernorm(tokens[:, seen.shape[1] :]))
+        predicted: Tensor = self.proj(self.layernorm(tokens[:, seen.shape[1] :]))
+        return predicted
 
 
 def transformers_model(experiment: ExperimentConfig) -> Any:
