@@ -20,7 +20,7 @@ from program import LAUNCH
 from vjepa_pipe import compose
 from vjepa_pipe.config import ConfigError, UserError
 from vjepa_pipe.models.vjepa2 import Pretraining
-from vjepa_pipe.tasks import run_task, train_measures
+from vjepa_pipe.tasks import run_task
 from vjepa_pipe.tasks.train_checkpoints import find_checkpoint
 from vjepa_pipe.tasks.train_log import TrainLog
 from vjepa_pipe.tasks.train_measures import collapse

@@ -55,7 +55,11 @@ def test_a_save_that_was_cut_short_leaves_the_one_before(tmp_path: Path, monkeyp
 
 def test_weights_of_another_architecture_are_named(tmp_path: Path):
     checkpoint = find_checkpoint(saved(tmp_path, 1))
-    here = {"model.a": torch.ones(4, 2), "optimizer.a.step": torch.tensor(1.0), **{f"new.{i}": torch.ones(1) for i in range(5)}}
+    here = {
+        "model.a": torch.ones(4, 2),
+        "optimizer.a.step": torch.tensor(1.0),
+        **{f"new.{i}": torch.ones(1) for i in range(5)},
+    }
     before = {name: tensor.clone() for name, tensor in here.items()}
     with pytest.raises(UserError) as error:
         load_tensors(checkpoint, here)
@@ -70,8 +74,8 @@ def test_weights_of_another_architecture_are_named(tmp_path: Path):
 def test_damage_is_one_message(tmp_path: Path, name: str):
     checkpoint = find_checkpoint(saved(tmp_path, 1))
     file = checkpoint.parent / name if name == "latest" else checkpoint / name
-    file.write_bytes(b"../../x" if name == "latest" else file.read_bytes()[:40])
-    with pytest.raises(UserError, match="damaged|not in that folder"):
+    file.write_bytes(b"../../x" if name == "latest" else file.read_bytes()[:-5])
+    with pytest.raises(UserError, match=r"damaged|not in that folder"):
         found = find_checkpoint(tmp_path)
         read_state(found)
         load_tensors(found, tensors())

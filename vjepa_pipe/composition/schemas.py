@@ -94,9 +94,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "robotics": {"none": "robotics"},
     "storage": {"default": "storage"},
     "task": {name: name for name, cls in SCHEMAS.items() if issubclass(cls, TaskConfig)},
-    "tracker": {
-        name.removeprefix("tracker_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrackerConfig)
-    },
+    "tracker": {name.removeprefix("tracker_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrackerConfig)},
     "training": {
         name.removeprefix("training_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrainingConfig)
     },

@@ -66,4 +66,6 @@ def local_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     number = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
-    return torch.device("cuda", number % torch.cuda.device_count())
+    device = torch.device("cuda", number % torch.cuda.device_count())
+    torch.cuda.set_device(device)  # where NCCL and checkpoints work
+    return device

@@ -178,7 +178,7 @@ def _shape(saved: Any) -> list[int]:
 class _PlainReader(dcp.FileSystemReader):
     """Reads what torch writes, and imports nothing that a file names."""
 
-    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
+    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:  # noqa: ARG002 (as torch calls it)
         with Path(self.path, ".metadata").open("rb") as stream:
             metadata = _Unpickler(stream).load()
         for info in metadata.storage_data.values():
@@ -198,7 +198,7 @@ class _Unpickler(pickle.Unpickler):
         "torch.distributed.checkpoint.filesystem._StorageInfo",
         "torch.serialization._get_layout",
         "torch.Size", "torch.float64", "torch.float32", "torch.float16", "torch.bfloat16", "torch.int64", "torch.uint8",
-        "collections.OrderedDict",
+        "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath", "pathlib._local.WindowsPath",
     })  # fmt: skip
 
     def find_class(self, module: str, name: str) -> Any:

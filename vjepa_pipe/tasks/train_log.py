@@ -1,4 +1,4 @@
-"""What a training says of itself: lines of `metrics.jsonl`, the same on the terminal and to a tracker, and a picture."""
+"""What a training says of itself: `metrics.jsonl`, the same on the terminal and to a tracker, and a picture."""
 
 from __future__ import annotations
 

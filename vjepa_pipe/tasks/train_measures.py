@@ -21,7 +21,7 @@ COLLAPSED_BELOW = 0.1
 
 
 class _Measured(NamedTuple):
-    """What one batch gives: position in the eval loader, features and masked views of each clip, its label, the loss."""
+    """What one batch gives: the place of each clip in the eval loader, its features, masked views and label."""
 
     positions: list[int]
     features: Tensor
@@ -100,7 +100,11 @@ class Measuring:
         labels = torch.tensor([label for batch in everyone for label in batch.labels])
         if len(labels) == len(features) and len(labels.unique()) > 1:
             labels = labels[order].unique(return_inverse=True)[1]
-            found |= {"knn": knn_accuracy(features, labels), "linear": linear_accuracy(features, labels)}
+            neighbours = min(20, len(labels) // len(labels.unique()))
+            found |= {
+                "knn": knn_accuracy(features, labels, neighbours=neighbours),
+                "linear": linear_accuracy(features, labels),
+            }
         return found
 
     def _measured(self, batch: Any) -> _Measured:

@@ -35,7 +35,7 @@ def parallel(network: Pretraining, how: str, device: torch.device) -> nn.Module:
         for part in (network.encoder, network.predictor, network.target_encoder):
             for layer in part.layer:
                 fully_shard(layer, mesh=mesh)
-        fully_shard(network, mesh=mesh)
+        fully_shard(network, mesh=mesh, reshard_after_forward=True)  # also after a forward pass without a backward one
         register_fsdp_forward_method(network, "features")
         return network
     if ranks == 1:

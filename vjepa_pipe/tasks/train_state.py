@@ -42,7 +42,7 @@ class TrainState:
         self._make_moments()
 
     def begin(self, task: TrainTaskConfig, optimization: VJepaOptimization) -> int:
-        """Take over what the run begins with: `task.resume`, else the checkpoint that is cooled down from, else nothing.
+        """Take over what the run begins with: that of `task.resume`, else of the checkpoint that is cooled down from.
 
         Returns:
             Steps done.
