@@ -73,7 +73,8 @@ def test_a_run_leaves_its_log_its_checkpoint_and_a_picture(undisturbed: Path):
     logged = lines(undisturbed)
     assert [(line["step"], line["epoch"]) for line in logged] == [(s, (s - 1) // 4) for s in range(1, STEPS + 1)]
     assert all(0 <= line["wait_share"] <= 1 and line["seconds_per_step"] > 0 for line in logged)
-    assert [line["lr"] for line in logged] == sorted(line["lr"] for line in logged)  # warm-up is an epoch
+    rates = [line["lr"] for line in logged]
+    assert max(rates) == rates[3] == 0.001 and rates[:4] == sorted(rates[:4])  # the end of the first epoch
     assert (undisturbed / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((undisturbed / "metrics.json").read_text())["steps"] == STEPS
     assert weights(undisturbed)
@@ -149,7 +150,11 @@ def test_two_ranks_see_the_batches_of_one_and_one_goes_on(undisturbed: Path, tmp
         )
         for rank in range(2)
     ]  # fmt: skip
-    assert [process.wait(120) for process in processes] == [0, 0]
+    try:
+        assert [process.wait(300) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
     expected = losses(undisturbed)
     spread = max(expected.values()) - min(expected.values())
     for how in ("ddp", "fsdp2"):
@@ -157,8 +162,8 @@ def test_two_ranks_see_the_batches_of_one_and_one_goes_on(undisturbed: Path, tmp
         found = losses(tmp_path / how) | losses(tmp_path / f"{how}_on_one")
         assert found == pytest.approx(expected, rel=1e-4), how
         assert spread > 1e-2  # other batches would show
-    measured = [{k: v for k, v in lines(tmp_path / how)[-1].items()} for how in ("ddp", "fsdp2")]
-    assert measured[0] == pytest.approx(measured[1], rel=1e-3)
+    ddp, fsdp2 = (lines(tmp_path / how)[-1] for how in ("ddp", "fsdp2"))
+    assert "rankme" in ddp and ddp == pytest.approx(fsdp2, rel=1e-3)
 
 
 def test_a_loss_that_is_no_number_names_the_batch_and_its_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -177,24 +182,24 @@ def test_a_loss_that_is_no_number_names_the_batch_and_its_clips(tmp_path: Path, 
     assert find_checkpoint(tmp_path).name == "step_000000004"
 
 
-def test_what_features_are_worth_is_measured_on_fixed_clips(tmp_path: Path):
-    run(tmp_path / "a", "task.measure_every=3", "task.max_steps=4", "task.measure_clips=8")
+def test_what_features_are_worth_is_measured_on_fixed_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The teacher stands still here, so that what is measured would differ only by other clips or masks."""
+    monkeypatch.setattr(Pretraining, "update_teacher", lambda network, momentum: None)
+    measured_every = ["data.num_videos=16", "task.measure_every=3", "task.measure_clips=16", "task.max_steps=4"]
+    run(tmp_path / "a", *measured_every)
     measured = [line for line in lines(tmp_path / "a") if "rankme" in line]
     assert [line["step"] for line in measured] == [0, 3, 4]
-    assert all(
-        set(line) == {"step", "epoch", "eval_loss", "rankme", "spread", "lidar", "knn", "linear", "collapsed"}
-        and 1 <= line["rankme"] <= 7 and 0 <= line["knn"] <= 1 and line["collapsed"] == 0
-        for line in measured
-    )  # fmt: skip
-    assert measured[0]["rankme"] != measured[1]["rankme"]
-    run(tmp_path / "b", "task.measure_every=3", "task.resume=" + str(tmp_path / "a"), "task.max_steps=5")
-    assert train_measures_at_same_weights(tmp_path / "b")
-
-
-def train_measures_at_same_weights(folder: Path) -> bool:
-    """A resumed run keeps the measures of the start, by which a collapse is seen."""
-    state = json.loads((find_checkpoint(folder) / "state.json").read_text())
-    return bool(state["first_measures"]["rankme"])
+    for line in measured:
+        assert set(line) == {
+            "step", "epoch", "eval_loss", "rankme", "spread", "lidar", "knn", "linear", "collapsed"
+        }  # fmt: skip
+        assert {name: line[name] for name in ("rankme", "spread", "knn", "linear")} == {
+            name: measured[0][name] for name in ("rankme", "spread", "knn", "linear")
+        }
+    assert measured[0]["eval_loss"] > measured[1]["eval_loss"] and measured[0]["lidar"] != measured[1]["lidar"]
+    run(tmp_path / "b", *measured_every, f"task.resume={tmp_path / 'a'}", "task.max_steps=5")
+    state = json.loads((find_checkpoint(tmp_path / "b") / "state.json").read_text())
+    assert state["first_measures"]["eval_loss"] == measured[0]["eval_loss"]  # by which a collapse is seen
 
 
 def test_a_collapse_is_named():

@@ -70,7 +70,7 @@ class Measuring:
         Returns:
             `eval_loss`, the loss on fixed masks; centred `rankme`, `spread`; `lidar`, with the views that the masks
             give, where there are several; `knn` and `linear` accuracy, each clip told by the others, where there are
-            labels.
+            labels, of which two clips or more have each on average.
 
         Raises:
             UserError: If a clip cannot be read.
@@ -98,7 +98,7 @@ class Measuring:
         if views.shape[1] > 1:
             found["lidar"] = lidar(views)
         labels = torch.tensor([label for batch in everyone for label in batch.labels])
-        if len(labels) == len(features) and len(labels.unique()) > 1:
+        if len(labels) == len(features) and 1 < len(labels.unique()) <= len(labels) // 2:
             labels = labels[order].unique(return_inverse=True)[1]
             neighbours = min(20, len(labels) // len(labels.unique()))
             found |= {
