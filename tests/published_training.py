@@ -57,16 +57,18 @@ def arguments(run: str, folder: Path | str) -> dict[str, Any]:
 
 
 def batches(run: str) -> Iterator[list[dict[str, Any]]]:
-    """Batches of an epoch, longer clips first, as the order of `dataset_fpcs` has it."""
+    """Batches of an epoch with clips of both lengths, or of one; longer clips first, as `dataset_fpcs` has them."""
     draw = np.random.RandomState(len(run))
-    for _ in range(ITERATIONS[run]):
-        yield [_group(draw, *size) for size in ((2, 8), (1, 4))]
+    for number in range(ITERATIONS[run]):
+        longer, shorter = (2, 8), (1, 4)
+        sizes = ((longer, shorter), (longer,), (shorter,))[number % 3]
+        yield [_group(draw, *size) for size in sizes]
 
 
 def _group(draw: np.random.RandomState, clips: int, frames: int) -> dict[str, Any]:
     tokens = frames // 2 * 4 * 4
     group: dict[str, Any] = {"video": torch.tensor(draw.uniform(-2, 2, (clips, 3, frames, 32, 32)))}
-    orders = [torch.tensor([draw.permutation(tokens) for _ in range(clips)]) for _ in range(2)]
+    orders = [torch.tensor(np.array([draw.permutation(tokens) for _ in range(clips)])) for _ in range(2)]
     seen, asked = (tokens // 2, 5), (tokens // 4, 9)
     group["masks_enc"] = [order[:, :count].sort().values for order, count in zip(orders, seen, strict=True)]
     group["masks_pred"] = [order[:, -count:].sort().values for order, count in zip(orders, asked, strict=True)]
@@ -96,9 +98,10 @@ def fingerprints(weights: Mapping[str, torch.Tensor]) -> dict[str, list[float]]:
 
 
 def main(checkout: str, folder: Path) -> None:
-    """Run the published trainer; two libraries that it imports and does not use may be absent."""
+    """Run the published trainer; libraries that it imports and does not use here may be absent."""
     sys.path.insert(0, checkout)
-    for name, members in (("timm.models.layers", {"drop_path": None}), ("einops", {"rearrange": None})):
+    unused = {"timm.models.layers": {"drop_path": None}, "einops": {"rearrange": None}, "cv2": {}}
+    for name, members in unused.items():
         if importlib.util.find_spec(name.partition(".")[0]) is None:
             parts = name.split(".")
             for i in range(1, len(parts) + 1):
@@ -147,10 +150,11 @@ def _rates(
     init_opt: Any, epochs: int, ipe: int, warmup: float, lrs: Any, decays: Any, is_anneal: bool, ipe_scale: float = 1.0
 ) -> Iterator[list[float]]:
     """Learning rate and weight decay of every 1st, 4th, 9th, 16th, ... step."""
-    layer = torch.nn.Linear(1, 1)
+    encoder, predictor = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
     _, _, rates, decay = init_opt(
-        encoder=layer, predictor=layer, is_anneal=is_anneal, iterations_per_epoch=ipe, num_epochs=epochs, warmup=warmup,
-        start_lr=lrs[0], ref_lr=lrs[1], final_lr=lrs[2], wd=decays[0], final_wd=decays[1], ipe_scale=ipe_scale,
+        encoder=encoder, predictor=predictor, is_anneal=is_anneal, iterations_per_epoch=ipe, num_epochs=epochs,
+        warmup=warmup, start_lr=lrs[0], ref_lr=lrs[1], final_lr=lrs[2], wd=decays[0], final_wd=decays[1],
+        ipe_scale=ipe_scale,
     )  # fmt: skip
     for step in range(epochs * ipe):
         now = [rates.step(), decay.step()]

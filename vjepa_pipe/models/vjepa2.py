@@ -108,13 +108,15 @@ class Pretraining(nn.Module):
     @torch.no_grad()
     def update_teacher(self, momentum: float) -> None:
         """Move the teacher towards the student: `momentum * teacher + (1 - momentum) * student`."""
-        teacher, student = list(self.target_encoder.parameters()), list(self.encoder.parameters())
+        teacher: list[Tensor] = list(self.target_encoder.parameters())
+        student: list[Tensor] = list(self.encoder.parameters())
         torch._foreach_mul_(teacher, momentum)
         torch._foreach_add_(teacher, student, alpha=1 - momentum)
 
     @torch.no_grad()
     def _targets(self, clips: Tensor) -> Tensor:
         tokens = self.target_encoder(clips)
+        tokens = tokens.to(torch.promote_types(tokens.dtype, torch.float32))  # autocast does so on a GPU alone
         return layer_norm(tokens, tokens.shape[-1:])
 
     def _autocast(self, clips: Tensor) -> torch.autocast:
@@ -235,7 +237,7 @@ def _length_by_source(experiment: ExperimentConfig) -> list[int]:
     return data.frames_per_clip_by_source or [data.frames_per_clip] * max(1, len(named_files(data)))
 
 
-def _through(layers: nn.ModuleList, tokens: Tensor, places: Tensor, grid: Grid, checkpointing: bool) -> Tensor:
+def _through(layers: Any, tokens: Tensor, places: Tensor, grid: Grid, checkpointing: bool) -> Tensor:
     """Tokens `[B, N, D]`, of which `places` `[B or 1, N]` says where they stand, after some layers."""
     kind = tokens.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else tokens.dtype
