@@ -111,7 +111,7 @@ def _write_video(file: Path, label: int, rng: np.random.Generator, small: bool) 
 
 
 def _plan(label: int, rng: np.random.Generator, sizes: Sequence[tuple[int, int]]) -> _Plan:
-    width, height = sizes[rng.integers(len(sizes))]
+    width, height = sizes[int(rng.integers(len(sizes)))]
     rate = _FRAME_RATES[rng.integers(len(_FRAME_RATES))]
     hue = rng.uniform()
     return _Plan(

@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
+from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
+from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.files.whole_file import make_folder, write_whole
@@ -74,7 +76,7 @@ class Checkpoints:
                 make_folder(draft)
             _barrier()
             with _alone_is_fine():
-                dcp.save(dict(tensors), checkpoint_id=str(draft))
+                dcp_save(dict(tensors), checkpoint_id=str(draft))
             if self._writes:
                 write_json(draft / STATE, dict(state))
                 shutil.rmtree(final, ignore_errors=True)
@@ -151,7 +153,7 @@ def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor]) -> None:
     if faults := list(_differences(saved, here)):
         raise UserError(f"the checkpoint {checkpoint} does not fit this experiment's model: {'; '.join(faults)}")
     with _faults(f"the checkpoint {checkpoint} is damaged"), _alone_is_fine(), torch.no_grad():
-        dcp.load(dict(tensors), storage_reader=reader)
+        dcp_load(dict(tensors), storage_reader=reader)
 
 
 def _differences(saved: Mapping[str, list[int]], here: Mapping[str, list[int]]) -> Iterator[str]:
@@ -175,7 +177,7 @@ def _shape(saved: Any) -> list[int]:
     return list(getattr(saved, "size", ()))
 
 
-class _PlainReader(dcp.FileSystemReader):
+class _PlainReader(FileSystemReader):
     """Reads what torch writes, and imports nothing that a file names."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:  # noqa: ARG002 (as torch calls it)

@@ -98,9 +98,10 @@ class Measuring:
         if views.shape[1] > 1:
             found["lidar"] = lidar(views)
         labels = torch.tensor([label for batch in everyone for label in batch.labels])
-        if len(labels) == len(features) and 1 < len(labels.unique()) <= len(labels) // 2:
-            labels = labels[order].unique(return_inverse=True)[1]
-            neighbours = min(20, len(labels) // len(labels.unique()))
+        classes, labels = torch.unique(labels, return_inverse=True)
+        if len(labels) == len(features) and 1 < len(classes) <= len(labels) // 2:
+            labels = labels[order]
+            neighbours = min(20, len(labels) // len(classes))
             found |= {
                 "knn": knn_accuracy(features, labels, neighbours=neighbours),
                 "linear": linear_accuracy(features, labels),
@@ -109,7 +110,9 @@ class Measuring:
 
     def _measured(self, batch: Any) -> _Measured:
         groups = [batch] if isinstance(batch, Mapping) else list(batch)
-        features, views, positions, labels = [], [], [], []
+        features, views = [], []
+        positions: list[int] = []
+        labels: list[int] = []
         for group in groups:
             clips = group["video"]
             features.append(self._network.features(clips).mean(dim=1))
