@@ -78,18 +78,19 @@ def test_the_context_has_not_seen_what_is_predicted(model: Pretraining) -> None:
     assert not torch.equal(model.encoder(batch["video"]), model.encoder(other))
 
 
-@pytest.mark.parametrize("encoder", ["encoder", "target_encoder"])
-def test_features_are_those_of_transformers_with_our_weights(encoder: str) -> None:
-    chosen = experiment()
+@pytest.mark.parametrize(
+    ("encoder", "dtype"), [("encoder", "float32"), ("target_encoder", "float32"), ("encoder", "bfloat16")]
+)
+def test_features_are_those_of_transformers_with_our_weights(encoder: str, dtype: str) -> None:
+    chosen = experiment(f"training.meta.dtype={dtype}")
     model = Pretraining(chosen)
-    model.update_teacher(0.5)
     with torch.no_grad():
         for weight in model.encoder.parameters():
             weight.add_(0.01)
     theirs = transformers_model(chosen)
     theirs.load_state_dict(transformers_weights(model, encoder))
     clips = a_batch()["video"]
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
         expected = theirs(clips.transpose(1, 2), skip_predictor=True).last_hidden_state
     found = model.features(clips, encoder)
     assert found.shape == (2, 2 * 4 * 4, 96) and not found.requires_grad

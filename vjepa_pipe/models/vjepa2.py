@@ -54,7 +54,7 @@ class Pretraining(nn.Module):
         assert isinstance(training, VJepaTraining)
         self.loss_exp = training.loss.loss_exp
         self.dtype = getattr(torch, training.meta.dtype)
-        self.lengths = list(dict.fromkeys(_length_by_source(experiment)))
+        self.order = {length: place for place, length in enumerate(dict.fromkeys(_length_by_source(experiment)))}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(experiment.seed)
             model = transformers_model(experiment)
@@ -76,7 +76,7 @@ class Pretraining(nn.Module):
                 int64 `[B, K]`; or a list of these, one for each clip length.
         """
         groups = [batch] if isinstance(batch, Mapping) else list(batch)
-        groups.sort(key=lambda group: self.lengths.index(group["video"].shape[2]))  # as published: first source first
+        groups.sort(key=lambda group: self.order.get(group["video"].shape[2], 0))  # as published: first source first
         losses = []
         for index, group in enumerate(groups):
             clips = group["video"]
