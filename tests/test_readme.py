@@ -26,7 +26,13 @@ LINES = [
     if re.match(r" {4}(python launch\.py|vjepa-pipe) ", line + " ")
     and not line.endswith("\\")  # those are for clusters
 ]
-COMMANDS = [line.split("  # ")[0].strip() for line in LINES if "check --all" not in line]  # its own test is slow enough
+COMMANDS = list(
+    dict.fromkeys(
+        line.split("  # ")[0].strip()
+        for line in LINES
+        if "check --all" not in line  # its own test is slow enough
+    )
+)
 SMALL = [
     "task.max_batches=1",
     "task.preview_clips=1",
