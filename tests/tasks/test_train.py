@@ -17,7 +17,9 @@ from program import Run
 
 from vjepa_pipe import compose
 from vjepa_pipe.config import ConfigError, UserError
+from vjepa_pipe.models.optimizer import make_optimizer
 from vjepa_pipe.models.vjepa2 import Pretraining
+from vjepa_pipe.models.weights import published_optimizer, published_weights
 from vjepa_pipe.tasks import run_task
 from vjepa_pipe.tasks.train_checkpoints import find_checkpoint
 from vjepa_pipe.tasks.train_log import TrainLog
@@ -183,6 +185,21 @@ def test_what_features_are_worth_is_measured_on_fixed_clips(tmp_path: Path, monk
     assert state["first_measures"]["eval_loss"] == measured[0]["eval_loss"]  # by which a collapse is seen
 
 
+def test_a_collapsing_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Targets are of the student itself, with their gradient: to give one answer to everything is the way down."""
+    monkeypatch.setattr(
+        Pretraining, "_targets", lambda network, clips: torch.nn.functional.layer_norm(network.encoder(clips), (96,))
+    )
+    monkeypatch.setattr(
+        Pretraining,
+        "update_teacher",
+        lambda network, momentum: network.target_encoder.load_state_dict(network.encoder.state_dict()),
+    )
+    found = run(tmp_path, "task.max_steps=40", "task.measure_every=40", "task.progress=true")
+    assert "the features have collapsed: spread 0.0" in capsys.readouterr().err
+    assert found["collapsed"] == 1 and [line.get("collapsed") for line in lines(tmp_path)][::41] == [0, 1]
+
+
 def test_a_collapse_is_named():
     first = {"spread": 0.5, "rankme": 21.0}
     assert collapse(first, {"spread": 0.2, "rankme": 4.0}) is None
@@ -194,6 +211,21 @@ def test_a_collapse_is_named():
 def test_a_checkpoint_of_another_model_names_the_difference(undisturbed: Path, tmp_path: Path):
     with pytest.raises(UserError, match=r"does not fit this experiment's model: missing: .*predictor\.layer\.1\."):
         run(tmp_path, "training.model.pred_depth=2", f"task.resume={undisturbed}")
+
+
+def test_a_cooldown_begins_with_the_weights_of_another_run(undisturbed: Path, tmp_path: Path):
+    words = ["training.optimization.is_anneal=true", "task.max_steps=1"]
+    published = tmp_path / "published.pt"
+    network = Pretraining(compose([*SMALL, "seed=5"]))
+    optimizer = make_optimizer(network, compose(SMALL).training.optimization)
+    torch.save(published_weights(network) | {"opt": published_optimizer(network, optimizer)}, published)
+    found = {}
+    for name, checkpoint in (("ours", undisturbed), ("published", published)):
+        run(tmp_path / name, *words, f"training.optimization.anneal_ckpt={checkpoint}")
+        found[name] = losses(tmp_path / name)[1]
+    assert found["ours"] < found["published"] == pytest.approx(0.82, abs=0.03)  # that of weights that learnt nothing
+    with pytest.raises(UserError, match=r"anneal_ckpt: .*metrics\.jsonl cannot be read"):
+        run(tmp_path / "bad", *words, f"training.optimization.anneal_ckpt={undisturbed / 'metrics.jsonl'}")
 
 
 def test_eval_clips_that_cannot_be_read_are_one_message(tmp_path: Path):
