@@ -195,9 +195,9 @@ def test_a_collapsing_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "update_teacher",
         lambda network, momentum: network.target_encoder.load_state_dict(network.encoder.state_dict()),
     )
-    found = run(tmp_path, "task.max_steps=40", "task.measure_every=40", "task.progress=true")
+    found = run(tmp_path, "task.max_steps=28", "task.measure_every=28", "task.progress=true")
     assert "the features have collapsed: spread 0.0" in capsys.readouterr().err
-    assert found["collapsed"] == 1 and [line.get("collapsed") for line in lines(tmp_path)][::41] == [0, 1]
+    assert found["collapsed"] == 1 and [line.get("collapsed") for line in lines(tmp_path)][::29] == [0, 1]
 
 
 def test_a_collapse_is_named():
