@@ -54,10 +54,10 @@ def losses(folder: Path) -> dict[int, float]:
     return {line["step"]: line["loss"] for line in lines(folder) if "loss" in line}
 
 
-def weights(folder: Path) -> bytes:
+def weights(folder: Path, step: int = STEPS) -> bytes:
     """All tensors of the newest checkpoint, as they are on the disk."""
     checkpoint = find_checkpoint(folder)
-    assert json.loads((checkpoint / "state.json").read_text())["step"] == STEPS
+    assert json.loads((checkpoint / "state.json").read_text())["step"] == step
     return b"".join(file.read_bytes() for file in sorted(checkpoint.glob("*.distcp")))
 
 
@@ -129,24 +129,33 @@ def test_sigterm_saves_and_the_same_folder_goes_on(
     assert weights(tmp_path) == weights(undisturbed)
 
 
-@pytest.mark.parametrize("how", ["ddp", "fsdp2"])
-def test_two_ranks_see_the_batches_of_one_and_one_goes_on(undisturbed: Path, tmp_path: Path, how: str):
+def on_two_ranks(folder: Path, *overrides: str) -> None:
+    """Three steps of ranks that have half a batch each."""
     with socket.create_server(("localhost", 0)) as free:
         place = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
-    words = [*SMALL, "data.batch_size=1", "task.max_steps=3", f"task.parallel={how}", "task.measure_every=3"]
+    words = [*SMALL, "data.batch_size=1", "task.max_steps=3", "task.save_every=1", "task.keep=3", *overrides]
     ranks = [
-        Run(*words, f"hydra.run.dir={tmp_path / 'a'}", cwd=tmp_path, env=os.environ | place | {"RANK": str(rank)})
+        Run(*words, f"hydra.run.dir={folder}", cwd=folder.parent, env=os.environ | place | {"RANK": str(rank)})
         for rank in range(2)
     ]
     for rank in ranks:
         _, said = rank.communicate()
         assert rank.returncode == 0, said
+
+
+@pytest.mark.parametrize("how", ["ddp", "fsdp2"])
+def test_two_ranks_see_the_batches_of_one_and_one_goes_on(undisturbed: Path, tmp_path: Path, how: str):
+    on_two_ranks(tmp_path / "a", f"task.parallel={how}", "task.measure_every=3")
     run(tmp_path / "b", f"task.resume={tmp_path / 'a'}")
     expected = losses(undisturbed)
     assert losses(tmp_path / "a") | losses(tmp_path / "b") == pytest.approx(expected, rel=1e-4)
     assert max(expected.values()) - min(expected.values()) > 1e-2  # other batches would show
     measured = lines(tmp_path / "a")[-1]
     assert measured["step"] == 3 and measured["rankme"] > 1
+    if how == "ddp":  # two ranks that go on, too
+        on_two_ranks(tmp_path / "c", f"task.resume={tmp_path / 'a/checkpoints/step_000000001'}")
+        assert min(losses(tmp_path / "c")) == 2
+        assert weights(tmp_path / "c", 3) == weights(tmp_path / "a", 3)
 
 
 def test_a_loss_that_is_no_number_names_the_batch_and_its_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
