@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 import torch
-from program import Run
+from program import Run, launch
 
 from vjepa_pipe import compose
 from vjepa_pipe.config import ConfigError, UserError
 from vjepa_pipe.models.optimizer import make_optimizer
 from vjepa_pipe.models.vjepa2 import Pretraining
 from vjepa_pipe.models.weights import published_optimizer, published_weights
-from vjepa_pipe.tasks import run_task
+from vjepa_pipe.tasks import run_task, train
 from vjepa_pipe.tasks.train_checkpoints import find_checkpoint
 from vjepa_pipe.tasks.train_log import TrainLog
 from vjepa_pipe.tasks.train_measures import collapse
@@ -242,6 +242,15 @@ def test_eval_clips_that_cannot_be_read_are_one_message(tmp_path: Path):
     (tmp_path / "bad.csv").write_text("bad.mp4 0\nbad.mp4 1\n")
     with pytest.raises(UserError, match=r"task\.measure_every: .*bad\.mp4.*data\.eval_data_paths, or"):
         run(tmp_path / "a", "task.measure_every=3", f"data.eval_data_paths=[{tmp_path / 'bad.csv'}]")
+
+
+def test_a_copy_of_the_loop_is_a_trainer_of_ones_own(tmp_path: Path):
+    loop = Path(train.__file__).read_text()
+    (tmp_path / "my_trainer.py").write_text(loop.replace("return log.metrics()", 'return {"mine": step}'))
+    words = [*SMALL, "task.max_steps=1", "task._target_=my_trainer.train", "hydra.run.dir=run"]
+    copied = launch("--plugin", "my_trainer.py", *words, cwd=tmp_path)
+    assert copied.returncode == 0, copied.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"mine": 1}
 
 
 def test_settings_that_cannot_train_are_said_at_once(tmp_path: Path):

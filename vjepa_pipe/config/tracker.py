@@ -51,9 +51,9 @@ class MlflowConfig(TrackerConfig):
     """
 
     tracking_uri: Optional[str] = setting(
-        None, "server, database or folder, without a password (MLFLOW_TRACKING_PASSWORD); unset: $MLFLOW_TRACKING_URI, else "
+        None,
+        "server, database or folder, without a password (MLFLOW_TRACKING_PASSWORD); unset: $MLFLOW_TRACKING_URI, else "
         "what mlflow takes by default",
-        path=True,
     )
     experiment: str = setting("vjepa_pipe", "the experiment that the run appears in", not_empty=True)
     _target_: str = setting("vjepa_pipe.tasks.trackers.MlflowTracker", "what metrics are handed to")
