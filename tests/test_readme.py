@@ -1,4 +1,4 @@
-"""What README, docs/folders.md and docs/prepare.md say works: every command of them runs."""
+"""What README and these pages of docs/ say works: every command of them runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ from vjepa_pipe.synthetic import write_synthetic_droid
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
-PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("folders", "prepare")]
+PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("folders", "prepare", "train")]
 LINES = [
     line
     for line in "".join([README, *PAGES]).splitlines()
     if re.match(r" {4}(python launch\.py|vjepa-pipe) ", line + " ")
     and not line.endswith("\\")  # those are for clusters
 ]
-COMMANDS = [line.split("  # ")[0].strip() for line in LINES if "check --all" not in line]  # its own test is slow enough
+COMMANDS = list(
+    dict.fromkeys(
+        line.split("  # ")[0].strip()
+        for line in LINES
+        if "check --all" not in line  # its own test is slow enough
+    )
+)
 SMALL = [
     "task.max_batches=1",
     "task.preview_clips=1",
@@ -78,6 +84,8 @@ def test_command(command: str, folder: Path) -> None:
     other_task = any(argument.startswith("task=") for argument in arguments)
     streams = not ours and not only_prints and "sweep.resume=erasing" not in arguments and not other_task
     few = ["data.num_episodes=4"] if "data=synthetic_robot" in arguments else []
+    if "task=train" in arguments:
+        few += ["data.num_videos=8", "data.batch_size=4", "data.num_workers=0", "training.optimization.epochs=1"]
     csv = str(folder / "a.csv")
     data = {"KINETICS_CSV": csv, "SSV2_CSV": csv, "DROID_TRAJECTORIES": str(folder / "droid")}
     result = launch(*arguments, *few, *(SMALL if streams else []), cwd=folder, env=os.environ | data)

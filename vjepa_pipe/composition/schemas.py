@@ -24,6 +24,14 @@ from vjepa_pipe.config.task import (
     TaskConfig,
     ValidateTaskConfig,
 )
+from vjepa_pipe.config.tracker import (
+    MlflowConfig,
+    TensorboardConfig,
+    TrackerConfig,
+    TrackioConfig,
+    WandbConfig,
+)
+from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.training import (
     AnticipationTraining,
     DroidTraining,
@@ -62,6 +70,12 @@ SCHEMAS: dict[str, type] = {
     "prepare": PrepareTaskConfig,
     "validate": ValidateTaskConfig,
     "external": ExternalTaskConfig,
+    "train": TrainTaskConfig,
+    "tracker_none": TrackerConfig,
+    "tracker_tensorboard": TensorboardConfig,
+    "tracker_wandb": WandbConfig,
+    "tracker_mlflow": MlflowConfig,
+    "tracker_trackio": TrackioConfig,
     "training_none": TrainingConfig,
     "training_vjepa": VJepaTraining,
     "training_vjepa_2_1": VJepa21Training,
@@ -81,6 +95,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "robotics": {"none": "robotics"},
     "storage": {"default": "storage", "cached": "cached"},
     "task": {name: name for name, cls in SCHEMAS.items() if issubclass(cls, TaskConfig)},
+    "tracker": {name.removeprefix("tracker_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrackerConfig)},
     "training": {
         name.removeprefix("training_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrainingConfig)
     },

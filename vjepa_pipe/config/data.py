@@ -128,6 +128,7 @@ class SyntheticDataConfig(DataConfig):
     """Videos of moving shapes, written on first use: their direction is the label."""
 
     num_videos: int = setting(32, "videos to write", ge=1, le=1_000_000)
+    small: bool = setting(False, "pictures of 96 to 144 pixels a side, which are read in a fraction of the time")
     cache_dir: Optional[str] = setting(
         None,
         "where the videos are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe",

@@ -12,6 +12,7 @@ from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.task import TaskConfig
+from vjepa_pipe.config.tracker import TrackerConfig
 from vjepa_pipe.config.training.base import TrainingConfig
 
 
@@ -30,3 +31,6 @@ class ExperimentConfig:
     storage: StorageConfig = setting(StorageConfig(), "how files at URLs are read", affects_results=False)
     task: TaskConfig = setting(TaskConfig(), "what launch.py does")
     training: TrainingConfig = setting(TrainingConfig(), "settings of the trainer, kept and handed on")
+    tracker: TrackerConfig = setting(
+        TrackerConfig(), "where task=train sends its metrics, beside its own files", affects_results=False
+    )

@@ -28,6 +28,7 @@ PROTOCOLS = {
     "mask": Protocol("a mask or collator", (("draw(rng, grid)",), ("__call__(samples)",))),
     "decoder": Protocol("a decoder", (("open(path)",),)),
     "loader.sampler": Protocol("a sampler", (("at(position)",),)),
+    "tracker": Protocol("a tracker", (("log(values, step)", "close()"),)),
 }
 
 

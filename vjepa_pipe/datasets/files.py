@@ -52,7 +52,7 @@ def annotation_files(data: DataConfig) -> list[str]:
         return []
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
-        return [str(write_synthetic_videos(folder, data.num_videos))]
+        return [str(write_synthetic_videos(folder, data.num_videos, small=data.small))]
     if isinstance(data, SyntheticRobotDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
         if data.layout == "droid":

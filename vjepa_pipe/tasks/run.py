@@ -17,7 +17,7 @@ from vjepa_pipe.config.protocols import task_fault
 from vjepa_pipe.config.targets import locate
 from vjepa_pipe.records import Origin, RunRecord
 from vjepa_pipe.records.record import METRICS
-from vjepa_pipe.tasks.stopping import STATE
+from vjepa_pipe.tasks.stopping import NEWEST, STATE
 
 
 def run_task(
@@ -72,9 +72,9 @@ def _resume_if_interrupted(experiment: ExperimentConfig, output_dir: Path) -> Ex
     What is asked of the folder does not change while ranks start, so that all of them decide alike.
     """
     task: Any = experiment.task
-    left_off = (output_dir / STATE).exists() and not (output_dir / METRICS).exists()
-    if not left_off or getattr(task, "resume", "") is not None:
+    places = [place for name in (STATE, NEWEST) if (place := output_dir / name).exists()]
+    if not places or (output_dir / METRICS).exists() or getattr(task, "resume", "") is not None:
         return experiment
-    message = f"an earlier attempt was cut short: going on from {output_dir / STATE}"
+    message = f"an earlier attempt was cut short: going on from {places[0]}"
     Console(stderr=True, soft_wrap=True).print(message, highlight=False, markup=False)
     return replace(experiment, task=replace(task, resume=str(output_dir)))
