@@ -7,6 +7,7 @@
         uncommitted.diff       changes to the code that are in no commit, if there are any
         status.json            running, done, failed with the traceback, killed
         metrics.json           what the task returned
+        metrics.jsonl          what it measured as it went, if it writes that
 
 Nothing here imports torch.
 """

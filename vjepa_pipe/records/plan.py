@@ -30,11 +30,21 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class PlanFile:
-    """What stands in `plan.json`: the arguments of the command line, when it was written, the points in order."""
+    """What stands in `plan.json`.
+
+    Attributes:
+        arguments: Of the command line.
+        created: When it was written.
+        points: In order.
+        metric: What they are ranked by; None: the metric of their task.
+        direction: `minimize` or `maximize`; None: as the metric's name tells.
+    """
 
     arguments: list[str]
     created: str
     points: list[Point]
+    metric: str | None = None
+    direction: str | None = None
 
 
 def read_plan_file(sweep_dir: Path) -> PlanFile:

@@ -31,6 +31,7 @@ from vjepa_pipe.records import Origin
 from vjepa_pipe.records.origin import origin_of
 from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file
 from vjepa_pipe.records.where import Where
+from vjepa_pipe.report.metric import SWEEP, Asked
 
 MAX_FAULTY_POINTS = 20
 
@@ -42,26 +43,33 @@ class Plan:
     Attributes:
         arguments: What was asked for on the command line.
         points: In the order in which they are run.
+        asked: What they are ranked by.
         experiments: Of each point, and where it came from; only of a plan that was just made.
     """
 
     arguments: list[str]
     points: list[Point]
+    asked: Asked
     experiments: list[tuple[ExperimentConfig, Origin]] = dataclasses.field(default_factory=list)
 
 
 def make_plan(
-    arguments: Sequence[str], point_overrides: Sequence[Sequence[str]], where: str | None, composer: Composer
+    arguments: Sequence[str],
+    point_overrides: Sequence[Sequence[str]],
+    where: str | None,
+    composer: Composer,
+    asked: Asked,
 ) -> Plan:
     """Compose and check every point.
 
     Points that come out the same are kept once; those for which `where` does not hold are left out.
 
     Raises:
-        ConfigError: Naming every faulty point and field, or if no point is left.
+        ConfigError: Naming every faulty point and field, or if no point is left, or nothing tells whether the metric
+            that they are ranked by should be low or high.
     """
     condition = Where(where) if where is not None else None
-    plan = Plan(list(arguments), [])
+    plan = Plan(list(arguments), [], asked)
     seen: set[str] = set()
     faults: list[str] = []
     faulty = 0
@@ -75,6 +83,7 @@ def make_plan(
                 break
             continue
         experiment, origin = found
+        asked.before_runs(experiment.task._target_)
         point_id = full_identity(experiment)
         if point_id in seen or (condition and not condition(dict(leaves(plain(experiment))))):
             continue
@@ -166,7 +175,8 @@ def write_plan(plan: Plan, sweep_dir: Path) -> None:
             (unfinished / POINTS / f"{point.id}.json").write_text(
                 json.dumps(dataclasses.asdict(origin), indent=1) + "\n"
             )
-        content = PlanFile(plan.arguments, time.strftime("%Y-%m-%d %H:%M:%S %z"), plan.points)
+        created = time.strftime("%Y-%m-%d %H:%M:%S %z")
+        content = PlanFile(plan.arguments, created, plan.points, plan.asked.metric, plan.asked.direction)
         (unfinished / PLAN_FILE).write_text(json.dumps(dataclasses.asdict(content), indent=1) + "\n")
         unfinished.rename(sweep_dir / PLAN)
     except OSError as error:
@@ -181,4 +191,4 @@ def read_plan(sweep_dir: Path) -> Plan:
         UserError: If the folder holds no sweep, or the plan cannot be read.
     """
     written = read_plan_file(sweep_dir)
-    return Plan(written.arguments, written.points)
+    return Plan(written.arguments, written.points, Asked(written.metric, written.direction, SWEEP))

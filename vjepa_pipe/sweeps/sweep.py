@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
 from vjepa_pipe.records.plan import PLAN, Point
 from vjepa_pipe.records.status import DONE, MISSING, RUNNING, read_status, state_of
-from vjepa_pipe.report import Results, print_plan, print_results, report_sweep, runs_in
+from vjepa_pipe.report import Asked, Results, print_plan, print_results, report_runs, runs_in
+from vjepa_pipe.report.metric import SWEEP
 from vjepa_pipe.sweeps.axes import expand
 from vjepa_pipe.sweeps.frozen import STOPPED, PlannedPoints, job_overrides, run_point
 from vjepa_pipe.sweeps.plan import Plan, claim_sweep_folder, make_plan, read_plan, write_plan
@@ -45,6 +47,7 @@ class Sweep:
     ) -> None:
         self._options, self._context, self._config = options, context, config
         self._command = list(command)
+        self._asked = Asked(options.metric, options.direction, SWEEP)
         self._console = Console(stderr=True)
 
     def run(self, arguments: list[str]) -> None:
@@ -76,7 +79,7 @@ class Sweep:
             soft_wrap=True,
         )
         stopped_by, faults = self._launch(waiting, sweep_dir, arguments)
-        report_sweep(sweep_dir)
+        report_runs([sweep_dir], sweep_dir, asked=plan.asked)
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
         raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults)
@@ -84,6 +87,8 @@ class Sweep:
     def _earlier(self, arguments: list[str]) -> tuple[Path, Plan]:
         sweep_dir = Path(str(self._options.resume))
         plan = read_plan(sweep_dir)
+        if self._options.metric or self._options.direction:
+            plan = replace(plan, asked=self._asked)
         if arguments and arguments != plan.arguments:
             raise UserError(
                 f"sweep.resume: {sweep_dir} is a sweep of '{' '.join(plan.arguments)}', "
@@ -96,7 +101,7 @@ class Sweep:
         params = [f"{key}={value}" for key, value in (self._options.params or {}).items()]
         points = expand([*params, *arguments], self._options, loader)
         composer = Composer(loader, list(self._config.hydra.overrides.hydra))
-        return make_plan(arguments, points, self._options.where, composer)
+        return make_plan(arguments, points, self._options.where, composer, self._asked)
 
     def _launch(
         self, points: Sequence[Point], sweep_dir: Path, typed: Sequence[str]
