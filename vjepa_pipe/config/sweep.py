@@ -8,6 +8,7 @@ from typing import Any, Optional
 from vjepa_pipe.config.fields import setting
 
 SAMPLERS = ("random", "sobol", "latin_hypercube")
+SEARCHES = ("tpe", "random", "grid", "cmaes")
 DIRECTIONS = MINIMIZE, MAXIMIZE = ("minimize", "maximize")
 
 TARGET = "hydra_plugins.vjepa_pipe_sweeper.VjepaPipeSweeper"
@@ -26,7 +27,10 @@ class SweepConfig:
         None, "points drawn from the settings given as interval(low,high)", ge=1, le=100_000
     )
     sampler: str = setting("sobol", "how they are drawn", choices=SAMPLERS)
-    seed: int = setting(0, "of the drawn points", ge=0, lt=2**63)
+    search: Optional[str] = setting(
+        None, "Optuna chooses each point by the results of those before, `samples` of them", choices=SEARCHES
+    )
+    seed: int = setting(0, "of the drawn points", ge=0, lt=2**31)
     dry_run: bool = setting(False, "print the plan and stop")
     resume: Optional[str] = setting(None, "folder of a sweep: run what is missing, failed or killed", path=True)
     metric: Optional[str] = setting(

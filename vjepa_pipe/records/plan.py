@@ -11,6 +11,7 @@ from vjepa_pipe.records.files import inside, read_record
 PLAN = "plan"
 PLAN_FILE = "plan.json"
 POINTS = "points"
+STUDY = "study.log"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,9 @@ class PlanFile:
         points: In order.
         metric: What they are ranked by; None: the metric of their task.
         direction: `minimize` or `maximize`; None: as the metric's name tells.
+        search: How Optuna chooses further points; None: these are all.
+        samples: How many trials it makes; None: all of a grid.
+        seed: Of its choices.
     """
 
     arguments: list[str]
@@ -45,6 +49,9 @@ class PlanFile:
     points: list[Point]
     metric: str | None = None
     direction: str | None = None
+    search: str | None = None
+    samples: int | None = None
+    seed: int = 0
 
 
 def read_plan_file(sweep_dir: Path) -> PlanFile:

@@ -11,8 +11,8 @@ from typing import Any
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.config.sweep import MAXIMIZE, MINIMIZE
 from vjepa_pipe.records import Run
+from vjepa_pipe.records.plan import PlanFile
 
-SWEEP = "sweep."
 OF_TASK = {"probe": "top1", "train": "loss", "stream": "clips_per_sec"}
 """The metric of a task, by the name of its function."""
 _TELLING = (
@@ -43,7 +43,7 @@ class Asked:
     Attributes:
         metric: Name of a metric.
         direction: `maximize` or `minimize`.
-        called: What messages put before these two names: `--` or `SWEEP`.
+        called: What messages put before these two names: `--` or `sweep.`.
     """
 
     metric: str | None = None
@@ -86,9 +86,14 @@ class Asked:
         told = _told(name)
         if self.direction is None and not told:
             raise ConfigError(
-                [f"{self.called}direction must be given, {MAXIMIZE} or {MINIMIZE}: the name {name} does not tell"]
+                [f"{self.called}direction must be given, {MINIMIZE} or {MAXIMIZE}: the name {name} does not tell"]
             )
         return Metric(name, self.direction or told[1])
+
+
+def asked_in(plan: PlanFile) -> Asked:
+    """What a sweep was told to rank its points by."""
+    return Asked(plan.metric, plan.direction, "sweep.")
 
 
 def is_number(value: Any) -> bool:

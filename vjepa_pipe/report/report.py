@@ -17,7 +17,7 @@ from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, read_plan_file
 from vjepa_pipe.report.design import Design
 from vjepa_pipe.report.filters import Filters
 from vjepa_pipe.report.findings import print_findings
-from vjepa_pipe.report.metric import SWEEP, Asked
+from vjepa_pipe.report.metric import Asked, asked_in
 from vjepa_pipe.report.page import page
 from vjepa_pipe.report.results import ABSENT, Results, text
 from vjepa_pipe.report.table import print_results, wide_console
@@ -95,11 +95,8 @@ def report_runs(
 
 
 def _asked_in_plan(folders: Sequence[Path]) -> Asked:
-    """What a sweep was told to rank its points by."""
-    if len(folders) == 1 and (folders[0] / PLAN / PLAN_FILE).is_file():
-        plan = read_plan_file(folders[0])
-        return Asked(plan.metric, plan.direction, SWEEP)
-    return Asked()
+    single = len(folders) == 1 and (folders[0] / PLAN / PLAN_FILE).is_file()
+    return asked_in(read_plan_file(folders[0])) if single else Asked()
 
 
 def _csv(results: Results) -> str:
