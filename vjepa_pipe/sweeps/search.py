@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
+
+from vjepa_pipe.composition.composer import Composer
+from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.extras import import_extra
+from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import read_run
-from vjepa_pipe.records.plan import PLAN, STUDY, Point
+from vjepa_pipe.records.plan import PLAN, STUDY, PlanFile, Point
 from vjepa_pipe.records.status import DONE, state_of
-from vjepa_pipe.report.metric import Metric, is_number
-from vjepa_pipe.sweeps.space import Space
+from vjepa_pipe.report.metric import Metric, asked_in, is_number
+from vjepa_pipe.sweeps.plan import plan_points
+from vjepa_pipe.sweeps.space import Space, space_of
 
 EXTRA = "search"
 
@@ -38,8 +47,11 @@ class Search:
         planned: Makes points of overrides and writes them into the plan; those that are there already as they are.
 
     Raises:
-        ConfigError: If the space does not fit the method.
+        ConfigError: If a grid is searched and a setting is given as an interval.
         UserError: If Optuna is not installed.
+
+    Attributes:
+        trials: How many trials there shall be.
     """
 
     def __init__(
@@ -65,8 +77,14 @@ class Search:
             grid = space.grid()
             for params in grid if len(self._study.trials) < len(grid) else ():
                 self._study.enqueue_trial(params, skip_if_exists=True)
-        self._samples = samples or len(self._study.trials)
+        self.trials = samples or len(self._study.trials)
         self._left_off = [trial for trial in self._study.trials if trial.state == self._optuna.trial.TrialState.RUNNING]
+
+    @property
+    def left(self) -> int:
+        """Trials that have not ended."""
+        ended: int = sum(trial.state.is_finished() for trial in self._study.trials)
+        return self.trials - ended
 
     def next(self) -> tuple[int, list[Point]] | None:
         """The number of a trial and its points, one for each seed: of those that were left off, or a new one."""
@@ -74,7 +92,7 @@ class Search:
             trial = self._left_off.pop(0)
         else:
             asked = [one for one in self._study.trials if one.state != self._optuna.trial.TrialState.WAITING]
-            if len(asked) >= self._samples:
+            if len(asked) >= self.trials:
                 return None
             self._study.sampler = self._sampler(len(asked))
             trial = self._study.ask(fixed_distributions=self._space.distributions)
@@ -91,43 +109,102 @@ class Search:
 
     def _value(self, point: Point) -> float | None:
         folder = self._sweep_dir / point.folder
-        value = read_run(folder).metrics.get(self._metric.name) if state_of(folder) == DONE else None
-        return float(value) if is_number(value) else None
+        metrics = read_run(folder).metrics if state_of(folder) == DONE else {}
+        return float(metrics[self._metric.name]) if is_number(metrics.get(self._metric.name)) else None
 
     def _sampler(self, number: int) -> Any:
         """The sampler of a trial."""
         samplers, seed = self._optuna.samplers, self._seed + number
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-            if self._method == "tpe":
+        if self._method == "tpe":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # optuna 4 calls constant_liar experimental
                 return samplers.TPESampler(seed=seed, constant_liar=True)
-            if self._method == "cmaes":
-                import_extra("cmaes", EXTRA)
-                return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        if self._method == "cmaes":
+            import_extra("cmaes", EXTRA)
+            return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         return samplers.RandomSampler(seed=seed)
 
 
-def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]], None]) -> None:
+def searched_space(arguments: Sequence[str], options: SweepConfig, loader: ConfigLoader) -> Space:
+    """The space of a search that is about to be planned.
+
+    Raises:
+        ConfigError: If it does not fit the other settings of the sweep.
+    """
+    given = [name for name in ("zip", "points", "where") if getattr(options, name)]
+    faults = [f"sweep.{name} is not offered with sweep.search" for name in given]
+    if options.search != "grid" and options.samples is None:
+        faults.append(f"sweep.search={options.search} needs sweep.samples, the number of trials")
+    if faults:
+        raise ConfigError(faults)
+    space = space_of(arguments, loader)
+    if options.search == "grid":
+        space.grid()
+    return space
+
+
+def metric_of_trials(plan: PlanFile, target: str) -> Metric:
+    """What trials of a task are judged by.
+
+    Raises:
+        ConfigError: If that is not known.
+    """
+    metric = asked_in(plan).before_runs(target)
+    if metric is None:
+        raise ConfigError([f"sweep.search needs sweep.metric: it is not known what {target} is judged by"])
+    return metric
+
+
+def search_of(
+    plan: PlanFile,
+    sweep_dir: Path,
+    composer: Composer,
+    loader: ConfigLoader,
+    planned: Callable[[Sequence[Sequence[str]]], list[Point]],
+) -> Search:
+    """The search that a plan describes, as far as it has come.
+
+    Raises:
+        ConfigError: If there is no metric to judge trials by.
+        UserError: If the plan's first point would be another one by now, or Optuna is not installed.
+    """
+    assert plan.search is not None
+    space = space_of(plan.arguments, loader)
+    first = plan.points[0].overrides if plan.points else next(space.corners())
+    (again,) = plan_points(replace(plan, points=[]), [first], None, composer)
+    if plan.points and again.point.id != plan.points[0].id:
+        raise UserError(f"conf/ has changed since {sweep_dir} was planned: its further points would not be comparable")
+    metric = metric_of_trials(plan, again.experiment.task._target_)
+    return Search(sweep_dir, plan.search, space, metric, plan.samples, plan.seed, planned)
+
+
+def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]], bool]) -> None:
     """Run trials until there are enough, each worker taking the next one as soon as it is free.
 
     Args:
         search: Hands them out.
         workers: Trials at a time. One runs in this thread.
-        launch: Runs some points and returns when they have ended.
+        launch: Runs those of some points that are not done, and says when they have ended whether to go on.
 
     Raises:
         Exception: What `launch` raises first; no further trial starts then.
     """
     turn, stopped = threading.Lock(), threading.Event()
+    in_use: dict[str, threading.Lock] = defaultdict(threading.Lock)  # two trials may come to the same point
 
     def work() -> None:
         while not stopped.is_set():
             with turn:
                 trial = search.next()
+                locks = [in_use[folder] for folder in sorted(point.folder for point in trial[1])] if trial else []
             if trial is None:
                 return
             try:
-                launch(trial[1])
+                with ExitStack() as stack:
+                    for lock in locks:
+                        stack.enter_context(lock)
+                    if not launch(trial[1]):
+                        stopped.set()
             except BaseException:
                 stopped.set()
                 raise
@@ -138,9 +215,8 @@ def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]],
         work()
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="trial") as pool:
-        running = [pool.submit(work) for _ in range(workers)]
         try:
-            for one in running:
+            for one in [pool.submit(work) for _ in range(workers)]:
                 one.result()
         except BaseException:  # Ctrl-C reaches only this thread
             stopped.set()

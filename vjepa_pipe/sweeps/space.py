@@ -39,13 +39,13 @@ class Space:
         chosen = [f"{name}={rounded(v) if isinstance(v, float) else v}" for name, v in params.items()]
         return [[*self.fixed, *chosen, *seed] for seed in ([[seed] for seed in self.seeds] or [[]])]
 
-    def corners(self) -> Iterator[dict[str, Any]]:
-        """Choices that show what is wrong with a setting's values: each choice, and the ends of each range."""
+    def corners(self) -> Iterator[list[str]]:
+        """The overrides of points that show what is wrong with any value: each choice, and the ends of each range."""
         ends = {name: _ends(distribution) for name, distribution in self.distributions.items()}
         first = {name: values[0] for name, values in ends.items()}
-        yield first
+        yield from self.points(first)
         for name, values in ends.items():
-            yield from (first | {name: value} for value in values[1:])
+            yield from (self.points(first | {name: value})[0] for value in values[1:])
 
     def grid(self) -> list[dict[str, Any]]:
         """Every choice, the last setting varying fastest.

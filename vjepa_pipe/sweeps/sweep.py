@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +28,8 @@ from vjepa_pipe.report import Results, print_plan, print_results, report_runs, r
 from vjepa_pipe.report.metric import asked_in
 from vjepa_pipe.sweeps.axes import expand
 from vjepa_pipe.sweeps.frozen import STOPPED, PlannedPoints, job_overrides, run_point
-from vjepa_pipe.sweeps.plan import Planned, claim_sweep_folder, new_plan, plan_points, write_plan
+from vjepa_pipe.sweeps.plan import Planned, claim_sweep_folder, extend_plan, new_plan, plan_points, write_plan
+from vjepa_pipe.sweeps.search import Search, metric_of_trials, run_search, search_of, searched_space
 
 MAX_LISTED = 20
 HYDRAS_SUBDIR = "${hydra.job.num}"
@@ -49,6 +52,7 @@ class Sweep:
         self._options, self._context, self._config = options, context, config
         self._command = list(command)
         self._console = Console(stderr=True)
+        self._one_at_a_time = threading.Lock()
 
     def run(self, arguments: list[str]) -> None:
         """Run every point that is not done, after a plan of its own or an earlier sweep's."""
@@ -57,8 +61,8 @@ class Sweep:
             raise ConfigError(
                 [f"hydra.sweep.subdir is not offered: points are named NUMBER_ID (got {folders['subdir']!r})"]
             )
-        if faults := faults_of(self._options, "sweep"):
-            raise ConfigError(faults)
+        if wrong := faults_of(self._options, "sweep"):
+            raise ConfigError(wrong)
         if self._options.resume is not None:
             sweep_dir, plan = self._earlier(arguments)
             if self._options.dry_run:
@@ -70,26 +74,28 @@ class Sweep:
             if self._options.dry_run:
                 print_plan(_runs(planned), time.perf_counter() - started)
                 return
+            if self._options.search is not None:  # its points are chosen later; these show what is wrong with any
+                plan, planned = new_plan(plan.arguments, self._options), []
             named = any(text.startswith("hydra.sweep.dir=") for text in self._config.hydra.overrides.hydra)
             sweep_dir = claim_sweep_folder(Path(self._config.hydra.sweep.dir), named)
             write_plan(plan, planned, sweep_dir)
-        waiting = _waiting(plan.points, sweep_dir)
-        self._console.print(
-            f"{counted(len(plan.points), 'point')}, {len(waiting)} to run, in {sweep_dir}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        search = None if plan.search is None else self._search(plan, sweep_dir)
         (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
         with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
             self._config.hydra.sweep.dir = str(sweep_dir)
         faults: dict[str, str] = {}
         stopped_by: BaseException | None = None
         try:
-            self._launch(waiting, sweep_dir, arguments, faults)
+            if search is not None:
+                self._run_trials(search, sweep_dir, arguments, faults)
+            else:
+                waiting = _waiting(plan.points, sweep_dir)
+                self._say(f"{counted(len(plan.points), 'point')}, {len(waiting)} to run, in {sweep_dir}")
+                self._launch(waiting, sweep_dir, arguments, faults)
         except (Exception, KeyboardInterrupt) as error:  # a worker was killed, a queue refused the job, Ctrl-C
             stopped_by = error
-        report_runs([sweep_dir], sweep_dir, asked=asked_in(plan))
+        if plan.points:
+            report_runs([sweep_dir], sweep_dir, asked=asked_in(plan))
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
         raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults)
@@ -107,14 +113,48 @@ class Sweep:
 
     def _plan(self, arguments: list[str]) -> tuple[PlanFile, list[Planned]]:
         plan = new_plan(arguments, self._options)
-        points = expand([*self._params(), *arguments], self._options, self._context.config_loader)
-        return plan, plan_points(plan, points, self._options.where, self._composer())
-
-    def _params(self) -> list[str]:
-        return [f"{key}={value}" for key, value in (self._options.params or {}).items()]
+        params = [f"{key}={value}" for key, value in (self._options.params or {}).items()]
+        loader = self._context.config_loader
+        if self._options.search is not None:
+            plan = replace(plan, arguments=[*params, *arguments])
+            points = list(searched_space(plan.arguments, self._options, loader).corners())
+        else:
+            points = expand([*params, *arguments], self._options, loader)
+        planned = plan_points(plan, points, self._options.where, self._composer())
+        if self._options.search is not None:
+            metric_of_trials(plan, planned[0].experiment.task._target_)
+        return plan, planned
 
     def _composer(self) -> Composer:
         return Composer(self._context.config_loader, list(self._config.hydra.overrides.hydra))
+
+    def _search(self, plan: PlanFile, sweep_dir: Path) -> Search:
+        composer = self._composer()
+
+        def planned(overrides: Sequence[Sequence[str]]) -> list[Point]:
+            known = len(plan.points)
+            found = plan_points(plan, overrides, None, composer)
+            if new := [one for one in found if one.point in plan.points[known:]]:
+                extend_plan(plan, new, sweep_dir / PLAN)
+            return [one.point for one in found]
+
+        return search_of(plan, sweep_dir, composer, self._context.config_loader, planned)
+
+    def _run_trials(self, search: Search, sweep_dir: Path, typed: Sequence[str], faults: dict[str, str]) -> None:
+        """Run the points that Optuna chooses, as many at a time as the launcher runs."""
+
+        def launch(points: Sequence[Point]) -> bool:
+            self._launch(_waiting(points, sweep_dir), sweep_dir, typed, faults)
+            return not (self._options.fail_fast and faults)
+
+        launcher = self._config.hydra.launcher
+        workers = launcher.get("n_jobs") or launcher.get("array_parallelism") or 1
+        workers = min(workers if workers > 0 else os.cpu_count() or 1, search.trials)
+        self._say(f"{counted(search.trials, 'trial')}, {search.left} to run, {workers} at a time, in {sweep_dir}")
+        run_search(search, workers, launch)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _launch(self, points: Sequence[Point], sweep_dir: Path, typed: Sequence[str], faults: dict[str, str]) -> None:
         """Run points with the chosen launcher; receives in `faults`, by folder, what points raised.
@@ -125,11 +165,12 @@ class Sweep:
         if not points:
             return
         loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast, typed, self._command)
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=HydraContext(config_loader=loader, callbacks=self._context.callbacks),
-            task_function=run_point,
-            config=self._config,
-        )
+        with self._one_at_a_time:
+            launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=HydraContext(config_loader=loader, callbacks=self._context.callbacks),
+                task_function=run_point,
+                config=self._config,
+            )
         size = self._options.max_batch_size or len(points)
         for start in range(0, len(points), size):
             batch = points[start : start + size]
