@@ -46,5 +46,5 @@ def test_what_is_asked_for_counts() -> None:
 
 def test_text_and_booleans_are_no_metrics() -> None:
     of = runs("external")
-    of[0].metrics = {"loss": float("nan"), "note": "loss", "top1": True, "val_loss": 0.5}
+    of[0].metrics = {"loss": float("nan"), "mse": 1e200, "note": "loss", "top1": True, "val_loss": 0.5}
     assert Asked().after_runs(of) == Metric("val_loss", "minimize")

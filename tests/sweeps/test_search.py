@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import threading
 import time
@@ -18,6 +20,7 @@ from toy_task import TARGET
 from vjepa_pipe.cli import main
 from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.config import ConfigError
+from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.records.plan import Point
 from vjepa_pipe.report.metric import Metric
 from vjepa_pipe.sweeps.search import Search, run_search
@@ -104,6 +107,20 @@ def test_a_search_is_a_sweep_and_goes_on(here: Path, capsys: pytest.CaptureFixtu
     assert main(["-m", "sweep.resume=sweep", "sweep.samples=3"]) == 0
     assert "3 trials, 1 to run, 1 at a time" in capsys.readouterr().err
     assert len(trials()) == 3 and [trial.params for trial in trials()[:2]] == [trial.params for trial in first]
+
+
+def commands() -> list[str]:
+    text = (conf_dir().parent / "docs" / "search.md").read_text().replace(" \\\n", " ")
+    return re.findall(r"^    python launch.py (.*?)(?: *#.*)?$", text, re.MULTILINE)
+
+
+def test_what_the_docs_say_can_be_typed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, *resumed = commands()
+    assert len(resumed) == 2 and main([*shlex.split(plan), "sweep.dry_run=true"]) == 0
+    out = capsys.readouterr().out
+    assert "lr" in out and "random_erasing" in out
+    names = {text.partition("=")[0] for command in resumed for text in shlex.split(command)}
+    assert names == {"-m", "sweep.resume", "sweep.samples"}
 
 
 class Toy:

@@ -9,6 +9,7 @@ that cannot be read, such as the last of a run that was killed, are passed over.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def read_curves(folder: Path) -> dict[float, dict[str, float]]:
     steps: dict[float, dict[str, float]] = {}
     for number, line in enumerate(content.splitlines()):
         row = _numbers(line)
-        if row.keys() - {STEP}:
-            steps.setdefault(row.pop(STEP, float(number)), {}).update(row)
+        step = row.pop(STEP, number)
+        if row and math.isfinite(step):
+            steps.setdefault(step, {}).update(row)
     return dict(sorted(steps.items()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from vjepa_pipe.config.sweep import MAXIMIZE, MINIMIZE
 from vjepa_pipe.records import Run
 from vjepa_pipe.records.plan import PlanFile
 
+LARGEST = 1e99
+"""Metrics are smaller, so that their squares are numbers too."""
 OF_TASK = {"probe": "top1", "train": "loss", "stream": "clips_per_sec"}
 """The metric of a task, by the name of its function."""
 _TELLING = (
@@ -98,7 +99,7 @@ def asked_in(plan: PlanFile) -> Asked:
 
 def is_number(value: Any) -> bool:
     """Whether a metric can be averaged and compared."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _told(name: str) -> tuple[Any, ...]:

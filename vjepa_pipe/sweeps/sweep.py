@@ -72,6 +72,8 @@ class Sweep:
             started = time.perf_counter()
             plan, planned = self._plan(arguments)
             if self._options.dry_run:
+                if self._options.search is not None:
+                    self._say("the ends of what is searched, checked; the points themselves are chosen one by one")
                 print_plan(_runs(planned), time.perf_counter() - started)
                 return
             if self._options.search is not None:  # its points are chosen later; these show what is wrong with any
