@@ -37,7 +37,7 @@ def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     assert read_curves(written(tmp_path, *damaged)) == {1: {"loss": 1}}
     (tmp_path / "metrics.jsonl").write_bytes(b'\xff\xfe\n{"step": 2, "loss": NaN}\n')
     assert [*read_curves(tmp_path)] == [2]
-    assert read_curves(written(tmp_path, '{"step": NaN, "loss": 1}', '{"step": 1e999, "loss": 1}')) == {}
+    assert read_curves(written(tmp_path, '{"step": NaN, "loss": 1}')) == {}
 
 
 def test_of_a_large_file_the_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def test_what_the_runs_say_together_is_there(tmp_path: Path, monkeypatch: pytest
     lines = [f'{{"step": {step}, "loss": {step % 7}, "lr": {"NaN" if step else 1}}}\n' for step in range(1000)]
     for run in runs[:2]:
         (run.folder / "metrics.jsonl").write_text("".join(lines))
+    os.mkfifo(runs[2].folder / "metrics.jsonl")
     data = content(page_of(runs, "x", tmp_path, Metric("loss", "minimize")))
     assert data["ranking"]["verdict"].startswith("not ranked: the best mean cannot be told from 1 of 3 others")
     assert [point["run"] for point in data["ranking"]["points"]] == [0, 3, 6, 9]

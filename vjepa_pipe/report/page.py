@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from PIL import Image
+from rich.console import Console
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.records.curves import read_curves
 from vjepa_pipe.report.design import Design
 from vjepa_pipe.report.effects import main_effects, two_way_tables
@@ -104,7 +106,7 @@ def _effects(results: Results, design: Design, metric: Metric | None) -> dict[st
 
 def _curves(results: Results) -> dict[str, dict[int, list[list[float]]]]:
     """By name of a number, and by row: its steps, and its values at these."""
-    read = {row: read_curves(run.folder) for row, run in enumerate(results.runs)}
+    read = {row: _curves_of(run.folder) for row, run in enumerate(results.runs)}
     names = list(dict.fromkeys(name for curves in read.values() for row in curves.values() for name in row))
     found: dict[str, dict[int, list[list[float]]]] = {}
     for name in names:
@@ -114,6 +116,15 @@ def _curves(results: Results) -> dict[str, dict[int, list[list[float]]]]:
                 found.setdefault(name, {})[row] = [list(axis) for axis in zip(*points, strict=True)]
     most = max(MIN_CURVE_POINTS, CURVE_POINTS // max(1, sum(map(len, found.values()))))
     return {n: {row: [_thinned(axis, most) for axis in one] for row, one in of.items()} for n, of in found.items()}
+
+
+def _curves_of(folder: Path) -> dict[float, dict[str, float]]:
+    """The curves of a run; none, and a line on stderr, where they cannot be read."""
+    try:
+        return read_curves(folder)
+    except UserError as error:
+        Console(stderr=True, soft_wrap=True).print(f"skipped {error}", markup=False, highlight=False)
+        return {}
 
 
 def _thinned(values: list[float], most: int) -> list[float]:
