@@ -44,6 +44,11 @@ def test_what_is_asked_for_counts() -> None:
     assert Asked("top11").after_runs(runs("probe")) == Metric("top11", "maximize")  # none has run yet
 
 
+def test_runs_of_several_tasks_have_none_in_common() -> None:
+    of = [*runs("probe", "top1", "loss"), *runs("train", "loss")]
+    assert Asked().after_runs(of) is None and Asked("loss").after_runs(of) == Metric("loss", "minimize")
+
+
 def test_text_and_booleans_are_no_metrics() -> None:
     of = runs("external")
     of[0].metrics = {"loss": float("nan"), "mse": 1e200, "note": "loss", "top1": True, "val_loss": 0.5}

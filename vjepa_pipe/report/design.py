@@ -77,11 +77,14 @@ class Design:
         if self.seeds == 1:
             self.notes.append("one seed: differences have no interval; sweep the seed too, such as seed=0,1,2,3,4")
         everywhere = dict.fromkeys(self.places, 0.0)
+        alone = []
         for at, factor in enumerate(self.factors):
             if not factor.compared:
                 self.notes.append(f"{factor.name} has {len(factor.levels)} values, too many to compare one by one")
             elif not any(pairs(everywhere, at, 0, level) for level in range(1, len(factor.levels))):
-                self.notes.append(f"{factor.name}: no two points agree in everything else, so its effect is not known")
+                alone.append(factor.name)
+        if alone:
+            self.notes.append(f"no two points differ only in {' or '.join(alone)}, so what that changes is not known")
 
     def cells(self, metric: str) -> Cells:
         """A metric wherever a run has it; of runs that agree in everything, the mean."""

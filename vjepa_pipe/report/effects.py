@@ -64,10 +64,11 @@ class TwoWay:
 
 
 def main_effects(design: Design, metric: str) -> list[Effect]:
-    """The main effect of each factor on a metric; none where fewer than two runs have it."""
+    """The main effect on a metric of each factor of which there are pairs."""
     cells = design.cells(metric)
     compared = [(at, factor) for at, factor in enumerate(design.factors) if factor.compared and len(cells) > 1]
-    return [Effect(factor.name, list(_levels(cells, at, factor))) for at, factor in compared]
+    effects = [Effect(factor.name, list(_levels(cells, at, factor))) for at, factor in compared]
+    return [effect for effect in effects if any(level.change is not None for level in effect.levels)]
 
 
 def two_way_tables(design: Design, metric: str) -> list[TwoWay]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -27,9 +27,10 @@ ONE_SEED, TIED = "one seed", "not distinguished"
 def print_findings(console: Console, results: Results, design: Design, metric: Metric | None) -> None:
     """The effect of each setting on the metric, whether the points can be ranked, and how to run the best one again.
 
-    Nothing is printed where nothing varies but the seed.
+    Nothing is printed where nothing varies but the seed, or the runs are of several tasks.
     """
-    if not design.factors or not any(run.metrics for run in results.runs):
+    tasks = {run.settings.get("task._target_") for run in results.runs}
+    if not design.factors or not any(run.metrics for run in results.runs) or (metric is None and len(tasks) > 1):
         return
     if metric is None:
         console.print("no metric to rank by: name one with --metric, or sweep.metric for a sweep", highlight=False)
@@ -37,7 +38,8 @@ def print_findings(console: Console, results: Results, design: Design, metric: M
     ranking = rank(design, metric)
     if not ranking.points:
         return
-    console.print(_effects_table(design, metric))
+    if effects := list(_rows(design, metric)):
+        console.print(_effects_table(effects, metric))
     best = ranking.points[0]
     lines = [
         ranking.verdict,
@@ -55,12 +57,12 @@ def rerun_command(run: Run) -> str:
     return " ".join([program(), "rerun", shlex.quote(str(run.folder)), *typed])
 
 
-def _effects_table(design: Design, metric: Metric) -> Table:
+def _effects_table(rows: Sequence[Sequence[str]], metric: Metric) -> Table:
     heading = f"effects on {metric.name} ({metric.direction})"
     table = Table(title=escape(heading), title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for title in ("setting", "value", "runs", "mean", "change", "95 % interval", ""):
         table.add_column(title, justify="left" if title in ("setting", "value", "") else "right")
-    for row in list(_rows(design, metric))[:MAX_ROWS]:
+    for row in rows[:MAX_ROWS]:
         table.add_row(*map(escape, row))
     return table
 

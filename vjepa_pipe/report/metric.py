@@ -64,7 +64,7 @@ class Asked:
         return None if name is None else self._directed(name)
 
     def after_runs(self, runs: Sequence[Run]) -> Metric | None:
-        """The metric of runs; None if none of theirs tells its direction.
+        """The metric of runs; None if none of theirs tells its direction, or they are of several tasks.
 
         Raises:
             ConfigError: If no run has the one that was asked for, or its direction is not known.
@@ -77,7 +77,9 @@ class Asked:
                 raise ConfigError([f"{self.called}metric: no run has {self.metric}{hint}{there}"])
             return self._directed(self.metric)
         targets = {str(run.settings.get("task._target_", "")) for run in runs}
-        of_task = self.before_runs(targets.pop()) if len(targets) == 1 else None
+        if len(targets) > 1:
+            return None
+        of_task = self.before_runs(targets.pop())
         if of_task is not None and of_task.name in names:
             return of_task
         first = min((name for name in names if _told(name)), key=lambda name: _told(name)[0], default=None)
