@@ -35,6 +35,9 @@ def list_of_nothing(experiment: Any, folder: Path) -> Any:
 
 
 def curve(experiment: Any, folder: Path) -> None:
+    """Its loss falls with each step; TOY_STEPS of them, each of TOY_SLEEP seconds."""
     with (folder / "metrics.jsonl").open("w") as stream:
-        for step in range(3):
-            print(f'{{"step": {step}, "val_loss": {experiment.seed / (step + 1)}}}', file=stream)
+        for step in range(int(os.environ.get("TOY_STEPS", "3"))):
+            loss = experiment.seed * experiment.data.target_fps / (step + 1)
+            print(f'{{"step": {step}, "val_loss": {loss}}}', file=stream, flush=True)
+            time.sleep(float(os.environ.get("TOY_SLEEP", "0")))

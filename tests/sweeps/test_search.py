@@ -21,8 +21,9 @@ from vjepa_pipe.cli import main
 from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.config import ConfigError
 from vjepa_pipe.config.folders import conf_dir
-from vjepa_pipe.records.plan import Point
+from vjepa_pipe.records.plan import Point, read_plan_file
 from vjepa_pipe.report.metric import Metric
+from vjepa_pipe.sweeps import frozen, search
 from vjepa_pipe.sweeps.search import Search, run_search
 from vjepa_pipe.sweeps.space import Space, space_of
 
@@ -38,6 +39,11 @@ def space(*arguments: str) -> Space:
 def trials(folder: str | Path = "sweep") -> list[optuna.trial.FrozenTrial]:
     journal = optuna.storages.journal.JournalFileBackend(str(Path(folder, "plan", "study.log")))
     return optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(journal)).trials
+
+
+def folders(sweep: str) -> dict[str, Path]:
+    """The folder of each point, by its overrides."""
+    return {" ".join(point.overrides): Path(sweep, point.folder) for point in read_plan_file(Path(sweep)).points}
 
 
 @pytest.fixture
@@ -130,7 +136,9 @@ class Toy:
         self.folder = folder
         (folder / "plan").mkdir(parents=True, exist_ok=True)
         self.ran: list[str] = []
-        self.search = Search(folder, method, space(*arguments), Metric("x", "minimize"), samples, 7, self.planned)
+        self.search = Search(
+            folder, method, space(*arguments), Metric("x", "minimize"), samples, False, 7, self.planned
+        )
         self.search._value = lambda point: float(point.id.partition("=")[2])  # type: ignore[method-assign]
 
     def planned(self, overrides: Sequence[Sequence[str]]) -> list[Point]:
@@ -160,6 +168,28 @@ def test_a_search_that_was_cut_short_goes_on_as_it_would_have(tmp_path: Path, me
     run_search(again.search, 1, again.launch)
     assert part.ran[:5] + again.ran == whole.ran  # the sixth, which never ended, is run once more
     assert len(set(whole.ran)) == 14 and again.search.left == 0
+
+
+def test_trials_that_fall_behind_are_stopped(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (search, frozen):
+        monkeypatch.setattr(module, "POLL_SEC", 0.02)
+    monkeypatch.setenv("TOY_STEPS", "400")
+    monkeypatch.setenv("TOY_SLEEP", "0.002")
+    arguments = ["task._target_=toy_task.curve", "seed=1", "sweep.search=grid", "sweep.prune=true"]
+    values = "data.target_fps=choice(1,1.5,2,3,100,1.2)"
+    assert main(["-m", "hydra.sweep.dir=sweep", "sweep.metric=val_loss", *arguments, values]) == 0
+    found = trials()
+    behind = next(trial for trial in found if trial.params["data.target_fps"] == "100")
+    assert behind.state.name == "PRUNED" and 0 < len(behind.intermediate_values) < 400
+    assert found[0].state.name == "COMPLETE"
+    (point,) = [folder for words, folder in folders("sweep").items() if "target_fps=100" in words]
+    assert read(point / "status.json")["state"] == "pruned" and not (point / "metrics.json").exists()
+    assert "pruned" in capsys.readouterr().out
+    ran = {folder: (folder / "status.json").stat().st_mtime_ns for folder in folders("sweep").values()}
+    assert main(["-m", "sweep.resume=sweep"]) == 0
+    assert ran == {folder: (folder / "status.json").stat().st_mtime_ns for folder in ran}
 
 
 def test_a_grid_is_gone_through_once(tmp_path: Path) -> None:

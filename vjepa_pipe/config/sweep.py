@@ -30,6 +30,9 @@ class SweepConfig:
     search: Optional[str] = setting(
         None, "Optuna chooses each point by the results of those before, `samples` of them", choices=SEARCHES
     )
+    prune: bool = setting(
+        False, "stop trials of a search that fall behind the others by their metrics.jsonl (asynchronous halving, ASHA)"
+    )
     seed: int = setting(0, "of the drawn points", ge=0, lt=2**31)
     dry_run: bool = setting(False, "print the plan and stop")
     resume: Optional[str] = setting(None, "folder of a sweep: run what is missing, failed or killed", path=True)

@@ -12,6 +12,7 @@ PLAN = "plan"
 PLAN_FILE = "plan.json"
 POINTS = "points"
 STUDY = "study.log"
+STOPPED_POINTS = "pruned"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class PlanFile:
         direction: `minimize` or `maximize`; None: as the metric's name tells.
         search: How Optuna chooses further points; None: these are all.
         samples: How many trials it makes; None: all of a grid.
+        prune: Whether trials are stopped that fall behind.
         seed: Of its choices.
     """
 
@@ -51,6 +53,7 @@ class PlanFile:
     direction: str | None = None
     search: str | None = None
     samples: int | None = None
+    prune: bool = False
     seed: int = 0
 
 

@@ -56,7 +56,7 @@ class Planned:
 def new_plan(arguments: Sequence[str], options: SweepConfig) -> PlanFile:
     """A plan without points."""
     created = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    asked = {name: getattr(options, name) for name in ("metric", "direction", "search", "samples", "seed")}
+    asked = {name: getattr(options, name) for name in ("metric", "direction", "search", "samples", "prune", "seed")}
     return PlanFile(list(arguments), created, [], **asked)
 
 

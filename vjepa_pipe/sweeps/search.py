@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -25,9 +25,11 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import read_run
-from vjepa_pipe.records.plan import PLAN, STUDY, PlanFile, Point
+from vjepa_pipe.records.curves import read_curves
+from vjepa_pipe.records.plan import PLAN, STOPPED_POINTS, STUDY, PlanFile, Point
 from vjepa_pipe.records.status import DONE, state_of
 from vjepa_pipe.report.metric import Metric, asked_in, is_number
+from vjepa_pipe.sweeps.frozen import POLL_SEC
 from vjepa_pipe.sweeps.plan import plan_points
 from vjepa_pipe.sweeps.space import Space, space_of
 
@@ -43,6 +45,7 @@ class Search:
         space: What is chosen from.
         metric: What trials are judged by.
         samples: How many trials there shall be; None: all of a grid.
+        prune: Whether trials are stopped that fall behind.
         seed: Of the choices.
         planned: Makes points of overrides and writes them into the plan; those that are there already as they are.
 
@@ -52,6 +55,7 @@ class Search:
 
     Attributes:
         trials: How many trials there shall be.
+        prunes: Whether trials are stopped that fall behind.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Search:
         space: Space,
         metric: Metric,
         samples: int | None,
+        prune: bool,
         seed: int,
         planned: Callable[[Sequence[Sequence[str]]], list[Point]],
     ) -> None:
@@ -71,8 +76,14 @@ class Search:
         journal = import_extra("optuna.storages.journal", EXTRA)
         storage = self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(sweep_dir / PLAN / STUDY)))
         self._study = self._optuna.create_study(
-            study_name="sweep", storage=storage, direction=metric.direction, load_if_exists=True
-        )
+            study_name="sweep", storage=storage, direction=metric.direction, load_if_exists=True,
+            pruner=self._optuna.pruners.SuccessiveHalvingPruner(),
+        )  # fmt: skip
+        self._behind = sweep_dir / PLAN / STOPPED_POINTS
+        if prune:
+            self._behind.mkdir(exist_ok=True)
+        self.prunes = prune
+        self._asked: dict[int, Any] = {}
         if method == "grid":
             grid = space.grid()
             for params in grid if len(self._study.trials) < len(grid) else ():
@@ -96,6 +107,7 @@ class Search:
                 return None
             self._study.sampler = self._sampler(len(asked))
             trial = self._study.ask(fixed_distributions=self._space.distributions)
+        self._asked[trial.number] = self._optuna.trial.Trial(self._study, trial._trial_id)
         return trial.number, self._planned(self._space.points(trial.params))
 
     def tell(self, number: int, points: Sequence[Point]) -> None:
@@ -105,7 +117,26 @@ class Search:
         if len(known) == len(values):
             self._study.tell(number, fmean(known))
         else:
-            self._study.tell(number, state=self._optuna.trial.TrialState.FAIL)
+            pruned = any((self._behind / point.id).exists() for point in points)
+            states = self._optuna.trial.TrialState
+            self._study.tell(number, state=states.PRUNED if pruned else states.FAIL)
+
+    def prune_if_behind(self, number: int, points: Sequence[Point]) -> bool:
+        """Report what the first of a trial's points has measured so far, and stop all if others were better by then."""
+        trial, name = self._asked[number], self._metric.name
+        try:
+            curves = read_curves(self._sweep_dir / points[0].folder)
+        except UserError:
+            return False
+        reported = self._study.trials[number].intermediate_values
+        new = {int(step): row[name] for step, row in curves.items() if is_number(row.get(name)) and step >= 0}
+        for step in sorted(new.keys() - reported.keys()):
+            trial.report(new[step], step)
+            if trial.should_prune():
+                for point in points:
+                    (self._behind / point.id).touch()
+                return True
+        return False
 
     def _value(self, point: Point) -> float | None:
         folder = self._sweep_dir / point.folder
@@ -175,7 +206,7 @@ def search_of(
     if plan.points and again.point.id != plan.points[0].id:
         raise UserError(f"conf/ has changed since {sweep_dir} was planned: its further points would not be comparable")
     metric = metric_of_trials(plan, again.experiment.task._target_)
-    return Search(sweep_dir, plan.search, space, metric, plan.samples, plan.seed, planned)
+    return Search(sweep_dir, plan.search, space, metric, plan.samples, plan.prune, plan.seed, planned)
 
 
 def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]], bool]) -> None:
@@ -203,6 +234,8 @@ def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]],
                 with ExitStack() as stack:
                     for lock in locks:
                         stack.enter_context(lock)
+                    if search.prunes:
+                        stack.enter_context(_watched(search, *trial, turn))
                     if not launch(trial[1]):
                         stopped.set()
             except BaseException:
@@ -221,3 +254,23 @@ def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]],
         except BaseException:  # Ctrl-C reaches only this thread
             stopped.set()
             raise
+
+
+@contextmanager
+def _watched(search: Search, number: int, points: Sequence[Point], turn: threading.Lock) -> Iterator[None]:
+    """While a trial runs, look every so often whether it falls behind."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(POLL_SEC):
+            with turn:
+                if search.prune_if_behind(number, points):
+                    return
+
+    thread = threading.Thread(target=watch, name="falling behind", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

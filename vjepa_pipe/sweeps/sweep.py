@@ -22,7 +22,7 @@ from vjepa_pipe.config.errors import ConfigError, UserError, counted
 from vjepa_pipe.config.program import program
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
-from vjepa_pipe.records.plan import PLAN, PlanFile, Point, read_plan_file
+from vjepa_pipe.records.plan import PLAN, STOPPED_POINTS, PlanFile, Point, read_plan_file
 from vjepa_pipe.records.status import DONE, MISSING, RUNNING, read_status, state_of
 from vjepa_pipe.report import Results, print_plan, print_results, report_runs, runs_in
 from vjepa_pipe.report.metric import asked_in
@@ -209,7 +209,7 @@ def raise_if_unfinished(
     left = []
     for point in points:
         status = read_status(sweep_dir / point.folder)
-        if status.get("state") != DONE:
+        if status.get("state") != DONE and not (sweep_dir / PLAN / STOPPED_POINTS / point.id).exists():
             # A point that could not even begin its record has no status.
             why = status.get("error") or faults.get(point.folder) or status.get("state", MISSING)
             left.append(f"  {point.folder} ({' '.join(point.overrides)}): {why}")
