@@ -90,6 +90,7 @@ def test_faults_are_found_before_any_trial(here: Path, capsys: pytest.CaptureFix
         (["sweep.search=tpe", "sweep.samples=3", "mask=tube,tueb", FPS], ["did you mean tube?"]),
         (["sweep.search=tpe", "sweep.samples=3", "data.target_fps=interval(-1,3)"], ["data.target_fps must be > 0"]),
         (["sweep.search=grid", FPS], ["sweep.search=grid needs the values of data.target_fps"]),
+        (["sweep.prune=true", FPS, "sweep.samples=2"], ["sweep.prune needs sweep.search"]),
         (["sweep.search=tree", "sweep.samples=3", FPS], ["sweep.search must be one of tpe, random, grid, cmaes"]),
     ]:
         assert main([*SEARCH, *arguments]) == 2
@@ -190,6 +191,36 @@ def test_trials_that_fall_behind_are_stopped(
     ran = {folder: (folder / "status.json").stat().st_mtime_ns for folder in folders("sweep").values()}
     assert main(["-m", "sweep.resume=sweep"]) == 0
     assert ran == {folder: (folder / "status.json").stat().st_mtime_ns for folder in ran}
+
+
+def test_a_study_of_a_stranger_is_not_believed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SEARCH, "sweep.search=cmaes", "sweep.samples=1", FPS]) == 0
+    study = here / "sweep" / "plan" / "study.log"
+    assert main(["-m", "sweep.resume=sweep"]) == 1
+    assert "type sweep.search=cmaes too" in capsys.readouterr().err
+    assert main(["-m", "sweep.resume=sweep", "sweep.search=cmaes", "sweep.metric=loss"]) == 1
+    assert "a search goes on by the metric that it began with" in capsys.readouterr().err
+    study.write_text('{"op_code": 99}\n[]\n')
+    assert main(["-m", "sweep.resume=sweep", "sweep.search=cmaes"]) == 1
+    assert "cannot read sweep/plan/study.log" in (err := capsys.readouterr().err) and "Traceback" not in err
+
+
+def test_a_trial_whose_settings_do_not_go_together_has_failed(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, "grid", None, "x=range(0,3)")
+    planned = toy.planned
+
+    def refused(overrides: Sequence[Sequence[str]]) -> list[Point]:
+        if overrides[0] == ["x=1"]:
+            raise ConfigError(["x must not be 1"])
+        return planned(overrides)
+
+    toy.search._planned = refused
+    run_search(toy.search, 1, toy.launch)
+    assert toy.ran == ["x=0", "x=2"] and [one.state.name for one in trials(tmp_path)] == [
+        "COMPLETE",
+        "FAIL",
+        "COMPLETE",
+    ]
 
 
 def test_a_grid_is_gone_through_once(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from statistics import fmean
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
+from rich.console import Console
 
 from vjepa_pipe.composition.composer import Composer
 from vjepa_pipe.config.errors import ConfigError, UserError
@@ -26,6 +27,7 @@ from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import read_run
 from vjepa_pipe.records.curves import read_curves
+from vjepa_pipe.records.origin import is_hydras
 from vjepa_pipe.records.plan import PLAN, STOPPED_POINTS, STUDY, PlanFile, Point
 from vjepa_pipe.records.status import DONE, state_of
 from vjepa_pipe.report.metric import Metric, asked_in, is_number
@@ -51,7 +53,7 @@ class Search:
 
     Raises:
         ConfigError: If a grid is searched and a setting is given as an interval.
-        UserError: If Optuna is not installed.
+        UserError: If Optuna is not installed, or the study of an earlier run cannot be read.
 
     Attributes:
         trials: How many trials there shall be.
@@ -73,12 +75,8 @@ class Search:
         self._optuna.logging.set_verbosity(self._optuna.logging.WARNING)
         self._sweep_dir, self._method, self._space, self._metric = sweep_dir, method, space, metric
         self._seed, self._planned = seed, planned
-        journal = import_extra("optuna.storages.journal", EXTRA)
-        storage = self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(sweep_dir / PLAN / STUDY)))
-        self._study = self._optuna.create_study(
-            study_name="sweep", storage=storage, direction=metric.direction, load_if_exists=True,
-            pruner=self._optuna.pruners.SuccessiveHalvingPruner(),
-        )  # fmt: skip
+        self._states = self._optuna.trial.TrialState
+        self._study = self._opened(sweep_dir / PLAN / STUDY, metric.direction)
         self._behind = sweep_dir / PLAN / STOPPED_POINTS
         if prune:
             self._behind.mkdir(exist_ok=True)
@@ -89,7 +87,23 @@ class Search:
             for params in grid if len(self._study.trials) < len(grid) else ():
                 self._study.enqueue_trial(params, skip_if_exists=True)
         self.trials = samples or len(self._study.trials)
-        self._left_off = [trial for trial in self._study.trials if trial.state == self._optuna.trial.TrialState.RUNNING]
+        self._left_off = []
+        for trial in self._study.trials:
+            if trial.state == self._states.RUNNING and trial.params.keys() == space.distributions.keys():
+                self._left_off.append(trial)
+            elif trial.state == self._states.RUNNING:  # killed before all was chosen
+                self._study.tell(trial.number, state=self._states.FAIL)
+
+    def _opened(self, file: Path, direction: str) -> Any:
+        journal = import_extra("optuna.storages.journal", EXTRA)
+        try:
+            storage = self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(file)))
+            return self._optuna.create_study(
+                study_name="sweep", storage=storage, direction=direction, load_if_exists=True,
+                pruner=self._optuna.pruners.SuccessiveHalvingPruner(),
+            )  # fmt: skip
+        except Exception as error:  # a damaged journal raises whatever its lines lead to
+            raise UserError(f"cannot read {file}: {type(error).__name__}: {error}") from error
 
     @property
     def left(self) -> int:
@@ -98,17 +112,25 @@ class Search:
         return self.trials - ended
 
     def next(self) -> tuple[int, list[Point]] | None:
-        """The number of a trial and its points, one for each seed: of those that were left off, or a new one."""
-        if self._left_off:
-            trial = self._left_off.pop(0)
-        else:
-            asked = [one for one in self._study.trials if one.state != self._optuna.trial.TrialState.WAITING]
-            if len(asked) >= self.trials:
-                return None
-            self._study.sampler = self._sampler(len(asked))
-            trial = self._study.ask(fixed_distributions=self._space.distributions)
-        self._asked[trial.number] = self._optuna.trial.Trial(self._study, trial._trial_id)
-        return trial.number, self._planned(self._space.points(trial.params))
+        """The number of a trial and its points, one for each seed; None if there are enough.
+
+        A trial whose settings do not go together has failed, which is said, and the next one is taken.
+        """
+        while (trial := self._left_off.pop(0) if self._left_off else self._new()) is not None:
+            self._asked[trial.number] = self._optuna.trial.Trial(self._study, trial._trial_id)
+            try:
+                return trial.number, self._planned(self._space.points(trial.params))
+            except ConfigError as error:
+                Console(stderr=True, soft_wrap=True).print(f"trial {trial.number}: {error}", markup=False)
+                self._study.tell(trial.number, state=self._states.FAIL)
+        return None
+
+    def _new(self) -> Any:
+        asked = sum(trial.state != self._states.WAITING for trial in self._study.trials)
+        if asked >= self.trials:
+            return None
+        self._study.sampler = self._sampler(asked)
+        return self._study.ask(fixed_distributions=self._space.distributions)
 
     def tell(self, number: int, points: Sequence[Point]) -> None:
         """The mean of the metric over a trial's points; without one for each of them the trial has failed."""
@@ -118,8 +140,7 @@ class Search:
             self._study.tell(number, fmean(known))
         else:
             pruned = any((self._behind / point.id).exists() for point in points)
-            states = self._optuna.trial.TrialState
-            self._study.tell(number, state=states.PRUNED if pruned else states.FAIL)
+            self._study.tell(number, state=self._states.PRUNED if pruned else self._states.FAIL)
 
     def prune_if_behind(self, number: int, points: Sequence[Point]) -> bool:
         """Report what the first of a trial's points has measured so far, and stop all if others were better by then."""
@@ -200,8 +221,8 @@ def search_of(
         UserError: If the plan's first point would be another one by now, or Optuna is not installed.
     """
     assert plan.search is not None
-    space = space_of(plan.arguments, loader)
-    first = plan.points[0].overrides if plan.points else next(space.corners())
+    space = space_of([text for text in plan.arguments if not is_hydras(text)], loader)
+    first = [text for text in plan.points[0].overrides if not is_hydras(text)] if plan.points else next(space.corners())
     (again,) = plan_points(replace(plan, points=[]), [first], None, composer)
     if plan.points and again.point.id != plan.points[0].id:
         raise UserError(f"conf/ has changed since {sweep_dir} was planned: its further points would not be comparable")

@@ -63,6 +63,8 @@ class Sweep:
             )
         if wrong := faults_of(self._options, "sweep"):
             raise ConfigError(wrong)
+        if self._options.prune and self._options.search is None:
+            raise ConfigError(["sweep.prune needs sweep.search"])
         if self._options.resume is not None:
             sweep_dir, plan = self._earlier(arguments)
             if self._options.dry_run:
@@ -109,6 +111,13 @@ class Sweep:
             raise UserError(
                 f"sweep.resume: {sweep_dir} is a sweep of '{' '.join(plan.arguments)}', "
                 f"not of '{' '.join(arguments)}'; leave the arguments out to continue it"
+            )
+        if plan.search is not None and (self._options.metric or self._options.direction):
+            raise UserError("sweep.resume: a search goes on by the metric that it began with")
+        if plan.search == "cmaes" and self._options.search != "cmaes":
+            raise UserError(
+                f"sweep.resume: CMA-ES keeps its state in {sweep_dir} as a pickle, and a pickle can run code: "
+                "if this sweep is yours, type sweep.search=cmaes too"
             )
         given = {name: getattr(self._options, name) for name in ("metric", "direction", "samples")}
         return sweep_dir, replace(plan, **{name: value for name, value in given.items() if value is not None})
