@@ -44,6 +44,7 @@ def test_of_a_large_file_the_end_is_read(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(curves, "MAX_BYTES", 100)
     found = read_curves(written(tmp_path, *(f'{{"step": {i}, "loss": 1}}' for i in range(100))))
     assert [*found] == [95, 96, 97, 98, 99][-len(found) :] and len(found) >= 3
+    assert [*read_curves(tmp_path, 30)] == [99]
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -176,15 +176,13 @@ def test_trials_that_fall_behind_are_stopped(
 ) -> None:
     for module in (search, frozen):
         monkeypatch.setattr(module, "POLL_SEC", 0.02)
-    monkeypatch.setenv("TOY_STEPS", "400")
-    monkeypatch.setenv("TOY_SLEEP", "0.002")
     arguments = ["task._target_=toy_task.curve", "seed=1", "sweep.search=grid", "sweep.prune=true"]
     values = "data.target_fps=choice(1,1.5,2,3,100,1.2)"
     assert main(["-m", "hydra.sweep.dir=sweep", "sweep.metric=val_loss", *arguments, values]) == 0
     found = trials()
     behind = next(trial for trial in found if trial.params["data.target_fps"] == "100")
-    assert behind.state.name == "PRUNED" and 0 < len(behind.intermediate_values) < 400
-    assert found[0].state.name == "COMPLETE"
+    assert behind.state.name == "PRUNED" and behind.intermediate_values
+    assert found[0].state.name == "COMPLETE" and 2 in found[0].intermediate_values
     (point,) = [folder for words, folder in folders("sweep").items() if "target_fps=100" in words]
     assert read(point / "status.json")["state"] == "pruned" and not (point / "metrics.json").exists()
     assert "pruned" in capsys.readouterr().out

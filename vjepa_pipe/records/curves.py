@@ -25,10 +25,12 @@ LARGEST = 2.0**63
 """Numbers from here on are no measurement."""
 
 
-def read_curves(folder: Path) -> dict[float, dict[str, float]]:
+def read_curves(folder: Path, most: int | None = None) -> dict[float, dict[str, float]]:
     """The numbers of `metrics.jsonl` for each step, in ascending order; empty where there is no such file.
 
-    Of a file larger than `MAX_BYTES` only its end is read.
+    Args:
+        folder: Of the run.
+        most: Bytes that are read, from the end of the file; None: `MAX_BYTES`.
 
     Raises:
         UserError: If it cannot be read.
@@ -38,8 +40,9 @@ def read_curves(folder: Path) -> dict[float, dict[str, float]]:
         return {}
     try:
         with open_regular(file) as stream:
-            stream.seek(max(0, file.stat().st_size - MAX_BYTES))
-            content = stream.read(MAX_BYTES)
+            most = MAX_BYTES if most is None else most
+            stream.seek(max(0, file.stat().st_size - most))
+            content = stream.read(most)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     steps: dict[float, dict[str, float]] = {}

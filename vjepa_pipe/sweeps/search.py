@@ -36,6 +36,8 @@ from vjepa_pipe.sweeps.plan import plan_points
 from vjepa_pipe.sweeps.space import Space, space_of
 
 EXTRA = "search"
+NEWEST_BYTES = 2**16
+"""Of a `metrics.jsonl`, in which the newest value is looked for."""
 
 
 class Search:
@@ -142,22 +144,24 @@ class Search:
             pruned = any((self._behind / point.id).exists() for point in points)
             self._study.tell(number, state=self._states.PRUNED if pruned else self._states.FAIL)
 
-    def prune_if_behind(self, number: int, points: Sequence[Point]) -> bool:
-        """Report what the first of a trial's points has measured so far, and stop all if others were better by then."""
+    def falls_behind(self, number: int, points: Sequence[Point]) -> bool:
+        """Report the newest value of a trial's first point; whether others did better by then."""
         trial, name = self._asked[number], self._metric.name
         try:
-            curves = read_curves(self._sweep_dir / points[0].folder)
+            curves = read_curves(self._sweep_dir / points[0].folder, NEWEST_BYTES)
         except UserError:
             return False
-        reported = self._study.trials[number].intermediate_values
-        new = {int(step): row[name] for step, row in curves.items() if is_number(row.get(name)) and step >= 0}
-        for step in sorted(new.keys() - reported.keys()):
-            trial.report(new[step], step)
-            if trial.should_prune():
-                for point in points:
-                    (self._behind / point.id).touch()
-                return True
-        return False
+        newest = max((step for step, row in curves.items() if step >= 0 and is_number(row.get(name))), default=None)
+        if newest is None or int(newest) in self._study.trials[number].intermediate_values:
+            return False
+        trial.report(curves[newest][name], int(newest))
+        behind: bool = trial.should_prune()
+        return behind
+
+    def stop(self, points: Sequence[Point]) -> None:
+        """Let runs stop, and those that have not begun not begin."""
+        for point in points:
+            (self._behind / point.id).touch()
 
     def _value(self, point: Point) -> float | None:
         folder = self._sweep_dir / point.folder
@@ -285,7 +289,8 @@ def _watched(search: Search, number: int, points: Sequence[Point], turn: threadi
     def watch() -> None:
         while not ended.wait(POLL_SEC):
             with turn:
-                if search.prune_if_behind(number, points):
+                if search.falls_behind(number, points):
+                    search.stop(points)
                     return
 
     thread = threading.Thread(target=watch, name="falling behind", daemon=True)
@@ -295,3 +300,5 @@ def _watched(search: Search, number: int, points: Sequence[Point], turn: threadi
     finally:
         ended.set()
         thread.join()
+        with turn:
+            search.falls_behind(number, points)  # for others to be compared with
