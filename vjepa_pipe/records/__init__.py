@@ -5,7 +5,7 @@
         origin.json            the overrides and options it was composed from, and where each setting came from
         run.json               identity, code, versions, machine, data, seed
         uncommitted.diff       changes to the code that are in no commit, if there are any
-        status.json            running, done, failed with the traceback, killed
+        status.json            running, done, failed with the traceback, killed, pruned
         metrics.json           what the task returned
         metrics.jsonl          what it measured as it went, if it writes that
 
