@@ -6,8 +6,9 @@
         run.json               identity, code, versions, machine, data, seed
         uncommitted.diff       changes to the code that are in no commit, if there are any
         steps.jsonl            which batches its steps were; a train loader writes it
-        status.json            running, done, failed with the traceback, killed
+        status.json            running, done, failed with the traceback, killed, pruned
         metrics.json           what the task returned
+        metrics.jsonl          what it measured as it went, if it writes that
 
 Nothing here imports torch, but for what reads batches again.
 """

@@ -24,7 +24,7 @@ from vjepa_pipe.records.environment import code, data_fingerprint, host, version
 from vjepa_pipe.records.files import read_record, write_json
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.run_file import Repository, RunFile
-from vjepa_pipe.records.status import DONE, FAILED, KILLED, STATUS, Heartbeat, alone, state_of
+from vjepa_pipe.records.status import DONE, FAILED, KILLED, PRUNED, STATUS, Heartbeat, Pruned, alone, state_of
 
 ORIGIN = "origin.json"
 RUN = "run.json"
@@ -136,6 +136,8 @@ class RunRecord:
             if isinstance(error, Exception):
                 lines = "".join(traceback.format_exception(kind, error, trace))
                 self._heartbeat.end(FAILED, error=f"{type(error).__name__}: {error}", traceback=lines)
+            elif isinstance(error, Pruned):
+                self._heartbeat.end(PRUNED)
             else:  # Ctrl-C, or sys.exit from a signal handler
                 self._heartbeat.end(KILLED, error=type(error).__name__)
 

@@ -30,8 +30,8 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     where it has parameters called `folder` and `experiment`.
 
     Returns:
-        The numbers that the trainer returns; else those of a `metrics.json`, or of the last row of a `log*.csv`, that
-        it leaves in its folder.
+        The numbers that the trainer returns; else those of a `metrics.json`, the last ones of a `metrics.jsonl`, or the
+        last row of a `log*.csv`, that it leaves in its folder.
 
     Raises:
         ConfigError: If no entry is named, a setting it needs is missing, or it does not take `task.args`.
