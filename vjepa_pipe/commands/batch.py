@@ -35,8 +35,7 @@ def main(arguments: list[str]) -> int:
         "step",
         type=int,
         metavar="STEP",
-        help="which batch that each rank was handed since the run began, over all epochs and resumes; from 1, as in "
-        "metrics.jsonl",
+        help="which of the batches that each rank was handed, over all epochs and resumes; from 1, as in metrics.jsonl",
     )
     parser.add_argument("--rank", type=int, default=0, metavar="R", help="the batch of which rank, from 0")
     parser.add_argument(
