@@ -86,6 +86,8 @@ def test_every_way_to_start_finds_them(
     (["loader.on_bad_sample=raise", "loader.max_replacements=3"], "loader.max_replacements has no effect when loader"),
     (["loader.monitor.interval_sec=1"], "loader.monitor.interval_sec has no effect when loader.monitor.enabled=false"),
     (["loader.iterations_per_epoch=2", "loader.drop_last=false"], "loader.drop_last has no effect when loader.iter"),
+    (["tracker=wandb", "tracker.project=mine"], "tracker.project has no effect when the task is stream"),
+    (["task=train", "training=tiny", "task.measure_every=null", "task.measure_clips=9"], "task.measure_clips has no "),
 ])  # fmt: skip
 def test_what_is_typed_in_vain_is_refused(overrides: list[str], fault: str, tmp_path: Path) -> None:
     experiment = compose(overrides)  # files may say it: only who types it means it to change something

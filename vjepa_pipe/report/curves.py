@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, HEIGHT, MARGIN, COLUMNS = 320, 200, 42, 3
+WIDTH, HEIGHT, MARGIN, COLUMNS = 330, 200, 60, 3
 LINE, GRID, TEXT = "#1f5fa8", "#dddddd", "#333333"
 _NOT_DRAWN = ("step", "epoch")
 
@@ -22,7 +22,7 @@ def draw_curves(lines: Sequence[Mapping[str, Any]]) -> Image.Image | None:
     Returns:
         None where there is nothing to draw.
     """
-    names = dict.fromkeys(name for line in lines for name in line if name not in _NOT_DRAWN)
+    names = dict.fromkeys(["loss", *(name for line in lines for name in line if name not in _NOT_DRAWN)])
     curves = {name: _points(lines, name) for name in names}
     curves = {name: points for name, points in curves.items() if points}
     if not curves:
