@@ -55,12 +55,13 @@ class RequestCost:
         return int(np.clip(latency * spread / slope, LEAST_GAP, MOST_GAP))
 
 
-_costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
+costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
+"""Those of each bucket or server, as this process has seen it."""
 
 
 def cost_of(url: str) -> RequestCost:
-    """That of the bucket or server of an object, as this process has seen it."""
-    return _costs["/".join(url.split("/", 3)[:3])]
+    """That of the bucket or server of an object."""
+    return costs["/".join(url.split("/", 3)[:3])]
 
 
 class Reads(Protocol):
