@@ -10,20 +10,22 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT, MARGIN, COLUMNS = 330, 200, 60, 3
 LINE, GRID, TEXT = "#1f5fa8", "#dddddd", "#333333"
-_NOT_DRAWN = ("step", "epoch")
 
 
-def draw_curves(lines: Sequence[Mapping[str, Any]]) -> Image.Image | None:
-    """A plot for each number that the lines hold.
+def draw_curves(steps: Mapping[float, Mapping[str, float]]) -> Image.Image | None:
+    """A plot for each number.
 
     Args:
-        lines: Each with its `step`, in order; a number may stand in some of them only.
+        steps: The numbers of each step, in order; one may be there in some of them only.
 
     Returns:
         None where there is nothing to draw.
     """
-    names = dict.fromkeys(["loss", *(name for line in lines for name in line if name not in _NOT_DRAWN)])
-    curves = {name: _points(lines, name) for name in names}
+    names = dict.fromkeys(["loss", *(name for row in steps.values() for name in row if name != "epoch")])
+    curves = {
+        name: [(step, row[name]) for step, row in steps.items() if math.isfinite(row.get(name, math.nan))]
+        for name in names
+    }
     curves = {name: points for name, points in curves.items() if points}
     if not curves:
         return None
@@ -33,16 +35,6 @@ def draw_curves(lines: Sequence[Mapping[str, Any]]) -> Image.Image | None:
     for place, (name, points) in enumerate(curves.items()):
         _plot(draw, font, name, points, WIDTH * (place % COLUMNS), HEIGHT * (place // COLUMNS))
     return image
-
-
-def _points(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
-    """Steps and values, of those that are finite numbers."""
-    found = [(line.get("step"), line.get(name)) for line in lines]
-    return [(float(x), float(y)) for x, y in found if _is_number(x) and _is_number(y)]  # type: ignore[arg-type]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _plot(

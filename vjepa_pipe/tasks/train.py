@@ -7,6 +7,7 @@ Each thing that it calls is a file beside this one: ranks in `train_parallel`, w
 from __future__ import annotations
 
 import math
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def train(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
                     mean_loss, stopping = over_ranks(loss, sigterm.received)
                     if not math.isfinite(mean_loss):
-                        raise not_finite(float(loss), step, batch, loader)
+                        raise not_finite(float(loss), step, batch, loader, output_dir)
                     ended = stopping or step == last_step
                     log.step(step, epoch, mean_loss, rates, last=ended)
                     if measuring and (step % measuring.every == 0 or step == last_step):
@@ -118,8 +119,8 @@ def measure(measuring: Measuring, state: TrainState, log: TrainLog, step: int, e
     log.write(step, epoch, {**found, "collapsed": float(collapsed is not None)})
 
 
-def not_finite(loss: float, step: int, batch: Any, loader: ClipLoader) -> UserError:
-    """The error for a loss that is not finite on some rank: it names the clips of these ranks."""
+def not_finite(loss: float, step: int, batch: Any, loader: ClipLoader, output_dir: Path) -> UserError:
+    """The error for a loss that is not finite on some rank: it names the clips of these ranks, and what reads them."""
     mine = None
     if not math.isfinite(loss):
         groups = batch if isinstance(batch, list) else [batch]
@@ -130,5 +131,6 @@ def not_finite(loss: float, step: int, batch: Any, loader: ClipLoader) -> UserEr
     told = [one for one in gathered(mine) if one is not None]
     epoch, number = divmod(step - 1, len(loader))
     return UserError(
-        f"the loss is not finite at step {step}, epoch {epoch}, batch {number}; its clips are, on {'; on '.join(told)}"
+        f"the loss is not finite at step {step}, epoch {epoch}, batch {number}; its clips are, on {'; on '.join(told)}; "
+        f"`vjepa-pipe batch {shlex.quote(str(output_dir))} {step}` reads them again"
     )

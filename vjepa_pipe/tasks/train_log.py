@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,10 +16,11 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.files.whole_file import append_whole, replacing, write_whole
+from vjepa_pipe.records.curves import CURVES, read_curves
 from vjepa_pipe.report.curves import draw_curves
 from vjepa_pipe.tasks.trackers import open_tracker
 
-FILE, PICTURE = "metrics.jsonl", "curves.png"
+PICTURE = "curves.png"
 T = TypeVar("T")
 
 
@@ -44,9 +46,8 @@ class TrainLog:
         self._folder, self._every = output_dir, task.log_every
         self._console = Console(stderr=True, soft_wrap=True, quiet=not task.progress or output_dir is None)
         self._last: dict[str, Any] = {"steps": step}
-        if output_dir is not None and (output_dir / FILE).exists():
-            kept = [line for line in read_lines(output_dir / FILE) if line["step"] <= step]
-            write_whole(output_dir / FILE, "".join(f"{json.dumps(line)}\n" for line in kept))
+        if output_dir is not None and (output_dir / CURVES).exists():
+            _keep_until(output_dir / CURVES, step)
         self._tracker = open_tracker(experiment, output_dir)
 
     def __enter__(self) -> Self:
@@ -58,9 +59,9 @@ class TrainLog:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._tracker.close()
-        if self._folder is None or not (self._folder / FILE).exists():
+        if self._folder is None or not (self._folder / CURVES).exists():
             return
-        picture = draw_curves(read_lines(self._folder / FILE))
+        picture = draw_curves(read_curves(self._folder))
         if picture is not None:
             try:
                 with replacing(self._folder / PICTURE) as draft:
@@ -100,7 +101,7 @@ class TrainLog:
         self._last |= {**values, "steps": step}
         if self._folder is None:
             return
-        file = self._folder / FILE
+        file = self._folder / CURVES
         try:
             append_whole(file, (json.dumps({"step": step, "epoch": epoch, **values}) + "\n").encode())
         except OSError as error:
@@ -128,22 +129,21 @@ def _shown(name: str, value: float) -> str:
     return f"waited {value:.0%} for data" if name == "wait_share" else f"{name} {value:.4g}"
 
 
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`; what a killed run has left of a line is passed over.
+def _keep_until(file: Path, step: int) -> None:
+    """Leave out the lines of later steps, and what a killed run has left of a line.
 
     Raises:
-        UserError: If it cannot be read.
+        UserError: If the file cannot be read or written.
     """
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        lines = file.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
-    lines = []
-    for one in text.splitlines():
-        try:
-            line = json.loads(one)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(line, dict) and isinstance(line.get("step"), int):
-            lines.append(line)
-    return lines
+    write_whole(file, b"".join(line for line in lines if _step(line) <= step).decode())
+
+
+def _step(line: bytes) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return math.inf
