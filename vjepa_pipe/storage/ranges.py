@@ -59,11 +59,6 @@ costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
 """Those of each bucket or server, as this process has seen it."""
 
 
-def cost_of(url: str) -> RequestCost:
-    """That of the bucket or server of an object."""
-    return costs["/".join(url.split("/", 3)[:3])]
-
-
 class Reads(Protocol):
     """See `Storage.read_range`."""
 
@@ -91,7 +86,8 @@ class RangesRead:
         self, read: Reads, url: str, ranges: NDArray[np.int64], known: Facts, threads: Executor | None = None
     ) -> None:
         self._read, self._url, self._known, self._threads = read, url, known, threads
-        self._ranges, self._groups = ranges, _groups(ranges, cost_of(url).gap)
+        self._cost = costs["/".join(url.split("/", 3)[:3])]
+        self._ranges, self._groups = ranges, _groups(ranges, self._cost.gap)
         self._spans = [(int(ranges[one, 0].min()), int(ranges[one].sum(axis=1).max())) for one in self._groups]
         self._asked: dict[int, Future[bytes]] = {}
         self.seconds = 0.0
@@ -144,9 +140,13 @@ class RangesRead:
     def _request(self, start: int, end: int) -> bytes:
         started = time.monotonic()
         try:
-            return self._read(self._url, start, end, self._known).data
+            answer = self._read(self._url, start, end, self._known)
         finally:
-            self.seconds = max(self.seconds, time.monotonic() - started)
+            spent = time.monotonic() - started
+            self.seconds = max(self.seconds, spent)
+        if not answer.at_hand:
+            self._cost.add(len(answer.data), spent)
+        return answer.data
 
 
 def _requests(start: int, end: int) -> list[tuple[int, int]]:
