@@ -11,6 +11,7 @@ from vjepa_pipe.config.epoch import epoch_faults, known_rows
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.idle import idle_faults
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
+from vjepa_pipe.config.probe import probe_faults
 from vjepa_pipe.config.task import BenchmarkTaskConfig, StreamTaskConfig
 from vjepa_pipe.config.url_rules import scheme_faults
 
@@ -21,7 +22,8 @@ def draws_batches(experiment: ExperimentConfig) -> bool:
 
 
 def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Iterator[str]:
-    """A line for each setting typed in vain, URL of an unknown kind, mask that no clip can have; and for empty epochs.
+    """A line for each setting typed in vain, URL of an unknown kind, mask that no clip can have, and what a probe lacks; and
+    for empty epochs.
 
     Args:
         experiment: A checked experiment.
@@ -29,6 +31,7 @@ def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Itera
     """
     yield from idle_faults(experiment, typed)
     yield from scheme_faults(experiment.data)
+    yield from probe_faults(experiment)
     if draws_batches(experiment):
         yield from masks_can_be_drawn(experiment)
         yield from epoch_faults(experiment, known_rows(experiment.data))

@@ -128,6 +128,20 @@ class SyntheticDataConfig(DataConfig):
     """Videos of moving shapes, written on first use: their direction is the label."""
 
     num_videos: int = setting(32, "videos to write", ge=1, le=1_000_000)
+    eval_videos: Optional[int] = setting(
+        None,
+        "further videos to write, for the eval loader; unset: it reads those of training",
+        ge=1,
+        le=1_000_000,
+        in_identity_if_set=True,
+    )
+    short_side: Optional[int] = setting(
+        None,
+        "pixels of the videos' short side; unset: 240 to 256",
+        ge=16,
+        le=4096,
+        in_identity_if_set=True,
+    )
     cache_dir: Optional[str] = setting(
         None,
         "where the videos are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe",

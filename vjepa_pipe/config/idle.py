@@ -11,9 +11,11 @@ from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
-from vjepa_pipe.config.task import PrepareTaskConfig
+from vjepa_pipe.config.task import PrepareTaskConfig, ProbeTaskConfig
+from vjepa_pipe.config.training import ImageProbeTraining, VideoProbeTraining
 
 OURS = "vjepa_pipe."
+OF_TRAINING = ("epochs", "blocks", "heads", "learning_rates", "weight_decays", "num_classes", "precision")
 OF_OTHER_CODEC = {"mjpeg": ("group_length", "crf", "preset"), "h264": ("qscale",)}
 
 
@@ -50,6 +52,11 @@ def _idle(experiment: ExperimentConfig) -> Iterator[tuple[str, str]]:
     if isinstance(task, PrepareTaskConfig):
         for name in OF_OTHER_CODEC[task.codec]:
             yield f"task.{name}", f"task.codec={task.codec}"
+    if isinstance(task, ProbeTaskConfig):
+        yield "mask", "task=probe"
+        if isinstance(experiment.training, (VideoProbeTraining, ImageProbeTraining)):
+            for name in OF_TRAINING:
+                yield f"task.{name}", "training says how probes are trained"
     if loader.on_bad_sample != "replace":
         yield "loader.max_replacements", f"loader.on_bad_sample={loader.on_bad_sample}"
     if not loader.monitor.enabled:

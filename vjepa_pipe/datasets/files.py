@@ -23,6 +23,9 @@ FILE_FORMAT = (
     "a .csv or .txt file with a line `path label` for each video, a .npy list of paths, or a folder of class folders"
 )
 
+TRAINING, HELD_OUT = 0, 1
+"""Seeds of the synthetic videos."""
+
 ROBOT_FORMATS = {
     "droid": "a folder that holds trajectory folders, or a file with one of them on each line",
     "lerobot": "the folder of a LeRobot dataset, which holds meta/info.json",
@@ -51,8 +54,7 @@ def annotation_files(data: DataConfig) -> list[str]:
     if data._target_ not in PLACES["data"] and not _reads_files(data):
         return []
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
-        folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
-        return [str(write_synthetic_videos(folder, data.num_videos))]
+        return [_synthetic(data, data.num_videos, TRAINING)]
     if isinstance(data, SyntheticRobotDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
         if data.layout == "droid":
@@ -61,6 +63,24 @@ def annotation_files(data: DataConfig) -> list[str]:
     if faults := list(_not_named(data)):
         raise ConfigError(faults)
     return existing_files(named_files(data), "data.data_paths", data)
+
+
+def eval_files(data: DataConfig) -> list[str]:
+    """The annotation file of each source of the eval loader: `data.eval_data_paths`, else as in training.
+
+    Raises:
+        ConfigError: As `annotation_files`.
+    """
+    if data.eval_data_paths:
+        return existing_files(data.eval_data_paths, "data.eval_data_paths", data)
+    if isinstance(data, SyntheticDataConfig) and data.eval_videos is not None:
+        return [_synthetic(data, data.eval_videos, HELD_OUT)]
+    return annotation_files(data)
+
+
+def _synthetic(data: SyntheticDataConfig, num_videos: int, seed: int) -> str:
+    folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
+    return str(write_synthetic_videos(folder, num_videos, seed, short_side=data.short_side))
 
 
 def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:

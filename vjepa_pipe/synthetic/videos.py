@@ -42,7 +42,11 @@ class _Plan:
 
 
 def write_synthetic_videos(
-    folder: str | Path, num_videos: int, seed: int = 0, on_video: Callable[[int, int], None] | None = None
+    folder: str | Path,
+    num_videos: int,
+    seed: int = 0,
+    on_video: Callable[[int, int], None] | None = None,
+    short_side: int | None = None,
 ) -> Path:
     """Write H.264 videos of moving shapes, and the list of them.
 
@@ -59,6 +63,7 @@ def write_synthetic_videos(
         folder: Where to keep them; made if missing.
         num_videos: How many, from 1.
         seed: Chooses the videos, from 0; video i of a seed does not depend on `num_videos`.
+        short_side: Pixels of their short side, from 16; unset: from 240 to 256.
         on_video: Called after each video with how many are written and how many there will be.
 
     Returns:
@@ -72,14 +77,17 @@ def write_synthetic_videos(
         raise ValueError(f"num_videos must be >= 1 (got {num_videos})")
     if seed < 0:
         raise ValueError(f"seed must be >= 0 (got {seed})")
-    target = Path(folder) / f"shapes-{num_videos}-seed{seed}-v{VERSION}"
+    if short_side is not None and short_side < 16:
+        raise ValueError(f"short_side must be >= 16 (got {short_side})")
+    size = "" if short_side is None else f"-{short_side}px"
+    target = Path(folder) / f"shapes-{num_videos}{size}-seed{seed}-v{VERSION}"
     if not target.is_dir():
         with new_folder(target) as draft:
             lines = []
             for index in range(num_videos):
                 label = index % len(DIRECTIONS)
                 name = f"{index:05d}_{DIRECTIONS[label]}.mp4"
-                _write_video(draft / name, label, np.random.default_rng([VERSION, seed, index]))
+                _write_video(draft / name, label, np.random.default_rng([VERSION, seed, index]), short_side)
                 lines.append(f"{name} {label}\n")
                 if on_video is not None:
                     on_video(index + 1, num_videos)
@@ -87,8 +95,8 @@ def write_synthetic_videos(
     return target / "videos.csv"
 
 
-def _write_video(file: Path, label: int, rng: np.random.Generator) -> None:
-    plan = _plan(label, rng)
+def _write_video(file: Path, label: int, rng: np.random.Generator, short_side: int | None) -> None:
+    plan = _plan(label, rng, short_side)
     ground = background(rng, plan.hue, plan.width, plan.height)
     with av.open(str(file), "w") as container:
         # One thread, so that the same pictures give the same bytes.
@@ -104,8 +112,11 @@ def _write_video(file: Path, label: int, rng: np.random.Generator) -> None:
         container.mux(stream.encode())
 
 
-def _plan(label: int, rng: np.random.Generator) -> _Plan:
+def _plan(label: int, rng: np.random.Generator, short_side: int | None) -> _Plan:
     width, height = _SIZES[rng.integers(len(_SIZES))]
+    if short_side is not None:
+        # H.264 takes even numbers of pixels.
+        width, height = (2 * round(side * short_side / min(width, height) / 2) for side in (width, height))
     rate = _FRAME_RATES[rng.integers(len(_FRAME_RATES))]
     hue = rng.uniform()
     return _Plan(
