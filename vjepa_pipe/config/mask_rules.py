@@ -46,6 +46,12 @@ def masks_can_be_drawn(experiment: ExperimentConfig) -> Iterator[str]:
             yield from check(mask, grid, experiment.mask.convention, f"mask.masks.{name}")
 
 
+def masks_per_clip(experiment: ExperimentConfig) -> int:
+    """Pairs of masks that batches hold for each clip: those of `mask.masks`, or the one of a class of the user's."""
+    own = experiment.mask._target_ != MaskConfig()._target_ and not is_vlm(experiment.data)
+    return len(_masks(experiment)) or int(own)
+
+
 def _masks(experiment: ExperimentConfig) -> dict[str, Any]:
     return {} if is_vlm(experiment.data) else getattr(experiment.mask, "masks", {})
 
