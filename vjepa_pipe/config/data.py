@@ -88,6 +88,12 @@ class DataConfig:
         [], "environment variables that name the annotation files, used when data_paths is empty"
     )
     eval_data_paths: list[str] = setting([], "annotation files of the eval loader; empty: data_paths", path=True)
+    eval_path_variables: list[str] = setting(
+        [],
+        "environment variables that name these files, used when eval_data_paths is empty",
+        in_identity_if_set=True,
+        affects_results=False,
+    )
     extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.datasets.VideoDataset", "what is built from this group")
 

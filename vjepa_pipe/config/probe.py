@@ -13,10 +13,12 @@ from typing import Any
 
 from vjepa_pipe.config.build import faults_of, shown
 from vjepa_pipe.config.captioned import CaptionedDataConfig
-from vjepa_pipe.config.data import FolderDataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data_files import named_eval_files
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.model import EncoderConfig, PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
+from vjepa_pipe.config.targets import PLACES
 from vjepa_pipe.config.task import ProbeTaskConfig
 from vjepa_pipe.config.training import ImageProbeTraining, V1ImageProbeTraining, V1VideoProbeTraining, VideoProbeTraining
 from vjepa_pipe.config.training.evals import ModelKwargs, ProbeTraining
@@ -123,15 +125,22 @@ def _data_faults(experiment: ExperimentConfig) -> Iterator[str]:
         yield "data: task=probe needs videos with a class each, such as data=csv with lines of `path label`"
     elif isinstance(data, FolderDataConfig) and data.labels == "none":
         yield "data.labels must be folders for task=probe: with none, no video has a label"
-    elif not data.eval_data_paths and not (isinstance(data, SyntheticDataConfig) and data.eval_videos):
+    elif not _has_eval_videos(data):
+        names = "".join(f", or {name}=PATH in the environment" for name in data.eval_path_variables)
         yield (
-            "data.eval_data_paths must name the videos that task=probe measures on, such as data.eval_data_paths=[val.csv]: "
-            "without it these are the training videos"
+            "data.eval_data_paths must name the videos that task=probe measures on, which without it are those of "
+            f"training: set data.eval_data_paths=[val.csv]{names}"
         )
     if len(set(data.frames_per_clip_by_source or ())) > 1:
         yield "data.frames_per_clip_by_source must be one length for task=probe: its probes read clips of one length"
     if experiment.loader.output != "float32":
         yield f"loader.output must be float32 for task=probe (got {experiment.loader.output})"
+
+
+def _has_eval_videos(data: DataConfig) -> bool:
+    if data._target_ not in PLACES["data"]:
+        return True  # a dataset of the user's own, which need not read files
+    return bool(named_eval_files(data)) or (isinstance(data, SyntheticDataConfig) and data.eval_videos is not None)
 
 
 def _model_faults(experiment: ExperimentConfig) -> Iterator[str]:

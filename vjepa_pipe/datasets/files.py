@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
-from vjepa_pipe.config.data_files import named_files, unset_variables
+from vjepa_pipe.config.data_files import named_eval_files, named_files, unset_variables
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
@@ -66,13 +66,16 @@ def annotation_files(data: DataConfig) -> list[str]:
 
 
 def eval_files(data: DataConfig) -> list[str]:
-    """The annotation file of each source of the eval loader: `data.eval_data_paths`, else as in training.
+    """The annotation file of each source of the eval loader, as absolute paths.
+
+    They come from `data.eval_data_paths`, else from the environment variables named by `data.eval_path_variables`, else
+    they are those of training. Synthetic videos for it are written here on first use.
 
     Raises:
         ConfigError: As `annotation_files`.
     """
-    if data.eval_data_paths:
-        return existing_files(data.eval_data_paths, "data.eval_data_paths", data)
+    if named := named_eval_files(data):
+        return existing_files(named, "data.eval_data_paths", data)
     if isinstance(data, SyntheticDataConfig) and data.eval_videos is not None:
         return [_synthetic(data, data.eval_videos, HELD_OUT)]
     return annotation_files(data)

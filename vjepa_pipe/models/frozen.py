@@ -16,7 +16,7 @@ from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.model import CHECKPOINT_PARTS, PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.config.training.sizes import ENCODERS, EncoderSize
 from vjepa_pipe.models.vjepa2 import Encoder, initialised
-from vjepa_pipe.models.weights import load_published, listed
+from vjepa_pipe.models.weights import load_published, some
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _FIRST = "patch_embed.proj.weight"
@@ -117,11 +117,12 @@ def _from_transformers(path: str, config: PretrainedModelConfig) -> FrozenEncode
     except Exception as error:  # transformers, safetensors and the hub's client raise many kinds
         where = "cannot be read" if Path(path).is_dir() else "is no folder here and cannot be had from the hub"
         raise UserError(f"model.path: {path} {where}: {_first_line(error)}") from error
-    missing, extra = (
-        [name for name in info[kind] if name.startswith("encoder.")] for kind in ("missing_keys", "unexpected_keys")
-    )
-    if missing or extra:
-        raise UserError(f"model.path: {path} is of another architecture: {listed(missing, extra)}")
+    faults = {
+        what: [name for name in sorted(info[kind]) if name.startswith("encoder.")]
+        for what, kind in (("missing", "missing_keys"), ("not known", "unexpected_keys"))
+    }
+    if text := "; ".join(f"{what}: {some(names)}" for what, names in faults.items() if names):
+        raise UserError(f"model.path: {path} is of another architecture: {text}")
     return FrozenEncoder(model.config, Encoder(model.encoder, checkpointing=False), config.out_layers)
 
 
