@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
@@ -112,6 +113,8 @@ def probe_faults(experiment: ExperimentConfig) -> Iterator[str]:
     elif isinstance(training, (VideoProbeTraining, ImageProbeTraining)):
         yield from _training_faults(training)
     if isinstance(experiment.model, EncoderConfig):
+        if experiment.model._target_ in PLACES["model"] and find_spec("transformers") is None:
+            yield "model needs transformers: pip install 'vjepa_pipe[train]'"
         yield from _model_faults(experiment)
     elif isinstance(training, (VideoProbeTraining, ImageProbeTraining)):
         yield from _published_model_faults(training.model_kwargs)

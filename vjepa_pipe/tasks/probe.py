@@ -18,7 +18,7 @@ from vjepa_pipe.config.probe import ProbeSettings, probe_settings, probed_model
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.task import ProbeTaskConfig
 from vjepa_pipe.loader import DataManager, MaskCollator
-from vjepa_pipe.models.frozen import FrozenEncoder, random_encoder
+from vjepa_pipe.models.frozen import FrozenEncoder, random_encoder, seeded
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import keyed_hash, rank_and_world
 from vjepa_pipe.tasks.external import process_group
@@ -84,7 +84,8 @@ def _encoders(experiment: ExperimentConfig, random: int) -> list[nn.Module]:
     """The encoder that is probed, then those with random weights."""
     data, model = experiment.data, probed_model(experiment)
     seeds = [keyed_hash("encoder", experiment.seed, number) % 2**63 for number in range(1 + random)]
-    own = instantiate(model, "model", seed=seeds[0], img_size=data.img_size, frames_per_clip=data.frames_per_clip)
+    with seeded(seeds[0]):
+        own = instantiate(model, "model", seed=seeds[0], img_size=data.img_size, frames_per_clip=data.frames_per_clip)
     if not isinstance(own, nn.Module):
         raise UserError(f"model._target_: {model._target_} must give a torch.nn.Module (got {type(own).__name__}; {PAGE})")
     like = own if isinstance(own, FrozenEncoder) else random_encoder(VJepa2TinyConfig(), 0) if random else None
