@@ -57,10 +57,12 @@ def test_weights_are_drawn_as_published() -> None:
     spread = {name: float(weight.std()) for name, weight in probe.named_parameters() if weight.ndim > 1}
     expected = {
         "pool.query.weight": 0.02, "pool.mlp.0.weight": 0.02, "pool.mlp.2.weight": 0.01,  # 0.02 / sqrt(2 * 2)
-        "blocks.0.project.weight": 0.02 / 2**0.5, "blocks.1.project.weight": 0.01, "blocks.1.attention.mlp.2.weight": 0.01,
+        "blocks.0.project.weight": 0.02 / 2**0.5, "blocks.1.project.weight": 0.01,
+        "blocks.1.attention.mlp.2.weight": 0.01,
     }  # fmt: skip
     assert {name: spread[name] for name in expected} == pytest.approx(expected, rel=0.05)
-    assert not any(module.bias.any() for name, module in probe.named_modules() if isinstance(module, nn.Linear) and name != "classify")  # fmt: skip
+    linear = {name: module for name, module in probe.named_modules() if isinstance(module, nn.Linear)}
+    assert [name for name, module in linear.items() if module.bias.any()] == ["classify"]
 
 
 def test_probes_are_trained_side_by_side_as_by_themselves() -> None:

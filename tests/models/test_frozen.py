@@ -137,7 +137,7 @@ def changed(checkpoint: Path, folder: Path, change: str) -> PretrainedModelConfi
     ("bytes", r"changed.pt cannot be read as a checkpoint"),
     ("nothing", r"model.path: runs/latest.pt does not exist"),
     ("empty folder", r"holds no config.json"),
-    ("other model", r"holds a model of type videomae, not vjepa2"),
+    ("other model", r"is of type videomae, not vjepa2"),
     ("offline", r"facebook/vjepa2-vitl-fpc64-256 is no folder here and cannot be had from the hub: \w"),
 ])  # fmt: skip
 def test_what_cannot_be_read(

@@ -37,8 +37,8 @@ class Bounds:
         not_empty: A string or list must hold something.
         path: The field names a file or folder: kept out of a run's identity where it is output only.
         affects_results: False for settings that change speed or reporting, never a batch.
-        in_identity_if_set: Its default is left out of an experiment's identity: a setting that came later, without which
-            experiments keep the identities that they had.
+        in_identity_if_set: Its default is left out of an experiment's identity: a setting that came later, so that
+            experiments without it keep the identities that they had.
         typed_only: Counts only when it is typed on the command line; a file must not choose it.
     """
 

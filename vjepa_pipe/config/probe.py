@@ -21,7 +21,12 @@ from vjepa_pipe.config.model import EncoderConfig, PretrainedModelConfig, VJepa2
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.targets import PLACES
 from vjepa_pipe.config.task import ProbeTaskConfig
-from vjepa_pipe.config.training import ImageProbeTraining, V1ImageProbeTraining, V1VideoProbeTraining, VideoProbeTraining
+from vjepa_pipe.config.training import (
+    ImageProbeTraining,
+    V1ImageProbeTraining,
+    V1VideoProbeTraining,
+    VideoProbeTraining,
+)
 from vjepa_pipe.config.training.evals import ModelKwargs, ProbeTraining
 from vjepa_pipe.config.training.vjepa import VJepaOptimization
 
@@ -62,7 +67,9 @@ def probe_settings(experiment: ExperimentConfig) -> ProbeSettings:
     assert isinstance(task, ProbeTaskConfig)
     if not isinstance(training, (VideoProbeTraining, ImageProbeTraining)):
         schedules = tuple(
-            _schedule(task.epochs, lr=lr, start_lr=lr, final_lr=0.0, weight_decay=decay, final_weight_decay=decay, warmup=0)
+            _schedule(
+                task.epochs, lr=lr, start_lr=lr, final_lr=0.0, weight_decay=decay, final_weight_decay=decay, warmup=0
+            )
             for lr, decay in product(task.learning_rates, task.weight_decays)
         )
         return ProbeSettings(task.epochs, task.blocks, task.heads, task.num_classes, schedules, task.precision)
@@ -187,5 +194,5 @@ def _published_model_faults(kwargs: ModelKwargs) -> Iterator[str]:
         ("pretrain_kwargs.encoder", encoder, "use_rope", True),
     ):
         if bool(values.get(name)) is not only:
-            yield f"{where}.{section}.{name} must be {str(only).lower()} for task=probe: transformers' encoder has no other"
+            yield f"{where}.{section}.{name} must be {str(only).lower()}: transformers' encoder has no other"
     yield from (f"{where}: {fault}" for fault in faults_of(_published_model(kwargs), "model"))

@@ -38,7 +38,9 @@ class FrozenEncoder(nn.Module):
         super().__init__()
         self.config, self.encoder, self.out_layers = config, encoder, out_layers
         if out_layers and max(out_layers) >= len(encoder.layer):
-            raise UserError(f"model.out_layers must be < {len(encoder.layer)}, the encoder's layers (got {list(out_layers)})")
+            raise UserError(
+                f"model.out_layers must be < {len(encoder.layer)}, the encoder's layers (got {list(out_layers)})"
+            )
 
     def forward(self, clips: Tensor) -> Tensor:
         """Tokens `[B, N, D]` of float clips `[B, C, T, H, W]`; N is larger with several `out_layers`.
@@ -96,7 +98,9 @@ def pretrained_encoder(config: PretrainedModelConfig) -> FrozenEncoder:
     if path.is_file():
         return _from_checkpoint(path, config)
     if path.is_dir() and not (path / "config.json").is_file():
-        raise UserError(f"model.path: {path} holds no config.json; it must be a folder that save_pretrained has written")
+        raise UserError(
+            f"model.path: {path} holds no config.json; it must be a folder that save_pretrained has written"
+        )
     if not path.is_dir() and (not HUB_ID.fullmatch(config.path) or path.suffix in (".pt", ".pth", ".tar")):
         raise UserError(f"model.path: {config.path} does not exist")
     return _from_transformers(str(path) if path.is_dir() else config.path, config)
@@ -109,7 +113,7 @@ def _from_transformers(path: str, config: PretrainedModelConfig) -> FrozenEncode
         told, _ = vjepa2.VJEPA2Config.get_config_dict(path)
         if told.get("model_type") != "vjepa2":
             raise UserError(
-                f"model.path: {path} holds a model of type {told.get('model_type')}, not vjepa2; model=own builds others"
+                f"model.path: {path} is of type {told.get('model_type')}, not vjepa2: model=own builds others"
             )
         model, info = vjepa2.VJEPA2Model.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
     except UserError:
@@ -151,7 +155,9 @@ def _config_of(weights: Mapping[str, Any], where: str, model_name: str | None) -
     depth = len({match[1] for name in shapes if (match := re.search(r"blocks\.(\d+)\.", name))})
     names = [name for name, size in ENCODERS.items() if (size.width, size.depth) == (first[0], depth)]
     if model_name is None and len(names) != 1:
-        fits = f"model.model_name must say which of {', '.join(names)} it is" if names else "no model_name has these sizes"
+        fits = (
+            f"model.model_name must say which of {', '.join(names)} it is" if names else "no model_name has these sizes"
+        )
         raise UserError(f"{where}: its encoder is {first[0]} wide and {depth} layers deep: {fits}")
     return _transformers_config(ENCODERS[model_name or names[0]], first[-1], first[-3])
 

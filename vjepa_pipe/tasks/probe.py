@@ -87,7 +87,9 @@ def _encoders(experiment: ExperimentConfig, random: int) -> list[nn.Module]:
     with seeded(seeds[0]):
         own = instantiate(model, "model", seed=seeds[0], img_size=data.img_size, frames_per_clip=data.frames_per_clip)
     if not isinstance(own, nn.Module):
-        raise UserError(f"model._target_: {model._target_} must give a torch.nn.Module (got {type(own).__name__}; {PAGE})")
+        raise UserError(
+            f"model._target_: {model._target_} must give a torch.nn.Module (got {type(own).__name__}; {PAGE})"
+        )
     like = own if isinstance(own, FrozenEncoder) else random_encoder(VJepa2TinyConfig(), 0) if random else None
     others = [like.with_random_weights(seed) for seed in seeds[1:]] if like is not None else []
     return [encoder.eval().requires_grad_(False) for encoder in (own, *others)]

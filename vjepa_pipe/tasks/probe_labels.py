@@ -25,12 +25,16 @@ def number_of_classes(train: KeyedDataset, test: KeyedDataset, given: int | None
         labels = set(_labels(dataset))
         if not labels:
             if given is None:
-                raise ConfigError(["task.num_classes must be given: rows of this dataset have no label that can be read"])
+                raise ConfigError(
+                    ["task.num_classes must be given: rows of this dataset have no label that can be read"]
+                )
             continue
         if odd := [label for label in labels if not isinstance(label, int) or label < 0]:
             raise ConfigError([f"data: labels must be whole numbers >= 0 for task=probe (got {odd[0]!r})"])
         if name == "train" and len(labels) == 1:
-            raise ConfigError([f"data: all training videos have the label {labels.pop()}, and a probe needs two classes"])
+            raise ConfigError(
+                [f"data: all training videos have the label {labels.pop()}, and a probe needs two classes"]
+            )
         largest[name] = max(labels)
     classes = largest["train"] + 1 if given is None else given
     for name, label in largest.items():

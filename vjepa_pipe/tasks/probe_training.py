@@ -131,9 +131,7 @@ class ProbeRun:
         """Tokens `[views, B, segments * N, D]` of each encoder: those of a video's segments follow each other."""
         with self._autocast():
             found = [encoder(clips.flatten(0, 1)) for encoder in self._encoders]
-        return [
-            tokens.unflatten(0, (len(clips), -1, views)).permute(2, 0, 1, 3, 4).flatten(2, 3) for tokens in found
-        ]
+        return [tokens.unflatten(0, (len(clips), -1, views)).permute(2, 0, 1, 3, 4).flatten(2, 3) for tokens in found]
 
     def _autocast(self) -> Any:
         if self._settings.precision == "float32":
