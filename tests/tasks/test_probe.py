@@ -216,7 +216,7 @@ def test_published_files_say_how_they_are_probed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("changes", "fault"), [
     ({"model_kwargs__wrapper_kwargs": {"use_pos_embed": True}}, "wrapper_kwargs.use_pos_embed must be false"),
     ({"model_kwargs__pretrain_kwargs": {"encoder": {}}}, "pretrain_kwargs.encoder.use_rope must be true"),
-    ({"model_kwargs__pretrain_kwargs": {"encoder": {"use_rope": True, "model_name": "x"}}}, "model.model_name must be one of"),
+    ({"model_kwargs__pretrain_kwargs": {"encoder": {"use_rope": True, "model_name": "x"}}}, "model_name must be"),
     ({"model_kwargs__module_name": "mine.encoder"}, "module_name=mine.encoder is none of vit_encoder"),
     ({"val_only": True}, "training.val_only must be false"),
     ({"experiment__optimization__multihead_kwargs": []}, "multihead_kwargs must not be empty"),

@@ -22,9 +22,9 @@ def draws_batches(experiment: ExperimentConfig) -> bool:
 
 
 def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Iterator[str]:
-    """A line for each setting typed in vain, URL of an unknown kind and mask that no clip can have; and for empty epochs.
+    """A line for each setting typed in vain, URL of an unknown kind, mask that no clip can have; and for empty epochs.
 
-    Of task=probe also for what keeps it from running.
+    For task=probe also for what else keeps it from running.
 
     Args:
         experiment: A checked experiment.

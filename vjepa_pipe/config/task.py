@@ -76,6 +76,12 @@ class ProbeTaskConfig(TaskConfig):
     random_encoders: int = setting(
         2, "encoders with random weights that are probed beside it, for comparison; each takes as long", ge=0, le=100
     )
+    threads: Optional[int] = setting(
+        1,
+        "threads that torch computes with on a CPU, whose number changes last digits; unset: one for each core",
+        ge=1,
+        le=1024,
+    )
     precision: str = setting("float32", "arithmetic of encoder and probes (autocast)", choices=PRECISIONS)
     progress: bool = setting(True, "show a progress bar", affects_results=False)
     _target_: str = setting("vjepa_pipe.tasks.probe.probe", "what runs")

@@ -53,8 +53,13 @@ def probe(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(device)
-    with process_group(None if world_size == 1 else "nccl" if gpu else "gloo"):
-        return _probe(experiment, output_dir, device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(getattr(experiment.task, "threads", None) or threads)
+    try:
+        with process_group(None if world_size == 1 else "nccl" if gpu else "gloo"):
+            return _probe(experiment, output_dir, device)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _probe(experiment: ExperimentConfig, output_dir: Path, device: torch.device) -> dict[str, Any]:
