@@ -54,7 +54,7 @@ def test_it_is_the_pooler_of_transformers(blocks: int) -> None:
 def test_weights_are_drawn_as_published() -> None:
     torch.manual_seed(0)
     probe = AttentiveProbe(width=96, heads=4, blocks=3, classes=5)
-    spread = {name: float(weight.std()) for name, weight in probe.named_parameters() if weight.ndim > 1}
+    spread = {name: float(weight.detach().std()) for name, weight in probe.named_parameters() if weight.ndim > 1}
     expected = {
         "pool.query.weight": 0.02, "pool.mlp.0.weight": 0.02, "pool.mlp.2.weight": 0.01,  # 0.02 / sqrt(2 * 2)
         "blocks.0.project.weight": 0.02 / 2**0.5, "blocks.1.project.weight": 0.01,

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vjepa_pipe import UserError, compose
+from vjepa_pipe import compose
+from vjepa_pipe.config import UserError
 from vjepa_pipe.config.model import PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.models.frozen import pretrained_encoder, random_encoder
 from vjepa_pipe.models.vjepa2 import Pretraining

@@ -12,12 +12,14 @@ import torch
 from published_files import HEADS, PROBE_MODEL, write_file
 from torch import Tensor, nn
 
-from vjepa_pipe import ConfigError, ExperimentConfig, UserError, compose
+from vjepa_pipe import compose
 from vjepa_pipe.composition.identity import _canonical, full_identity
+from vjepa_pipe.config import ConfigError, ExperimentConfig, UserError, targets
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.probe import probe_settings, probed_model
 from vjepa_pipe.loader import DataManager
-from vjepa_pipe.synthetic import write_synthetic_videos
+from vjepa_pipe.models.vjepa2 import Pretraining
+from vjepa_pipe.models.weights import published_weights
 from vjepa_pipe.tasks.probe import probe
 from vjepa_pipe.tasks.probe_labels import number_of_classes
 from vjepa_pipe.tasks.probe_scores import MeanTokens, Tally, scores_of
@@ -55,29 +57,33 @@ def test_it_measures_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert probe(experiment, tmp_path / "again") == metrics and read(tmp_path / "again") == found
 
 
-@pytest.fixture(scope="module")
-def sideways(cache: Path) -> list[str]:
-    """Lists of videos in which shapes move to the right or to the left: some to train on, others to measure on."""
-    lists = []
-    for seed, number in ((0, 128), (1, 64)):
-        rows = write_synthetic_videos(cache, number, seed, short_side=32).read_text().splitlines()
-        folder = cache / f"shapes-{number}-32px-seed{seed}-v1"
-        chosen = [row.rsplit(" ", 1) for row in rows if row.endswith((" 0", " 4"))]
-        lists.append(cache / f"sideways{seed}.csv")
-        lists[-1].write_text("".join(f"{folder / path} {int(label) // 4}\n" for path, label in chosen))
-    return [str(file) for file in lists]
+SIDEWAYS = """
+import torch
+class Squares(torch.utils.data.Dataset):  # they move to the right (0) or to the left (1)
+    def __len__(self):
+        return 64
+    def __getitem__(self, index):
+        frames = torch.randint(0, 60, (8, 32, 32, 3), dtype=torch.uint8)
+        top, left = torch.randint(0, 24, ()), torch.randint(0, 10, ())
+        for time in range(8):
+            start = left + 2 * (time if index % 2 == 0 else 7 - time)
+            frames[time, top : top + 8, start : start + 8] = 255
+        return {"frames": frames, "label": index % 2}
+"""
 
 
-def test_flips_hide_which_way_shapes_move(sideways: list[str], tmp_path: Path) -> None:
+def test_flips_hide_which_way_things_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It checks the machinery, from augmentation to accuracy; of V-JEPA it says nothing."""
+    (tmp_path / "sideways.py").write_text(SIDEWAYS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(targets, "_allowed", ["sideways.*"])
     accuracy = {}
     for flip in (False, True):
         metrics = probe(
             compose([
-                *PROBE, "data=csv", f"data.data_paths=[{sideways[0]}]", f"data.eval_data_paths=[{sideways[1]}]",
-                "data_aug=none", f"data_aug.horizontal_flip={flip}", "data.frames_per_clip=8", "data.target_fps=4",
-                "data.img_size=32", "data.batch_size=16", "model.patch_size=8", "task.epochs=12",
-                "task.random_encoders=0",
+                *PROBE, "data._target_=sideways.Squares", "data_aug=none", f"data_aug.horizontal_flip={flip}",
+                "data.img_size=32", "data.batch_size=16", "model.patch_size=8", "task.epochs=10",
+                "task.random_encoders=0", "task.num_classes=2",
             ]),
             tmp_path,
         )  # fmt: skip
@@ -175,12 +181,16 @@ def test_classes(tmp_path: Path, labels: str, others: str, given: int | None, ou
     (["data=folder", "data.data_paths=[x]"], ["data.labels must be folders for task=probe"]),
     (["data=synthetic_robot"], ["data: task=probe needs videos with a class each"]),
     (["loader.output=uint8", "data_aug=none"], ["loader.output must be float32 for task=probe (got uint8)"]),
-    (["training=video_probe_v1"], ["task=probe reads the probes of V-JEPA 2"]),
-    (["data.batch_size=1000"], ["data.batch_size=1000 is more than an epoch of 128 clips"]),
+    (["data.batch_size=1000"], ["data.batch_size=1000 is more than an epoch of 192 clips"]),
 ])  # fmt: skip
 def test_what_it_lacks_is_said_before_it_starts(overrides: list[str], faults: list[str]) -> None:
     found = list(run_faults(compose(["task=probe", *overrides])))
     assert len(found) == bool(faults) and all(part in "".join(found) for part in faults), found
+
+
+def test_probes_of_v_jepa_1_are_not_run(tmp_path: Path) -> None:
+    experiment = compose([f"legacy={write_file(tmp_path, 'video_probe_v1')}", "task=probe"])
+    assert any("task=probe reads the probes of V-JEPA 2" in fault for fault in run_faults(experiment))
 
 
 def test_settings_typed_in_vain(tmp_path: Path) -> None:
@@ -229,9 +239,6 @@ def test_published_files_that_are_not_run(tmp_path: Path, changes: dict[str, Any
 
 
 def test_a_published_file_runs(videos_csv: Path, tmp_path: Path) -> None:
-    from vjepa_pipe.models.vjepa2 import Pretraining
-    from vjepa_pipe.models.weights import published_weights
-
     torch.save(published_weights(Pretraining(compose(["training=tiny"]))), tmp_path / "c.pt")
     experiment = published(
         tmp_path, experiment__data__dataset_train=str(videos_csv), experiment__data__dataset_val=str(videos_csv),
@@ -262,8 +269,6 @@ def Nothing():
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    from vjepa_pipe.config import targets
-
     (tmp_path / "own_encoder.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(targets, "_allowed", ["own_encoder.*"])

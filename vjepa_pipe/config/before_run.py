@@ -12,7 +12,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.idle import idle_faults
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
 from vjepa_pipe.config.probe import probe_faults
-from vjepa_pipe.config.task import BenchmarkTaskConfig, StreamTaskConfig
+from vjepa_pipe.config.task import BenchmarkTaskConfig, ProbeTaskConfig, StreamTaskConfig
 from vjepa_pipe.config.url_rules import scheme_faults
 
 
@@ -35,4 +35,5 @@ def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Itera
     yield from probe_faults(experiment)
     if draws_batches(experiment):
         yield from masks_can_be_drawn(experiment)
+    if draws_batches(experiment) or isinstance(experiment.task, ProbeTaskConfig):
         yield from epoch_faults(experiment, known_rows(experiment.data))

@@ -61,11 +61,11 @@ PRECISIONS = ("float32", "bfloat16")
 class ProbeTaskConfig(TaskConfig):
     """Train probes on a frozen encoder, and measure how well they tell the classes of other videos apart."""
 
-    epochs: int = setting(20, "epochs that the attentive probe is trained", ge=1, le=10**6)
+    epochs: int = setting(16, "epochs that the attentive probe is trained", ge=1, le=10**6)
     blocks: int = setting(1, "layers of the attentive probe", ge=1, le=256)
     heads: int = setting(16, "attention heads of the attentive probe; a divisor of the encoder's width", ge=1, le=1024)
     learning_rates: list[float] = setting(
-        [0.003, 0.001, 0.0003], "at each a probe is trained; the best is reported", gt=0, le=100, not_empty=True
+        [0.01, 0.003, 0.001], "at each a probe is trained; the best is reported", gt=0, le=100, not_empty=True
     )
     weight_decays: list[float] = setting(
         [0.01], "at each, with each learning rate, a probe is trained", ge=0, le=100, not_empty=True

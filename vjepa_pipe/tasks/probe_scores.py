@@ -50,7 +50,7 @@ class Scores:
     @property
     def chance(self) -> float:
         """Accuracy of always naming the commonest class."""
-        return float(self.videos.max() / self.videos.sum())
+        return int(self.videos.max()) / int(self.videos.sum())
 
 
 class Tally:
@@ -121,7 +121,7 @@ def scores_of(tally: Tally, train: MeanTokens, test: MeanTokens) -> Scores:
         encoders.append(
             EncoderScore(
                 top1=float(found[best]),
-                top5=float(tally.top5[place, best].cpu() / videos.sum()),
+                top5=int(tally.top5[place, best]) / int(videos.sum()),
                 per_class=(top1[place, best].double() / videos.clamp(min=1)).tolist(),
                 by_probe=found.tolist(),
                 linear_top1=linear_accuracy(*data),
