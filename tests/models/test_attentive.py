@@ -28,8 +28,8 @@ def named_weights(probe: AttentiveProbe) -> Iterator[tuple[str, Tensor]]:
             key, value = own[f"{ours}.key_value.{part}"].chunk(2)
             yield f"{theirs}.{kind}.k_proj.{part}", key
             yield f"{theirs}.{kind}.v_proj.{part}", value
-            yield f"{theirs}.mlp.fc1.{part}", own[f"{ours}.mlp.0.{part}"]
-            yield f"{theirs}.mlp.fc2.{part}", own[f"{ours}.mlp.2.{part}"]
+            yield f"{theirs}.mlp.fc1.{part}", own[f"{ours}.first.{part}"]
+            yield f"{theirs}.mlp.fc2.{part}", own[f"{ours}.last.{part}"]
             if kind == "self_attn":
                 yield f"{theirs}.self_attn.out_proj.{part}", own[f"blocks.{ours[7]}.project.{part}"]
 
@@ -56,9 +56,9 @@ def test_weights_are_drawn_as_published() -> None:
     probe = AttentiveProbe(width=96, heads=4, blocks=3, classes=5)
     spread = {name: float(weight.detach().std()) for name, weight in probe.named_parameters() if weight.ndim > 1}
     expected = {
-        "pool.query.weight": 0.02, "pool.mlp.0.weight": 0.02, "pool.mlp.2.weight": 0.01,  # 0.02 / sqrt(2 * 2)
+        "pool.query.weight": 0.02, "pool.first.weight": 0.02, "pool.last.weight": 0.01,  # 0.02 / sqrt(2 * 2)
         "blocks.0.project.weight": 0.02 / 2**0.5, "blocks.1.project.weight": 0.01,
-        "blocks.1.attention.mlp.2.weight": 0.01,
+        "blocks.1.attention.last.weight": 0.01,
     }  # fmt: skip
     assert {name: spread[name] for name in expected} == pytest.approx(expected, rel=0.05)
     linear = {name: module for name, module in probe.named_modules() if isinstance(module, nn.Linear)}
@@ -73,4 +73,4 @@ def test_probes_are_trained_side_by_side_as_by_themselves() -> None:
     assert logits.shape == (2, 2, 5, 3)
     for encoder in range(2):
         for place in range(2):
-            torch.testing.assert_close(logits[encoder, place], probes.of[encoder][place](tokens[encoder]))
+            torch.testing.assert_close(logits[encoder, place], probes.probes[2 * encoder + place](tokens[encoder]))

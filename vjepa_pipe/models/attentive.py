@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import gelu, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 _DEVIATION = 0.02
@@ -27,15 +27,16 @@ class AttentiveProbe(nn.Module):
 
     def __init__(self, width: int, heads: int, blocks: int, classes: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(_SelfAttention(width, heads) for _ in range(blocks - 1))
+        layers = [_SelfAttention(width, heads) for _ in range(blocks - 1)]
+        self.blocks = nn.ModuleList(layers)
         self.pool = _Attention(width, heads)
         self.query = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1, width), std=_DEVIATION))
         self.apply(_initialise)
         with torch.no_grad():
-            for number, block in enumerate(self.blocks, start=1):
-                block.project.weight /= (2 * number) ** 0.5
-                block.attention.mlp[2].weight /= (2 * number) ** 0.5
-            self.pool.mlp[2].weight /= (2 * max(1, blocks - 1)) ** 0.5  # as published: not counted as a layer
+            for number, layer in enumerate(layers, start=1):
+                layer.project.weight /= (2 * number) ** 0.5
+                layer.attention.last.weight /= (2 * number) ** 0.5
+            self.pool.last.weight /= (2 * max(1, blocks - 1)) ** 0.5  # as published: not counted as a layer
         self.classify = nn.Linear(width, classes)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -61,15 +62,15 @@ class Probes(nn.Module):
 
     def __init__(self, widths: Sequence[int], each: int, heads: int, blocks: int, classes: int) -> None:
         super().__init__()
-        self.of = nn.ModuleList(
-            nn.ModuleList(AttentiveProbe(width, heads, blocks, classes) for _ in range(each)) for width in widths
+        self.each = each
+        self.probes = nn.ModuleList(
+            AttentiveProbe(width, heads, blocks, classes) for width in widths for _ in range(each)
         )
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Logits `[encoders, each, B, classes]` of each encoder's tokens `[B, N, D]`."""
-        return torch.stack(
-            [torch.stack([probe(seen) for probe in probes]) for probes, seen in zip(self.of, tokens, strict=True)]
-        )
+        logits = [probe(tokens[place // self.each]) for place, probe in enumerate(self.probes)]
+        return torch.stack(logits).reshape(len(tokens), self.each, *logits[0].shape)
 
 
 class _Attention(nn.Module):
@@ -80,7 +81,7 @@ class _Attention(nn.Module):
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.first, self.last = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
         keys, values = self.key_value(tokens).chunk(2, dim=-1)
@@ -89,7 +90,7 @@ class _Attention(nn.Module):
 
     def refined(self, tokens: Tensor) -> Tensor:
         """Tokens after the MLP."""
-        added: Tensor = self.mlp(self.norm2(tokens))
+        added: Tensor = self.last(gelu(self.first(self.norm2(tokens))))
         return tokens + added
 
 

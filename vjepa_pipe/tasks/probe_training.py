@@ -62,7 +62,7 @@ class ProbeRun:
         """
         epochs, steps = self._settings.epochs, _fewest(len(loader), self._device)
         schedules = [Schedules(one, steps) for one in self._settings.schedules]
-        groups = [{"params": list(probe.parameters())} for probes in self._probes.of for probe in probes]
+        groups = [{"params": list(probe.parameters())} for probe in self._probes.probes]
         optimizer = torch.optim.AdamW(groups)
         probes: nn.Module = self._probes.train()
         if distributed.is_initialized():
