@@ -84,7 +84,7 @@ class ProbeRun:
                         logits.permute(2, 3, 0, 1).float(), labels[:, None, None].expand(-1, *logits.shape[:2])
                     )
                     optimizer.zero_grad()
-                    (loss * len(groups)).backward()  # each probe by itself: a mean over clips
+                    torch.autograd.backward(loss * len(groups))  # each probe by itself: a mean over clips
                     optimizer.step()
                     if epoch == epochs - 1:
                         self._trained_on.add([found.mean(dim=1) for found in tokens], labels)
