@@ -78,7 +78,7 @@ def _optimization_faults(optimization: VJepaOptimization) -> Iterator[str]:
             "would end before the run does"
         )
     if optimization.is_anneal and optimization.anneal_ckpt is None:
-        yield "training.optimization.is_anneal needs training.optimization.anneal_ckpt: the checkpoint to cool down from"
+        yield "training.optimization.is_anneal needs training.optimization.anneal_ckpt: what to cool down from"
 
 
 def superseded(experiment: ExperimentConfig) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,8 +25,9 @@ def parameter_groups(model: Pretraining) -> Iterator[dict[str, Tensor]]:
 
 def make_optimizer(model: Pretraining, optimization: VJepaOptimization) -> torch.optim.AdamW:
     """The optimiser of a pretraining; `set_rates` gives it the rates of each step."""
-    weights, more_weights, *others = ({"params": list(group.values())} for group in parameter_groups(model))
-    groups = [weights, more_weights, *({**group, "weight_decay": 0.0, "WD_exclude": True} for group in others)]
+    groups: list[dict[str, Any]] = [{"params": list(group.values())} for group in parameter_groups(model)]
+    for group in groups[2:]:
+        group |= {"WD_exclude": True, "weight_decay": 0}
     first, second = optimization.betas
     return torch.optim.AdamW(groups, betas=(first, second), eps=optimization.eps)
 

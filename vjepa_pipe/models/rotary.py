@@ -1,7 +1,7 @@
 """Rotary position embedding with one table for all layers.
 
-transformers computes sines and cosines anew in each layer, for queries and for keys, and keeps them all for the backward
-pass; they are the same numbers.
+transformers computes sines and cosines anew in each layer, for queries and for keys, and keeps them all for the
+backward pass; they are the same numbers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def rotary_table(tokens: Tensor, grid: tuple[int, int], head_size: int, dtype: t
 def rotated(queries_or_keys: Tensor, table: Table) -> Tensor:
     """Queries or keys, `[B, heads, N, head size]`, turned to their places."""
     cosines, sines = table
-    first, second = queries_or_keys.unflatten(-1, (-1, 2)).unbind(-1)
+    first, second = queries_or_keys[..., ::2], queries_or_keys[..., 1::2]
     return queries_or_keys * cosines + torch.stack((-second, first), dim=-1).flatten(-2) * sines
 
 

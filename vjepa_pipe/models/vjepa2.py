@@ -54,7 +54,7 @@ class Pretraining(nn.Module):
         assert isinstance(training, VJepaTraining)
         self.loss_exp = training.loss.loss_exp
         self.dtype = getattr(torch, training.meta.dtype)
-        self.lengths = list(dict.fromkeys(_length_by_source(experiment)))
+        self.order = {length: place for place, length in enumerate(dict.fromkeys(_length_by_source(experiment)))}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(experiment.seed)
             model = transformers_model(experiment)
@@ -76,7 +76,7 @@ class Pretraining(nn.Module):
                 int64 `[B, K]`; or a list of these, one for each clip length.
         """
         groups = [batch] if isinstance(batch, Mapping) else list(batch)
-        groups.sort(key=lambda group: self.lengths.index(group["video"].shape[2]))  # as published: first source first
+        groups.sort(key=lambda group: self.order.get(group["video"].shape[2], 0))  # as published: first source first
         losses = []
         for index, group in enumerate(groups):
             clips = group["video"]
@@ -107,13 +107,15 @@ class Pretraining(nn.Module):
     @torch.no_grad()
     def update_teacher(self, momentum: float) -> None:
         """Move the teacher towards the student: `momentum * teacher + (1 - momentum) * student`."""
-        teacher, student = list(self.target_encoder.parameters()), list(self.encoder.parameters())
+        teacher: list[Tensor] = list(self.target_encoder.parameters())
+        student: list[Tensor] = list(self.encoder.parameters())
         torch._foreach_mul_(teacher, momentum)
         torch._foreach_add_(teacher, student, alpha=1 - momentum)
 
     @torch.no_grad()
     def _targets(self, clips: Tensor) -> Tensor:
         tokens = self.target_encoder(clips)
+        tokens = tokens.to(torch.promote_types(tokens.dtype, torch.float32))  # autocast does so on a GPU alone
         return layer_norm(tokens, tokens.shape[-1:])
 
     def _autocast(self, clips: Tensor) -> torch.autocast:
@@ -138,11 +140,12 @@ class Encoder(nn.Module):
 
     def forward(self, clips: Tensor, mask: Tensor | None = None) -> Tensor:
         """Tokens `[B, K, D]` of clips `[B, C, T, H, W]`; `mask`, int64 `[B, K]`, says which; None: all."""
-        tokens = self.embeddings.patch_embeddings(clips)
+        tokens: Tensor = self.embeddings.patch_embeddings(clips)
         if mask is not None:
             tokens = _tokens_at(tokens, mask)
         places = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(0) if mask is None else mask
-        return self.layernorm(_through(self.layer, tokens, places, self.grid(clips), self.checkpointing))
+        tokens = self.layernorm(_through(self.layer, tokens, places, self.grid(clips), self.checkpointing))
+        return tokens
 
     def grid(self, clips: Tensor) -> Grid:
         """Tokens of a frame along height and width."""
@@ -187,7 +190,8 @@ class Predictor(nn.Module):
         tokens = torch.cat([context, mask_token.expand(*asked.shape, -1)], dim=1)
         places = torch.cat([seen, asked], dim=1)
         tokens = _through(self.layer, tokens, places, grid, self.checkpointing)
-        return self.proj(self.layernorm(tokens[:, seen.shape[1] :]))
+        predicted: Tensor = self.proj(self.layernorm(tokens[:, seen.shape[1] :]))
+        return predicted
 
 
 def transformers_model(experiment: ExperimentConfig) -> Any:
@@ -237,7 +241,7 @@ def _length_by_source(experiment: ExperimentConfig) -> list[int]:
     return data.frames_per_clip_by_source or [data.frames_per_clip] * max(1, len(named_files(data)))
 
 
-def _through(layers: nn.ModuleList, tokens: Tensor, places: Tensor, grid: Grid, checkpointing: bool) -> Tensor:
+def _through(layers: Any, tokens: Tensor, places: Tensor, grid: Grid, checkpointing: bool) -> Tensor:
     """Tokens `[B, N, D]`, of which `places` `[B or 1, N]` says where they stand, after some layers."""
     kind = tokens.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else tokens.dtype

@@ -126,6 +126,8 @@ def load_published_optimizer(
 ) -> None:
     """Take moments, and as in the published code `betas` and `eps`, over from `opt` of a published checkpoint.
 
+    As with `load_state_dict` of torch, moments are not copied: `saved` changes with the next step.
+
     Args:
         model: Holds the parameters.
         optimizer: An optimiser of `make_optimizer`.
@@ -151,7 +153,7 @@ def load_published_optimizer(
             }
             for one in ours:
                 if step is not None:
-                    state[number] = {"step": copy.copy(step), **{key: read[one] for key, read in moments.items()}}
+                    state[number] = {"step": copy.deepcopy(step), **{key: read[one] for key, read in moments.items()}}
                 number += 1
         groups.append({**group, "params": list(range(first, number))})
     optimizer.load_state_dict({"state": state, "param_groups": groups})
