@@ -61,7 +61,7 @@ PRECISIONS = ("float32", "bfloat16")
 class ProbeTaskConfig(TaskConfig):
     """Train probes on a frozen encoder, and measure how well they tell the classes of other videos apart."""
 
-    epochs: int = setting(16, "epochs that the attentive probe is trained", ge=1, le=10**6)
+    epochs: int = setting(20, "epochs that the attentive probe is trained", ge=1, le=10**6)
     blocks: int = setting(1, "layers of the attentive probe", ge=1, le=256)
     heads: int = setting(16, "attention heads of the attentive probe; a divisor of the encoder's width", ge=1, le=1024)
     learning_rates: list[float] = setting(
