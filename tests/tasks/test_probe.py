@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 import torch
 from published_files import HEADS, PROBE_MODEL, write_file
@@ -17,6 +18,7 @@ from vjepa_pipe.composition.identity import _canonical, full_identity
 from vjepa_pipe.config import ConfigError, ExperimentConfig, UserError, targets
 from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.config.probe import probe_settings, probed_model
+from vjepa_pipe.datasets.files import eval_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.models.vjepa2 import Pretraining
 from vjepa_pipe.models.weights import published_weights
@@ -55,6 +57,17 @@ def test_it_measures_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "chance 0.125" in said and "attentive, 1 encoder with random weights: mean" in said
     (tmp_path / "again").mkdir()
     assert probe(experiment, tmp_path / "again") == metrics and read(tmp_path / "again") == found
+
+
+def test_it_is_measured_on_other_videos(videos_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = DataManager(compose(TINY))
+    train, test = manager.build_train_dataset().sources[0], manager.build_eval_dataset().sources[0]
+    assert len(train) == len(test) == 8 and Path(train.path(0)).read_bytes() != Path(test.path(0)).read_bytes()
+    with av.open(test.path(0)) as video:
+        assert min(video.streams.video[0].width, video.streams.video[0].height) == 32
+    monkeypatch.setenv("SSV2_VAL_CSV", str(videos_csv))
+    assert eval_files(compose(["data=ssv2"]).data) == [str(videos_csv.resolve())]
+    assert eval_files(compose(["data=ssv2", f"data.eval_data_paths=[{__file__}]"]).data) == [__file__]
 
 
 SIDEWAYS = """
