@@ -139,7 +139,7 @@ def changed(checkpoint: Path, folder: Path, change: str) -> PretrainedModelConfi
     ("nothing", r"model.path: runs/latest.pt does not exist"),
     ("empty folder", r"holds no config.json"),
     ("other model", r"is of type videomae, not vjepa2"),
-    ("offline", r"facebook/vjepa2-vitl-fpc64-256 is no folder here and cannot be had from the hub: \w"),
+    ("offline", r"facebook/vjepa2-vitl-fpc64-256 is no folder here and cannot be loaded from the Hugging Face hub: \w"),
 ])  # fmt: skip
 def test_what_cannot_be_read(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, message: str
