@@ -119,7 +119,8 @@ def _from_transformers(path: str, config: PretrainedModelConfig) -> FrozenEncode
     except UserError:
         raise
     except Exception as error:  # transformers, safetensors and the hub's client raise many kinds
-        where = "cannot be read" if Path(path).is_dir() else "is no folder here and cannot be loaded from the Hugging Face hub"
+        hub = "is no folder here and cannot be loaded from the Hugging Face hub"
+        where = "cannot be read" if Path(path).is_dir() else hub
         raise UserError(f"model.path: {path} {where}: {_first_line(error)}") from error
     faults = {
         what: [name for name in sorted(info[kind]) if name.startswith("encoder.")]
