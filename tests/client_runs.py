@@ -1,17 +1,21 @@
 """Training loops of other people's trainers, run by the client tests in processes of their own.
 
-`python client_runs.py FOLDER CSV STOP_AFTER WORKERS CLIENTS` trains with each client and each number of workers, both
-separated by commas: once until so many steps have been made, where it saves the client's own checkpoint, and once more
-from there to the end of the second epoch. The epoch and the rows of the steps are left in
-`CLIENT_WORKERS/seen_RANK.json`. A run of one rank then runs the client's snippet in docs/trainers.md.
+`python client_runs.py ONE TWO CSV` imports the trainers once, and then forks a process of one rank, working in folder
+ONE, and two ranks, which work in TWO. Each trains with each client and each number of workers: once until some steps
+have been made, where it saves the client's own checkpoint, and once more from there to the end of the second epoch.
+The epoch and the rows of the steps are left in `CLIENT_WORKERS/seen_RANK.json`. The process of one rank then runs each
+client's snippet in docs/trainers.md.
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
+import socket
 import sys
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,9 @@ from vjepa_pipe.config import ExperimentConfig
 from vjepa_pipe.loader import ClipLoader
 
 DOCS = Path(__file__).parents[1] / "docs" / "trainers.md"
-RANK = os.environ.get("RANK", "0")
+CLIENTS = ("plain", "accelerate", "fabric", "lightning")
+STOPS = {1: 3, 2: 1}
+"""Steps after which a run is stopped, by the number of ranks."""
 
 
 @dataclass
@@ -213,22 +219,54 @@ def blocks(text: str) -> list[str]:
     return [part.split("```")[0] for part in text.split("```python\n")[1:]]
 
 
-def main(where: str, csv: str, stop_after: str, workers: str, clients: str) -> None:
-    for client, number in itertools.product(clients.split(","), workers.split(",")):
-        folder = Path(where) / f"{client}_{number}"
+def train(where: Path, csv: str, ranks: int, rank: int) -> None:
+    """What one rank does."""
+    clients, workers = ([*CLIENTS, "huggingface"], ("0", "2")) if ranks == 1 else (CLIENTS, ("0",))
+    for client, number in itertools.product(clients, workers):
+        folder = where / f"{client}_{number}"
         folder.mkdir(exist_ok=True)
-        if "RANK" in os.environ:  # to Lightning and Fabric the ranks are nodes of one process each
-            os.environ["LOCAL_RANK"] = "0" if client in ("fabric", "lightning") else os.environ["RANK"]
-        runs = [Run(folder, csv, number, stop) for stop in (int(stop_after), 0)]
+        if ranks > 1:  # to Lightning and Fabric the ranks are nodes of one process each
+            os.environ["LOCAL_RANK"] = "0" if client in ("fabric", "lightning") else str(rank)
+        runs = [Run(folder, csv, number, stop) for stop in (STOPS[ranks], 0)]
         for run in runs[:1] if client == "huggingface" else runs:
             globals()[client](run)
-        (folder / f"seen_{RANK}.json").write_text(json.dumps([run.steps for run in runs]))
-    if "RANK" not in os.environ:
+        (folder / f"seen_{rank}.json").write_text(json.dumps([run.steps for run in runs]))
+    if ranks == 1:
         os.chdir(where)
-        for client in clients.split(","):
+        for client in clients:
             run_snippets(client, csv)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def forked(where: Path, csv: str, ranks: int, rank: int, port: int) -> int:
+    """The number of a process that is such a rank."""
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        if ranks > 1:
+            place = {
+                "RANK": rank, "LOCAL_RANK": rank, "NODE_RANK": rank, "WORLD_SIZE": ranks, "GROUP_RANK": rank,
+                "LOCAL_WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "x",
+            }  # fmt: skip
+            os.environ |= {name: str(value) for name, value in place.items()}
+        train(where, csv, ranks, rank)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def main(one: str, two: str, csv: str) -> None:
+    for module in ("accelerate", "lightning", "transformers.trainer"):
+        importlib.import_module(module)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = [forked(Path(one), csv, 1, 0, port), *(forked(Path(two), csv, 2, rank, port) for rank in range(2))]
+    sys.exit(any([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]))
 
 
 if __name__ == "__main__":

@@ -125,6 +125,20 @@ def write_video(
     return path
 
 
+def write_noise(path: Path, group: int, **options: str) -> Path:
+    """A video that no codec makes small: 150 frames of 20 kB, a key frame every `group`."""
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w", options=options) as container:
+        settings = {"g": str(group), "preset": "ultrafast", "qp": "16", "bf": "2"}
+        stream = container.add_stream("libx264", rate=25, options=settings)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for _ in range(150):
+            picture = av.VideoFrame.from_ndarray(rng.integers(0, 256, (120, 160, 3), np.uint8))
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
 def write_audio(path: Path | str, seconds: float = 1.0) -> Path:
     """Write a file that holds a silent AAC track and no video."""
     path = Path(path)

@@ -18,9 +18,9 @@ allow_targets("hazards.*")
 TINY = ["data=csv", "data.frames_per_clip=4", "data.img_size=64", "data.batch_size=2", "data.num_workers=0"]
 
 
-def tiny(csv: Path | Sequence[Path], *overrides: str) -> ExperimentConfig:
+def tiny(csv: str | Path | Sequence[str | Path], *overrides: str) -> ExperimentConfig:
     """An experiment with masks, crops and noise, small enough to be read many times over."""
-    paths = [csv] if isinstance(csv, Path) else csv
+    paths = [csv] if isinstance(csv, (str, Path)) else csv
     return compose([*TINY, f"data.data_paths=[{','.join(map(str, paths))}]", "data_aug.random_erasing=0.5", *overrides])
 
 

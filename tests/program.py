@@ -29,6 +29,8 @@ IMPORTED = (
     "PIL.PngImagePlugin", "rich.progress", "rich.table",
 )  # fmt: skip
 """What most runs import."""
+IMPORTED_TO_TRAIN = ("vjepa_pipe.tasks.train", "transformers.models.vjepa2.modeling_vjepa2")
+"""What runs of `task=train` import too; the process that waits does so when the first of them is asked for."""
 LAUNCH = Path(__file__).parents[1] / "launch.py"
 
 
@@ -50,7 +52,8 @@ class Run:
         self.returncode: int | None = None
         folder = _server().folder.name
         self._output = [Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2)]
-        order = {"argv": self.args, "cwd": str(cwd), "env": dict(os.environ if env is None else env)}
+        order: dict[str, Any] = {"argv": self.args, "cwd": str(cwd), "env": dict(os.environ if env is None else env)}
+        order["imported"] = IMPORTED_TO_TRAIN if "task=train" in arguments else ()
         self.pid: int = _server().ask(order | {"output": [str(file) for file in self._output]})
 
     def poll(self) -> int | None:
@@ -101,7 +104,8 @@ class _Server:
         self._lock = threading.Lock()
         command = [sys.executable, __file__]
         environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(LAUNCH.parent), os.environ.get("PYTHONPATH", "")])
+            "PYTHONPATH": os.pathsep.join([str(LAUNCH.parent), os.environ.get("PYTHONPATH", "")]),
+            "OMP_NUM_THREADS": "1",  # runs share the cores with tests
         }
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
@@ -128,6 +132,8 @@ def _serve() -> dict[str, Any]:
     while line := sys.stdin.buffer.readline():
         order, answer = json.loads(line), None
         if isinstance(order, dict):
+            for name in order.pop("imported"):
+                importlib.import_module(name)
             answer = os.fork()
             if answer == 0:
                 return order

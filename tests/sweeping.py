@@ -28,10 +28,10 @@ def toy_environment(folder: Path) -> dict[str, str]:
 
 def states(sweep: Path) -> dict[str, str]:
     """The last state of each point, by its overrides."""
+    from vjepa_pipe.records.plan import read_plan_file
     from vjepa_pipe.records.status import state_of
-    from vjepa_pipe.sweeps.plan import read_plan
 
-    return {" ".join(point.overrides): state_of(sweep / point.folder) for point in read_plan(sweep).points}
+    return {" ".join(point.overrides): state_of(sweep / point.folder) for point in read_plan_file(sweep).points}
 
 
 def read(file: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What README, docs/experiments.md, docs/folders.md and docs/prepare.md say works: every command of them runs."""
+"""What README and these pages of docs/ say works: every command of them runs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ from vjepa_pipe.synthetic import write_synthetic_droid
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
-PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("experiments", "folders", "prepare")]
+PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("experiments", "folders", "prepare", "train")]
 LINES = [
     line
     for line in "".join([README, *PAGES]).splitlines()
     if re.match(r" {4}(python launch\.py|vjepa-pipe) ", line + " ")
     and not line.endswith("\\")  # those are for clusters
 ]
-RUN = [line.split("  # ")[0].strip() for line in LINES if "check --all" not in line]  # its own test is slow enough
-COMMANDS = list(dict.fromkeys(RUN))
+COMMANDS = list(
+    dict.fromkeys(
+        line.split("  # ")[0].strip()
+        for line in LINES
+        if "check --all" not in line  # its own test is slow enough
+    )
+)
 SMALL = [
     "task.max_batches=1",
     "task.preview_clips=1",
@@ -42,11 +47,13 @@ SMALL = [
 ]
 CLIPS = ["data.num_workers=0", "data.img_size=32", "data.frames_per_clip=4"]
 PROBE = ["data.batch_size=4", "task.epochs=1", "task.learning_rates=[0.001]", "task.random_encoders=1"]
-SYNTHETIC = ["data.num_videos=8", "data.eval_videos=8", "data.short_side=32"]
+SYNTHETIC = ["data.num_videos=8", "data.eval_videos=8"]
 
 
 def few_clips(arguments: list[str]) -> list[str]:
     """What makes a run short."""
+    if "task=train" in arguments:
+        return ["data.num_videos=8", "data.batch_size=4", "data.num_workers=0", "training.optimization.epochs=1"]
     if "task=probe" not in arguments:
         return ["data.num_episodes=4"] if "data=synthetic_robot" in arguments else []
     if any(argument.startswith("legacy=") for argument in arguments):

@@ -13,7 +13,8 @@ from sweeping import read
 from toy_task import TARGET
 
 from vjepa_pipe.cli import main
-from vjepa_pipe.commands import COMMANDS
+from vjepa_pipe.commands import COMMANDS, check
+from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.config.folders import conf_dir
 
 
@@ -73,7 +74,12 @@ def test_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no.csv does not exist" in capsys.readouterr().out
 
 
-def test_check_all(capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_all(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [[], ["data=csv"], ["experiment=vjepa2_vitl16_256px_16f"]]
+    every = list(check._all(None))
+    assert all(choice in every for choice in few) and len(every) > 60
+    assert all([f"{group}={option}"] in every for group in ("mask", "training") for option in group_options(group))
+    monkeypatch.setattr(check, "_all", lambda _: few)  # others compose all, which takes its time
     assert main(["check", "--all"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "ok   data=csv data.data_paths=[train.csv]" in lines  # with the command of its own comment

@@ -13,10 +13,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from vjepa_pipe import ConfigError, compose
-from vjepa_pipe.composition import checked_hydra
 from vjepa_pipe.composition import hydra_loader as loader_module
+from vjepa_pipe.composition import hydra_mode
 from vjepa_pipe.composition.composer import Composer, change
 from vjepa_pipe.composition.hydra_loader import PRIMARY, hydra_loader
+from vjepa_pipe.composition.hydra_mode import mode_composed_if_set
 from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.composition.store import register
@@ -105,10 +106,10 @@ def test_an_experiment_in_conf_may_be_a_sweep(
 ) -> None:
     folder = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
     (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{text}\n")
-    for module in (checked_hydra, loader_module):
+    for module in (hydra_mode, loader_module):
         monkeypatch.setattr(module, "conf_dir", lambda: folder)
     register()
-    with hydra_loader():
+    with hydra_loader(), mode_composed_if_set():
         app = GlobalHydra.instance().hydra
         assert app is not None and app.get_mode(PRIMARY, ["experiment=mine"]) is mode
 

@@ -28,11 +28,14 @@ def quarantine(folder: Path) -> list[dict]:
 def test_each_bad_row_is_written_once(videos_csv: Path, tmp_path: Path, workers: int):
     rows = bad_rows(tmp_path, videos_csv, 2, 9)
     loader = loader_of(tiny(rows, f"data.num_workers={workers}"), tmp_path)
+    keys = list(loader.sampler)
     for _ in range(2):
         batches = list(loader)
     loader.close()
     assert sorted(line["row"] for line in quarantine(tmp_path)) == [2, 9]
-    assert quarantine(tmp_path)[0].keys() == {"source", "row", "path", "error", "reason", "decoder"}
+    assert quarantine(tmp_path)[0].keys() == {"source", "row", "path", "error", "reason", "decoder", "step"}
+    first = {row: min(key.position for key in keys if key.row == row) // 2 + 1 for row in (2, 9)}
+    assert {line["row"]: line["step"] for line in quarantine(tmp_path)} == first
     assert {(line["error"], line["decoder"]) for line in quarantine(tmp_path)} == {("VideoError", "pyav")}
     assert all(row not in (2, 9) for batch in batches for row in batch["row"].tolist())
     report = loader.report.sources["rows"]

@@ -21,6 +21,7 @@ def test_what_was_read_ahead_does_not_count(videos_csv: Path, tmp_path: Path, wo
         head = digests(islice(iter(ahead), seen))
         state = ahead.state_dict()
         assert (state["epoch"], state["position"]) == ((0, seen * 2) if seen < len(expected) else (1, 0))
+        assert state["steps"] == seen
         assert loader.state_dict()["position"] == (min(seen + 1, 4) % 4 * 2 if seen else 0)  # it did read ahead
         loader.close()
         again = device_prefetch(loader_of(experiment, tmp_path), "cpu")
@@ -34,6 +35,7 @@ def test_epochs_follow_those_of_the_loader(videos_csv: Path, tmp_path: Path) -> 
     assert len(ahead) == 4
     assert [batch["key"][0].epoch for batch in islice(ahead, 1)] == [0]
     assert [batch["key"][0].epoch for batch in ahead] == [1] * 4
+    assert ahead.state_dict()["steps"] == 5  # the second batch of the first pass was read, and given to nobody
     ahead.set_epoch(7)
     assert ahead.state_dict()["epoch"] == 7
     assert [batch["key"][0].epoch for batch in ahead] == [7] * 4

@@ -40,6 +40,7 @@ def test_sample_that_ends_workers_is_replaced_and_named(videos_csv: Path, tmp_pa
     (line,) = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
     assert (line["source"], line["row"], line["error"], line["decoder"]) == ("rows", 3, "WorkerEnded", "hazardous")
     assert f"{hazard}.mp4: 2 workers ended while reading it" in line["reason"]
+    assert any(batches[line["step"] - 1]["replaced"])
     assert loader.report.restarts >= 2  # on a busy machine a good row may take longer than the second allowed
     (replaced,) = [bad for batch in batches for sample in batch["replaced"] for bad in sample]
     assert (replaced.row, replaced.error) == (3, "Quarantined")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -20,11 +21,13 @@ from hazards import hang
 from vjepa_pipe.config import UserError
 from vjepa_pipe.loader import pulse
 from vjepa_pipe.loader.blocks import Blocks
+from vjepa_pipe.loader.channel import Channel
 from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.processes import CannotStart
 from vjepa_pipe.loader.pulse import Phase
 from vjepa_pipe.loader.shortage import Shortage, shortage
 from vjepa_pipe.loader.watch import Clock, Watch
+from vjepa_pipe.loader.worker import _Inbox
 from vjepa_pipe.sampling import SampleKey
 
 FORKS: list[int] = []
@@ -36,14 +39,22 @@ class Echo:
 
     def __init__(self) -> None:
         self.blocks = Blocks()
+        self.left = False
 
     def watch(self, pulse) -> None:
         self.pulse = pulse
+
+    def plan(self, task) -> None: ...
+
+    def leave(self) -> None:
+        self.left = True
 
     def __call__(self, task):
         if task == "hang after sending":
             threading.Timer(0.3, hang).start()
             return torch.ones(3), torch.ones(2)
+        if task == "whether a pass is over":
+            return self.left
         return os.getpid(), task
 
 
@@ -283,3 +294,31 @@ def test_a_script_without_a_guard_is_told_so_once(tmp_path: Path, method: str):
     assert f"with loader.start_method={method} each worker imports the script: put what the script does under" in last
     assert 'if __name__ == "__main__":' in last
     assert done.stderr.count("Traceback") <= 2
+
+
+@pytest.mark.parametrize("end", ["closed", "another begins", "whole"])
+def test_workers_are_told_when_a_pass_is_over(pool_of, end: str) -> None:
+    pool = pool_of()
+    first = pool.run(["whether a pass is over"] * 9)
+    assert next(first) is False
+    if end == "closed":
+        first.close()
+    elif end == "whole":
+        assert len(list(first)) == 8
+    assert list(pool.run(["whether a pass is over"] * 2)) == [True, True]
+
+
+def test_a_worker_knows_that_a_pass_is_over_before_it_has_done_its_tasks() -> None:
+    main, worker = Channel.pair()
+    inbox = _Inbox(worker)
+    for message in (((1, 0), "a", []), ((1, 1), "b", [])):
+        main.post(pickle.dumps(message))
+    assert inbox.next() == ((1, 0), "a", []) and not inbox.ends_pass
+    for message in ((None, None, []), ((2, 0), "c", [])):
+        main.post(pickle.dumps(message))
+    assert inbox.next() == ((1, 1), "b", []) and inbox.ends_pass
+    assert inbox.next() == (None, None, []) and not inbox.ends_pass
+    assert inbox.next() == ((2, 0), "c", [])
+    main.close()
+    assert inbox.next() is None
+    worker.close()

@@ -20,7 +20,7 @@ from loading import digest, digests, loader_of, rows_csv, tensors_of, tiny
 
 from vjepa_pipe import DataManager
 from vjepa_pipe.loader import StateError
-from vjepa_pipe.loader.state import LoaderState, hash_of
+from vjepa_pipe.loader.state import VERSION, LoaderState, hash_of
 from vjepa_pipe.sampling import SampleOrder
 
 
@@ -154,7 +154,7 @@ def test_moved_files_and_speed_settings_do_not_matter(videos_csv: Path, tmp_path
     loader_of(moved, tmp_path).load_state_dict(state)
 
 
-STATE = LoaderState(1, 0, 3, 8, 24, 2, 1, {"source a": "0011", "data_aug": "ff"}).to_dict()
+STATE = LoaderState(VERSION, 0, 3, 8, 24, 2, 1, {"source a": "0011", "data_aug": "ff"}).to_dict()
 JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)
 
 

@@ -33,7 +33,7 @@ def server(tmp_path: Path, videos_csv: Path) -> Iterator[RangeServer]:
 
 
 def at_url(server: RangeServer, *overrides: str):
-    return tiny([server.url("rows.csv")], *QUICK, *overrides)  # type: ignore[list-item]
+    return tiny(server.url("rows.csv"), *QUICK, *overrides)
 
 
 def quarantine(folder: Path) -> dict[str, str]:
@@ -131,7 +131,7 @@ def test_lists_that_are_missing_are_named_together(server: RangeServer, tmp_path
     lists = [server.url(name) for name in ("none.csv", "rows.csv", "no.npy")]
     missing = (f"{lists[0]}: there is no such object", f"{lists[2]}: there is no such object")
     with pytest.raises(ConfigError) as error:
-        DataManager(tiny(lists, *QUICK)).build_train_loader()  # type: ignore[arg-type]
+        DataManager(tiny(lists, *QUICK)).build_train_loader()
     assert error.value.faults == missing
     config = RobotDataConfig(data_paths=[lists[0], lists[2]])
     with pytest.raises(ConfigError, match="2 config errors") as error:
@@ -139,7 +139,7 @@ def test_lists_that_are_missing_are_named_together(server: RangeServer, tmp_path
     assert [line.split(": ")[0] for line in error.value.faults] == [lists[0], lists[2]]
     server.faults = Faults(status=503)
     with pytest.raises(StorageError, match="it answers 503"):
-        DataManager(tiny(lists, *QUICK)).build_train_loader()  # type: ignore[arg-type]
+        DataManager(tiny(lists, *QUICK)).build_train_loader()
 
 
 def test_check_looks_for_lists(server: RangeServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,9 +59,7 @@ def test_leave_one_out_is_what_fitting_without_each_gives(rng: torch.Generator):
     labels = torch.arange(24) % 3
     features = torch.eye(3, 5)[labels] + 0.8 * normal(rng, 24, 5)
     kept = [torch.arange(24) != i for i in range(24)]
-    knn = sum(
-        knn_accuracy(features[k], labels[k], features[~k], labels[~k], neighbours=5) for k in kept
-    ) / 24
+    knn = sum(knn_accuracy(features[k], labels[k], features[~k], labels[~k], neighbours=5) for k in kept) / 24
     assert knn_accuracy(features, labels, neighbours=5) == pytest.approx(knn)
     # Standardising by all of them is the only difference; the penalty is a share of N, so 24/23 of it here.
     scaled = (features - features.mean(0)) / features.std(0, unbiased=False)

@@ -61,10 +61,11 @@ def test_a_run_that_failed_before_it_left_anything_does_not_hold_its_folder(tmp_
     other = compose(["seed=4"])
     with pytest.raises(ZeroDivisionError), RunRecord(tmp_path, EXPERIMENT, Origin()):
         _ = 1 / 0
-    (tmp_path / "uncommitted.diff").write_text("of the run that failed")
+    for name in ("uncommitted.diff", "steps.jsonl"):
+        (tmp_path / name).write_text("of the run that failed")
     with pytest.raises(ZeroDivisionError), RunRecord(tmp_path, other, Origin()):
         assert read(tmp_path / "run.json")["seed"] == 4
-        assert all(file.read_text() != "of the run that failed" for file in tmp_path.glob("*.diff"))
+        assert all(file.read_text() != "of the run that failed" for file in tmp_path.glob("*.[dj]*"))
         (tmp_path / "checkpoint.pt").touch()
         _ = 1 / 0
     with pytest.raises(UserError, match="holds a run of another experiment"):

@@ -162,3 +162,13 @@ def test_positions_before_the_first_are_refused():
         order.at(-1)
     with pytest.raises(ValueError, match=re.escape("position must be >= 0 (got -2)")):
         order.at_many([3, -2])
+
+
+@given(weights=st.lists(st.integers(0, 5), min_size=3, max_size=3).filter(any), epoch_size=st.integers(1, 200))
+@settings(max_examples=30)
+def test_positions_of_a_row_are_where_it_stands(weights, epoch_size):
+    order = SampleOrder([float(weight) for weight in weights], [3, 70, 1], epoch_size, seed=5)
+    for epoch in (0, 1, 7):
+        places = range(epoch * epoch_size, (epoch + 1) * epoch_size)
+        for source, row in ((0, 0), (0, 2), (1, 13), (2, 0)):
+            assert order.positions(source, row, epoch) == [p for p in places if order.at(p)[3:] == (source, row)]

@@ -39,6 +39,7 @@ def test_arrays_and_single_numbers_agree(size, key, where):
     results = permutation.many(np.array(indices, dtype=np.int64))
     assert results.tolist() == [permutation(i) for i in indices]
     assert all(0 <= result < size for result in results)
+    assert [permutation.inverse(result) for result in results.tolist()] == indices
 
 
 def test_arrays_keep_their_shape():

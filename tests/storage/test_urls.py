@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vjepa_pipe.storage import folder_of, is_remote, join, local_path, name_of, shown_path
+from vjepa_pipe.storage import folder_of, is_remote, join, local_path, name_of, names_file, shown_path
 
 
 @pytest.mark.parametrize(("folder", "row", "found"), [
@@ -38,3 +38,16 @@ def test_what_is_shown_of_a_url(url: str, shown: str, folder: str, name: str) ->
 def test_paths_of_this_machine(path: str) -> None:
     assert not is_remote(path) and shown_path(path) == path
     assert local_path(path) == path.removeprefix("file://")
+
+
+@pytest.mark.parametrize(("path", "file", "is_it"), [
+    ("/data/lists/../a/x.mp4", "/data/a/x.mp4", True),
+    ("/data/a/x.mp4", "x.mp4", True),
+    ("/data/a/x.mp4", "./a/x.mp4", True),
+    ("/data/a/xx.mp4", "x.mp4", False),
+    ("s3://bucket/a/x.mp4", "a/x.mp4", True),
+    ("https://host/a/x.mp4?signed=1", "https://host/a/x.mp4", True),
+    ("https://host/a/x.mp4?signed=1", "s3://host/a/x.mp4", False),
+])  # fmt: skip
+def test_a_file_by_the_last_parts_of_its_path(path: str, file: str, is_it: bool) -> None:
+    assert names_file(path, file) == is_it

@@ -125,6 +125,7 @@ def test_command_line_names() -> None:
     assert as_hydra_overrides(["-m", "seed=1", "sweep.where=seed < 3 and name == 'x'", "sweep.samples=3"]) == [
         "-m", "seed=1", "hydra.sweeper.where='seed < 3 and name == \\'x\\''", "hydra.sweeper.samples=3",
     ]  # fmt: skip
+    assert as_hydra_overrides(["-m", "sweep.metric=acc (val)"])[1] == "hydra.sweeper.metric='acc (val)'"
     with pytest.raises(ConfigError, match=r"sweep.dryrun is not a setting \(did you mean dry_run\?\)"):
         as_hydra_overrides(["-m", "sweep.dryrun=true"])
     with pytest.raises(ConfigError, match="needs -m"):

@@ -15,8 +15,8 @@ from sweeping import read, states
 from toy_task import TARGET
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.records.plan import Point
 from vjepa_pipe.sources.tables.cache import MAPPED_BYTES
-from vjepa_pipe.sweeps.plan import Point
 from vjepa_pipe.sweeps.sweep import raise_if_unfinished
 
 

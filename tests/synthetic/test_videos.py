@@ -33,7 +33,10 @@ def decode(path: str) -> tuple[NDArray[np.uint8], list[str], float]:
         return pictures, [PictureType(frame.pict_type).name for frame in frames], float(stream.average_rate or 0)
 
 
-def test_shapes_move_where_the_label_says(videos: Rows) -> None:
+@pytest.mark.parametrize("small", [False, True])
+def test_shapes_move_where_the_label_says(videos: Rows, tmp_path: Path, small: bool) -> None:
+    if small:
+        videos = read_rows(write_synthetic_videos(tmp_path, 16, small=True))
     assert [videos.label(i) for i in range(16)] == [0, 1, 2, 3, 4, 5, 6, 7] * 2
     rates = set()
     for i in range(16):
@@ -41,6 +44,7 @@ def test_shapes_move_where_the_label_says(videos: Rows) -> None:
         rates.add(rate)
         assert 2 * rate - 1 <= len(pictures) <= 5 * rate + 1
         assert "B" in types
+        assert (max(pictures.shape[1:3]) <= 144) is small
         pictures = pictures[np.linspace(0, len(pictures) - 1, 12).round().astype(int)]
         # Nothing stays in one place for half of the video, so the median is the background.
         moved = np.abs(pictures - np.median(pictures, axis=0)).sum(axis=-1)

@@ -28,6 +28,10 @@ def published(args, scale=1.0):  # as the published trainers log
             print(f"{epoch},{7 * epoch},{scale * args['optimization']['lr'] / epoch:.5f},x", file=log)
 def own(lr, steps=1, folder=None, experiment=None):
     pathlib.Path(folder, "metrics.json").write_text('{"loss": %s, "note": "x"}' % (lr * experiment.seed))
+def curve(lr, folder):
+    with open(pathlib.Path(folder, "metrics.jsonl"), "a") as log:
+        for step in range(2):
+            print('{"step": %d, "val": {"loss": %s}}' % (step, lr / (step + 1)), file=log)
 def counts(**args):
     return {"seen": len(args), "model": object(), "val": {"acc": 0.5}}
 """
@@ -60,6 +64,11 @@ def test_a_trainer_with_settings_of_its_own(here: Path) -> None:
     assert [read(file) for file in sorted(Path("sweep").glob("*/metrics.json"))] == [{"loss": 1.5}, {"loss": 6.0}]
     with Path("sweep/results.csv").open() as stream:
         assert [row["task.args.lr"] for row in csv.DictReader(stream)] == ["0.5", "2"]
+
+
+def test_a_trainer_that_writes_a_curve(here: Path) -> None:
+    assert main(["task=external", "task.entry=own_trainer:curve", "+task.args.lr=0.5", "hydra.run.dir=out"]) == 0
+    assert read(here / "out" / "metrics.json") == {"val.loss": 0.25}
 
 
 @pytest.mark.parametrize(

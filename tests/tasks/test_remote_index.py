@@ -44,7 +44,7 @@ def run_index(server: RangeServer, folder: Path, *more: str) -> dict[str, Any]:
 
 
 def remote(server: RangeServer, *overrides: str) -> Any:
-    return tiny([server.url("rows.csv")], *QUICK, *overrides)  # type: ignore[list-item]
+    return tiny(server.url("rows.csv"), *QUICK, *overrides)
 
 
 def asked(server: RangeServer) -> set[str]:

@@ -36,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[RangeServer]:
 def test_validate_reads_every_row(server: RangeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url = server.url("list.csv")
     settings = ("task=validate", "task.full=true", "task.samples=1", "loader.max_failure_rate=0.5")
-    found = validate(tiny([url], *QUICK, *settings), tmp_path / "out")  # type: ignore[list-item]
+    found = validate(tiny(url, *QUICK, *settings), tmp_path / "out")
     assert found["files"] is True and "pass files: 1 of 3 rows could not be read" in capsys.readouterr().err
     (line,) = (tmp_path / "out" / "quarantine.jsonl").read_text().splitlines()
     assert json.loads(line)["path"] == server.url("2.mp4")
@@ -44,7 +44,7 @@ def test_validate_reads_every_row(server: RangeServer, tmp_path: Path, capsys: p
 
 def prepared(path: str | Path, target: Path, *more: str) -> dict[str, Any]:
     settings = ("task=prepare", f"task.target_dir={target}", "task.short_side=32", "task.workers=1", *more)
-    return run_task(tiny([path], *QUICK, *settings), Path(tempfile.mkdtemp(dir=target.parent)))  # type: ignore[list-item]
+    return run_task(tiny(path, *QUICK, *settings), Path(tempfile.mkdtemp(dir=target.parent)))
 
 
 def copies(target: Path) -> list[tuple[str, bytes]]:

@@ -31,6 +31,8 @@ COMMANDS = {
     "check": Command("check:main", "Check types, bounds, rules, targets and files; name every fault."),
     "schema": Command("schema:main", "Write JSON Schemas of the config groups, by which an editor underlines faults."),
     "rerun": Command("rerun:main", "Repeat a run from its record, whatever conf/ says by now."),
+    "batch": Command("batch:main", "Read any batch of a run again: what is in it, and what differs from another run."),
+    "find": Command("find:main", "Say when a run was or will be given a file: epochs, steps, ranks."),
     "report": Command("report:main", "Compare runs and sweeps by their results."),
     "info": Command("info:main", "Say what the videos of an index are like."),
     "legacy": Command("legacy:audit", "Say what becomes of a published V-JEPA YAML file."),

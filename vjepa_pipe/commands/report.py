@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vjepa_pipe.commands import parser_of
-from vjepa_pipe.report import Filters, report_runs
+from vjepa_pipe.config.sweep import DIRECTIONS
+from vjepa_pipe.report import Asked, Filters, report_runs
 
 
 def main(arguments: list[str]) -> int:
@@ -25,9 +26,12 @@ def main(arguments: list[str]) -> int:
         help="only runs whose settings and metrics fulfil it: 'data.target_fps > 4 and mask == \"tube\"'; "
         "each one that is given must hold",
     )
+    parser.add_argument("--metric", help="what the runs are ranked by; unset: the metric of the sweep or the task")
+    parser.add_argument("--direction", choices=DIRECTIONS, help="whether it should be low or high; unset: by its name")
     parser.add_argument("--page", type=int, default=1, metavar="N", help="the runs that are printed, fifty at a time")
     parser.add_argument("--into", type=Path, help="where the files are written; unset: the first folder")
     given = parser.parse_args(arguments)
     filters = Filters(given.name, given.task, given.since, given.where)
-    report_runs(given.folders, given.into or given.folders[0], filters, given.page)
+    asked = Asked(given.metric, given.direction) if given.metric or given.direction else None
+    report_runs(given.folders, given.into or given.folders[0], filters, given.page, asked)
     return 0

@@ -12,15 +12,15 @@ from vjepa_pipe.commands.source import Source, read_source
 from vjepa_pipe.composition.compose import with_search_path
 from vjepa_pipe.composition.composer import change
 from vjepa_pipe.composition.run_names import folder_name
-from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.folders import RESOLVED_CONFIG
 from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.experiments import compose_with_provenance
 from vjepa_pipe.records import claim_folder
-from vjepa_pipe.records.environment import code, data_fingerprint, versions
+from vjepa_pipe.records.changes import code_since, data_since
 from vjepa_pipe.records.files import read_record
 from vjepa_pipe.records.origin import existing
-from vjepa_pipe.records.record import RESOLVED_CONFIG, RUN
+from vjepa_pipe.records.record import RUN
 from vjepa_pipe.records.run_file import RunFile
 from vjepa_pipe.report import wide_console
 
@@ -43,7 +43,9 @@ def main(arguments: list[str]) -> int:
     console = wide_console(stderr=True)
     if changed := differences(then, now):
         print_differences(console, then, now, changed)
-    for line in [*_conf_since(then), *_surroundings_since(given.run, now)]:
+    recorded = read_record(given.run / RUN, RunFile)
+    changes = [*code_since(recorded, given.run), *data_since(recorded, now.experiment)]
+    for line in [*_conf_since(then), *changes]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if given.dry_run:
         return 0
@@ -81,28 +83,3 @@ def _conf_since(then: Source) -> Iterator[str]:
     values, new = then.settings(), composed.settings()
     for key in differences(then, composed):
         yield f"conf/ has changed: {key} would now be {new.get(key)}; the record's {values.get(key)} is used"
-
-
-def _surroundings_since(run: Path, now: Source) -> Iterator[str]:
-    """Code, versions and data that are not what they were."""
-    recorded = read_record(run / RUN, RunFile)
-    repositories, _ = code()
-    for name, repository in repositories.items():
-        before = recorded.git.get(name)
-        was = before.commit if before else None
-        if was != repository["commit"]:
-            yield f"code has changed: {name} is at {_short(repository['commit'])}, was at {_short(was)}"
-        if (before and before.uncommitted) or repository["uncommitted"]:
-            yield f"code may have changed: {name} has or had uncommitted changes; those of the run are in {run}"
-    for package in sorted({*recorded.versions, *versions()}):
-        old, new = recorded.versions.get(package), versions().get(package)
-        if old != new:
-            yield f"versions differ: {package} is {new}, was {old}"
-    for path, state in data_fingerprint(named_files(now.experiment.data), now.experiment.storage).items():
-        old_state = recorded.data.get(path)
-        if old_state is not None and any(old_state.get(name) != state.get(name) for name in ("sha256", "version")):
-            yield f"data has changed: {path}"
-
-
-def _short(commit: str | None) -> str:
-    return commit[:10] if commit else "no commit"

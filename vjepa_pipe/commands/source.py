@@ -12,10 +12,11 @@ from vjepa_pipe.composition.options import option_of
 from vjepa_pipe.composition.snapshot import is_frozen, plain, thaw
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.folders import RESOLVED_CONFIG
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.experiments import compose, compose_with_provenance, named_overrides
 from vjepa_pipe.records import Origin, read_origin
-from vjepa_pipe.records.record import ORIGIN, RESOLVED_CONFIG
+from vjepa_pipe.records.record import ORIGIN
 
 FORMS = (
     "an experiment's name, overrides in one argument ('data=ssv2 data.target_fps=8'), a config file, the folder of a "

@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.hydra import Hydra
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException
@@ -19,26 +18,13 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 
+from vjepa_pipe.composition.config_dir import CONFIG_DIR, in_folder
 from vjepa_pipe.composition.hydra_node import hydra_faults
-from vjepa_pipe.composition.resolvers import register_resolver
 from vjepa_pipe.config.build import shown
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
-from vjepa_pipe.files.regular_file import read_regular
 from vjepa_pipe.files.yaml_file import MAX_COMPOSED_VALUES, read_yaml, yaml_text
-
-CONFIG_DIR = "${config_dir:}"
-"""In a file of a config folder of the user's own: that folder, wherever it is by now."""
-
-
-def _elsewhere(*_: Any) -> str:
-    raise UserError(
-        f"{CONFIG_DIR}, written exactly like this, has a meaning only in files of a folder that --config-dir names"
-    )
-
-
-register_resolver("config_dir", _elsewhere)
 
 
 @contextmanager
@@ -77,7 +63,7 @@ def checked_hydra() -> Iterator[None]:
             result: ConfigResult = read(source, config_path)
             if names_folder:
                 result.config = OmegaConf.create(
-                    _in_folder(OmegaConf.to_container(result.config), str(Path(source.path).resolve()))
+                    in_folder(OmegaConf.to_container(result.config), str(Path(source.path).resolve()))
                 )
         except GrammarParseError as error:
             raise ConfigError(list(_bad_interpolations(file))) from error
@@ -85,44 +71,15 @@ def checked_hydra() -> Iterator[None]:
             raise ConfigError([f"{file} is not YAML: {' '.join(str(error).split())}"]) from error
         return result
 
-    hydra_class: Any = Hydra
-    get_mode = hydra_class.get_mode
-
-    def mode_if_set(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
-        # Hydra 1.3 composes everything to learn hydra.mode, which no file sets that we ship.
-        folders = hydra.config_loader.get_search_path().get_path()
-        own = any(folder.provider == "command-line" for folder in folders)
-        typed = any("hydra." in text for text in overrides)
-        set_by_user = own or typed or any(map(_says_mode, conf_dir().rglob("*.yaml")))
-        return get_mode(hydra, config_name, overrides) if set_by_user else None
-
     setattr(loader_class, loading, load_checked)
     file_class.load_config = read_checked
     loader_class.compute_defaults_list = _raising_hydras_errors(defaults, files)
-    if not hasattr(loader_class, "get_mode"):
-        hydra_class.get_mode = mode_if_set
     try:
         yield
     finally:
         setattr(loader_class, loading, load)
         file_class.load_config = read
-        loader_class.compute_defaults_list, hydra_class.get_mode = defaults, get_mode
-
-
-def _says_mode(file: Path) -> bool:
-    try:
-        return re.search(r"\bmode\s*:", read_regular(file)) is not None
-    except (OSError, UnicodeDecodeError):  # whoever composes it is told
-        return False
-
-
-def _in_folder(value: Any, folder: str) -> Any:
-    """Nested values with the folder in place of `CONFIG_DIR`."""
-    if isinstance(value, dict):
-        return {key: _in_folder(item, folder) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_in_folder(item, folder) for item in value]
-    return value.replace(CONFIG_DIR, folder) if isinstance(value, str) else value
+        loader_class.compute_defaults_list = defaults
 
 
 def _raising_hydras_errors(compose: Callable[..., Any], files: Sequence[Path]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskC
 from vjepa_pipe.config.model import EncoderConfig, ModelConfig, PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
-from vjepa_pipe.config.storage import StorageConfig
+from vjepa_pipe.config.storage import CachedStorageConfig, StorageConfig
 from vjepa_pipe.config.task import (
     BenchmarkTaskConfig,
     ExternalTaskConfig,
@@ -26,6 +26,14 @@ from vjepa_pipe.config.task import (
     TaskConfig,
     ValidateTaskConfig,
 )
+from vjepa_pipe.config.tracker import (
+    MlflowConfig,
+    TensorboardConfig,
+    TrackerConfig,
+    TrackioConfig,
+    WandbConfig,
+)
+from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.training import (
     AnticipationTraining,
     DroidTraining,
@@ -60,6 +68,7 @@ SCHEMAS: dict[str, type] = {
     "own": EncoderConfig,
     "vjepa2_tiny": VJepa2TinyConfig,
     "pretrained": PretrainedModelConfig,
+    "cached": CachedStorageConfig,
     "stream": StreamTaskConfig,
     "statistics": StatisticsTaskConfig,
     "benchmark": BenchmarkTaskConfig,
@@ -68,6 +77,12 @@ SCHEMAS: dict[str, type] = {
     "probe": ProbeTaskConfig,
     "validate": ValidateTaskConfig,
     "external": ExternalTaskConfig,
+    "train": TrainTaskConfig,
+    "tracker_none": TrackerConfig,
+    "tracker_tensorboard": TensorboardConfig,
+    "tracker_wandb": WandbConfig,
+    "tracker_mlflow": MlflowConfig,
+    "tracker_trackio": TrackioConfig,
     "training_none": TrainingConfig,
     "training_vjepa": VJepaTraining,
     "training_vjepa_2_1": VJepa21Training,
@@ -86,8 +101,9 @@ OPTIONS: dict[str, dict[str, str]] = {
     "mask": {"none": "mask", "blocks": "multiblock3d"},
     "model": {"none": "model", "own": "own", "vjepa2_tiny": "vjepa2_tiny", "pretrained": "pretrained"},
     "robotics": {"none": "robotics"},
-    "storage": {"default": "storage"},
+    "storage": {"default": "storage", "cached": "cached"},
     "task": {name: name for name, cls in SCHEMAS.items() if issubclass(cls, TaskConfig) and name != "probe"},
+    "tracker": {name.removeprefix("tracker_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrackerConfig)},
     "training": {
         name.removeprefix("training_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrainingConfig)
     },

@@ -15,7 +15,7 @@ PREFIX = "sweep."
 SETTINGS = tuple(field.name for field in fields(SweepConfig) if field.name not in ("_target_", "params"))
 """What may stand behind it."""
 
-TEXTS = ("where", "resume")
+TEXTS = ("where", "resume", "metric")
 """Settings that are one text, whatever signs are in it."""
 
 

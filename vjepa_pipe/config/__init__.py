@@ -14,6 +14,8 @@ from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConf
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.targets import allow_targets
 from vjepa_pipe.config.task import StatisticsTaskConfig, StreamTaskConfig, TaskConfig, ValidateTaskConfig
+from vjepa_pipe.config.tracker import TrackerConfig
+from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.video import VideoConfig
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "SyntheticRobotDataConfig",
     "TaskConfig",
     "TextConfig",
+    "TrackerConfig",
+    "TrainTaskConfig",
     "TubeConfig",
     "TubeMaskConfig",
     "UserError",

@@ -13,12 +13,14 @@ from vjepa_pipe.config.idle import idle_faults
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
 from vjepa_pipe.config.probe import probe_faults
 from vjepa_pipe.config.task import BenchmarkTaskConfig, ProbeTaskConfig, StreamTaskConfig
+from vjepa_pipe.config.train_task import TrainTaskConfig
+from vjepa_pipe.config.training_rules import training_faults
 from vjepa_pipe.config.url_rules import scheme_faults
 
 
 def draws_batches(experiment: ExperimentConfig) -> bool:
     """Whether the task makes batches with masks; a trainer of somebody else's may make its own."""
-    return isinstance(experiment.task, (StreamTaskConfig, BenchmarkTaskConfig))
+    return isinstance(experiment.task, (StreamTaskConfig, BenchmarkTaskConfig, TrainTaskConfig))
 
 
 def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Iterator[str]:
@@ -33,6 +35,8 @@ def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Itera
     yield from idle_faults(experiment, typed)
     yield from scheme_faults(experiment.data)
     yield from probe_faults(experiment)
+    if isinstance(experiment.task, TrainTaskConfig):
+        yield from training_faults(experiment)
     if draws_batches(experiment):
         yield from masks_can_be_drawn(experiment)
     if draws_batches(experiment) or isinstance(experiment.task, ProbeTaskConfig):

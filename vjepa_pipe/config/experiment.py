@@ -13,6 +13,7 @@ from vjepa_pipe.config.model import ModelConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.task import TaskConfig
+from vjepa_pipe.config.tracker import TrackerConfig
 from vjepa_pipe.config.training.base import TrainingConfig
 
 
@@ -32,3 +33,6 @@ class ExperimentConfig:
     model: ModelConfig = setting(ModelConfig(), "the frozen encoder that is probed", in_identity_if_set=True)
     task: TaskConfig = setting(TaskConfig(), "what launch.py does")
     training: TrainingConfig = setting(TrainingConfig(), "settings of the trainer, kept and handed on")
+    tracker: TrackerConfig = setting(
+        TrackerConfig(), "where task=train sends its metrics, beside its own files", affects_results=False
+    )

@@ -9,6 +9,12 @@ from vjepa_pipe.config.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
+RESOLVED_CONFIG = "resolved_config.yaml"
+"""In the folder of a run: its whole experiment."""
+
+STEPS = "steps.jsonl"
+"""In the folder of a run: which batches its steps were; a train loader writes it."""
+
 
 def conf_dir() -> Path:
     """The folder of the primary config: beside the package in a checkout, inside it in an installed wheel."""

@@ -12,6 +12,7 @@ from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import PrepareTaskConfig, ProbeTaskConfig
+from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.training import ImageProbeTraining, VideoProbeTraining
 
 OURS = "vjepa_pipe."
@@ -57,6 +58,10 @@ def _idle(experiment: ExperimentConfig) -> Iterator[tuple[str, str]]:
         if isinstance(experiment.training, (VideoProbeTraining, ImageProbeTraining)):
             for name in OF_TRAINING:
                 yield f"task.{name}", "training says how probes are trained"
+    if task._target_.startswith(OURS) and not isinstance(task, TrainTaskConfig):
+        yield "tracker", f"the task is {task._target_.rpartition('.')[2]}"
+    if isinstance(task, TrainTaskConfig) and task.measure_every is None:
+        yield "task.measure_clips", "task.measure_every is unset"
     if loader.on_bad_sample != "replace":
         yield "loader.max_replacements", f"loader.on_bad_sample={loader.on_bad_sample}"
     if not loader.monitor.enabled:

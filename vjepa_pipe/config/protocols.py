@@ -29,6 +29,7 @@ PROTOCOLS = {
     "model": Protocol("an encoder", (("__call__(clips)",),)),
     "decoder": Protocol("a decoder", (("open(path)",),)),
     "loader.sampler": Protocol("a sampler", (("at(position)",),)),
+    "tracker": Protocol("a tracker", (("log(values, step)", "close()"),)),
 }
 
 

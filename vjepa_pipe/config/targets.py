@@ -21,7 +21,7 @@ from vjepa_pipe.config.errors import ConfigError, did_you_mean
 TARGET = "_target_"
 ENTRY_POINTS = "vjepa_pipe.targets"
 
-_TASKS = ("benchmark", "external", "index", "prepare", "probe", "statistics", "stream", "validate")
+_TASKS = ("benchmark", "external", "index", "prepare", "probe", "statistics", "stream", "train", "validate")
 PLACES: dict[str, tuple[str, ...]] = {
     "data": (
         "vjepa_pipe.datasets.VideoDataset",
@@ -39,6 +39,9 @@ PLACES: dict[str, tuple[str, ...]] = {
     ),
     "loader.sampler": ("vjepa_pipe.sampling.SampleOrder",),
     "model": ("vjepa_pipe.models.frozen.random_encoder", "vjepa_pipe.models.frozen.pretrained_encoder"),
+    "tracker": tuple(
+        f"vjepa_pipe.tasks.trackers.{name}Tracker" for name in ("No", "Tensorboard", "Wandb", "Mlflow", "Trackio")
+    ),
     "task": tuple(f"vjepa_pipe.tasks.{name}.{name}" for name in _TASKS),
 }
 """What of ours and of torchvision may stand at each place, by exact name; CLASS is any public class there."""

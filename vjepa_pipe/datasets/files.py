@@ -83,7 +83,7 @@ def eval_files(data: DataConfig) -> list[str]:
 
 def _synthetic(data: SyntheticDataConfig, num_videos: int, seed: int) -> str:
     folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
-    return str(write_synthetic_videos(folder, num_videos, seed, short_side=data.short_side))
+    return str(write_synthetic_videos(folder, num_videos, seed, small=data.small))
 
 
 def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:

@@ -19,7 +19,7 @@ from vjepa_pipe.config.urls import shown_path
 from vjepa_pipe.datasets.bad import BadSample, Quarantined, SampleSkipped, none_readable, replacements
 from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import ConcatIndices, KeyedIndex, SampleKey, generator
-from vjepa_pipe.transforms import TrainTransform, next_clip_at
+from vjepa_pipe.transforms import ClipParams, TrainTransform, next_clip_at
 
 Transform = Callable[..., torch.Tensor]
 
@@ -66,6 +66,8 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         lists: The file or folder that lists each source's rows, for reports; empty where nobody has said.
         on_read: Called with the key of each row before it is opened; lets a loader know what a worker that
             never comes back was reading.
+        on_drawn: Called with what our transform draws for a clip: the key, the clip's number in the sample, the shape
+            of its frames `[T, H, W, 3]`, and what was drawn.
     """
 
     bad_sample_policies: ClassVar[tuple[str, ...]] = tuple(p for p in BAD_SAMPLE_POLICIES if p != "zero_masked")
@@ -89,6 +91,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         self.repeats = 1
         self.quarantine: set[tuple[int, int]] = set()
         self.on_read: Callable[[SampleKey], None] = _ignore
+        self.on_drawn: Callable[[SampleKey, int, Sequence[int], ClipParams], None] = _ignore
         self.lists: Sequence[str] = ()
         self.index = ConcatIndices([len(rows) for rows in sources])
         if transform is not None and not callable(transform):
@@ -163,6 +166,18 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             SampleError: If the row cannot be read.
         """
 
+    @property
+    def plans(self) -> bool:
+        """Whether `plan` does something."""
+        return False
+
+    def plan(self, keys: Sequence[SampleKey]) -> None:
+        """Called in a worker with the keys that it will read next, in order, so that it can make requests ahead.
+
+        Each call takes the place of the last; a key that was named before and is not any more will not be read.
+        No sample differs for it, and no error comes from it.
+        """
+
     def check_known(self, source: int, row: int) -> None:
         """Refuse a row that is known to be bad, without opening it.
 
@@ -215,6 +230,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         """A clip after the transform, and figures of what was drawn for it where the transform is ours."""
         if type(self.transform) is TrainTransform:  # a subclass may do something else when it is called
             drawn = self.transform.draw(self.augmentation_rng(key, clip), frames.shape)
+            self.on_drawn(key, clip, frames.shape, drawn)
             height, width = frames.shape[1:3]
             return self.transform.apply(frames, drawn), drawn.figures(height, width, self.transform.crop.size)
         if self.transform is None:
@@ -246,5 +262,5 @@ def shown(value: Any) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def _ignore(key: SampleKey) -> None:
+def _ignore(*_: Any) -> None:
     pass

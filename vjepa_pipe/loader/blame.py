@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.urls import shown_path
@@ -32,23 +31,24 @@ class Blame:
     Args:
         dataset: Whose rows they are.
         max_restarts: Deaths allowed in an epoch.
-        on_blamed: Told of each row that is blamed.
 
     Attributes:
         rows: Blamed so far, as source and row; one list, which grows.
         restarts: Deaths so far in this epoch.
     """
 
-    def __init__(self, dataset: KeyedDataset, max_restarts: int, on_blamed: Callable[[BadSample], None]) -> None:
+    def __init__(self, dataset: KeyedDataset, max_restarts: int) -> None:
         self.rows: list[tuple[int, int]] = []
         self.restarts = 0
         self._dataset = dataset
         self._max_restarts = max_restarts
-        self._on_blamed = on_blamed
         self._strikes: Counter[object] = Counter()
 
-    def __call__(self, death: Death) -> None:
+    def __call__(self, death: Death) -> BadSample | None:
         """A worker has died.
+
+        Returns:
+            The row that is blamed for it, if it is one, and was not before.
 
         Raises:
             WorkersKeepDying: If it was one too many, or the second one at the same batch outside of any row.
@@ -64,19 +64,19 @@ class Blame:
                 f"loader.max_restarts={self._max_restarts}{'' if death.by_itself else _OUTSIDE}"
             )
         if not death.by_itself:
-            return
+            return None
         culprit = (source, row) if reading else (phase, death.task)
         self._strikes[culprit] += 1
         if self._strikes[culprit] < STRIKES:
-            return
+            return None
         if not reading:
             raise WorkersKeepDying(f"{STRIKES} workers ended {where}, the same batch each time; {death.reason}")
         if (source, row) in self.rows:
-            return
+            return None
         reason = f"{path}: {STRIKES} workers ended while reading it; {death.reason}"
         self._dataset.quarantine.add((source, row))
         self.rows.append((source, row))
-        self._on_blamed(self._dataset.describe_bad(source, row, ENDED_WORKER, reason))
+        return self._dataset.describe_bad(source, row, ENDED_WORKER, reason)
 
 
 _OUTSIDE = (

@@ -55,14 +55,14 @@ class device_prefetch:
         return len(self.batches)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        self._state = None
+        self._drop_read_ahead()
         if self.device.type == "cuda" and isinstance(self.batches, ClipLoader):
             return self._one_ahead(self.batches.page_locked(self.device))
         return self._one_ahead(iter(self.batches))
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass yield this epoch."""
-        self._state = None
+        self._drop_read_ahead()
         self.batches.set_epoch(epoch)  # type: ignore[attr-defined]
 
     def state_dict(self) -> dict[str, Any]:
@@ -72,6 +72,12 @@ class device_prefetch:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Make the next pass start where a state says."""
         self.batches.load_state_dict(state)  # type: ignore[attr-defined]
+        self._state = None
+
+    def _drop_read_ahead(self) -> None:
+        """A batch that was read ahead, and of which nobody heard, is no step of the run."""
+        if self._state is not None and isinstance(self.batches, ClipLoader):
+            self.batches.sampler.steps = self._state["steps"]
         self._state = None
 
     def _one_ahead(self, batches: Iterator[Any]) -> Iterator[Any]:

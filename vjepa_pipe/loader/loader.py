@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
-from vjepa_pipe.datasets import BadSample, KeyedDataset
+from vjepa_pipe.datasets import KeyedDataset
 from vjepa_pipe.loader.blame import Blame
 from vjepa_pipe.loader.fetch import BatchTask, Collate, Delivery, FetchBatch, WorkerStart
 from vjepa_pipe.loader.pinning import PageLock, pinned
@@ -25,10 +25,14 @@ from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.quarantine import QuarantineWriter
 from vjepa_pipe.loader.report import Report
 from vjepa_pipe.loader.sampler import KeyBatches, Place, RankSampler
-from vjepa_pipe.loader.schedule import BatchSchedule
+from vjepa_pipe.loader.schedule import BatchSchedule, with_later
 from vjepa_pipe.loader.state import VERSION, LoaderState, StateError
+from vjepa_pipe.loader.steps import StepLog
 from vjepa_pipe.loader.worker import Failure
 from vjepa_pipe.sampling import WHERE_TO_BUILD, rank_and_world
+
+PLANNED = 32
+"""Samples, at least, that a worker knows of beyond its batch: at 20 ms for each, requests have 0.6 s to be answered."""
 
 _FIXED = frozenset({
     "dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "collate_fn", "num_workers", "prefetch_factor",
@@ -74,6 +78,7 @@ class ClipLoader(DataLoader[Any]):
         mask: The masks that the report counts the tokens of.
         drop_last: Whether the epoch was cut to whole batches.
         ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
+        steps: Notes which batches the run's steps are.
     """
 
     dataset: KeyedDataset
@@ -99,6 +104,7 @@ class ClipLoader(DataLoader[Any]):
         mask: MaskConfig | None = None,
         drop_last: bool = False,
         ranks_found: bool = False,
+        steps: StepLog | None = None,
     ) -> None:
         sampler = RankSampler(dataset, schedule, seed, drop_last)
         super().__init__(
@@ -126,11 +132,13 @@ class ClipLoader(DataLoader[Any]):
         self._quarantine = QuarantineWriter(quarantine)
         self._made_of = fingerprints
         self._ranks_found = ranks_found
+        self._steps = steps
         self._fetch = FetchBatch(dataset, collate)
-        self._blame = Blame(dataset, config.max_restarts, self._blamed)
+        self._blame = Blame(dataset, config.max_restarts)
         self._pool: WorkerPool | None = None
         self._page_lock = PageLock()
         self._passes = 0
+        self._steps_before = 0  # the pass under way
         self._built = True
         weakref.finalize(self, _warn_of_bad_rows, self.report, quarantine, os.getpid())
 
@@ -213,6 +221,7 @@ class ClipLoader(DataLoader[Any]):
                 f"{self.schedule.batch_size} x {counted(self.schedule.world_size, 'rank')}"
             )
         self.sampler.go_to(Place(epoch, batch))
+        self.sampler.steps = saved.steps
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         return self._begun(None)
@@ -238,6 +247,7 @@ class ClipLoader(DataLoader[Any]):
         return self._pass(self._passes, self.sampler.begin(), page_lock)
 
     def _pass(self, number: int, begun: Place, page_lock: PageLock | None) -> Iterator[Any]:
+        self._steps_before = self.sampler.steps
         deliveries = self._deliveries(begun, page_lock)
         for batch in range(begun.batch, len(self)):
             if number != self._passes:
@@ -252,6 +262,8 @@ class ClipLoader(DataLoader[Any]):
             except BaseException:
                 self.close()
                 raise
+            if batch == begun.batch and self._steps is not None:
+                self._steps.begin(self._state(*begun))
             self.sampler.hand_out(begun, batch)
             yield delivery.batch
         if not self.persistent_workers and number == self._passes and self._pool is not None:
@@ -264,7 +276,7 @@ class ClipLoader(DataLoader[Any]):
             self._pool = None
 
     def _deliveries(self, begun: Place, page_lock: PageLock | None) -> Iterator[Delivery | Failure]:
-        tasks = (BatchTask(keys, self._blame.rows) for keys in self.schedule.batches(*begun))
+        tasks = self._tasks(begun)
         pins = self._config.pin_memory and torch.accelerator.is_available()
         if self.num_workers == 0:
             deliveries = map(self._fetch, tasks)
@@ -283,19 +295,28 @@ class ClipLoader(DataLoader[Any]):
             return self._pool.run(tasks)
         return self._pool.run(tasks, partial(pinned, in_place=page_lock is not None), page_lock)
 
+    def _tasks(self, begun: Place) -> Iterator[BatchTask]:
+        batches = self.schedule.batches(*begun)
+        if not (self.num_workers and self.dataset.plans):
+            return (BatchTask(keys, self._blame.rows) for keys in batches)
+        ahead = -(-PLANNED // self.schedule.batch_size)
+        return (
+            BatchTask(keys, self._blame.rows, later) for keys, later in with_later(batches, self.num_workers, ahead)
+        )
+
     def _count(self, delivery: Delivery, place: Place) -> None:
         self.report.first = self.report.first or place
         for bad in delivery.bad:
-            self._quarantine.add(bad)
+            self._quarantine.add(bad, self.sampler.steps + 1)
         self.report.add(delivery)
 
     def _died(self, death: Death) -> None:
         self.report.restarts += 1
-        self._blame(death)
-
-    def _blamed(self, bad: BadSample) -> None:
-        self._quarantine.add(bad)
-        self.report.sources[bad.source].add_bad(bad)
+        blamed = self._blame(death)
+        if blamed is not None:
+            assert death.task is not None  # it was reading
+            self._quarantine.add(blamed, self._steps_before + death.task[1] + 1)
+            self.report.sources[blamed.source].add_bad(blamed)
 
     @cached_property
     def _fingerprints(self) -> dict[str, str]:
@@ -315,7 +336,8 @@ class ClipLoader(DataLoader[Any]):
     def _state(self, epoch: int, batch: int) -> LoaderState:
         size, epoch_size = self.schedule.global_batch_size, self.schedule.epoch_size
         world = self.schedule.world_size
-        return LoaderState(VERSION, self._seed, epoch, batch * size, epoch_size, size, world, self._fingerprints)
+        fingerprints, steps = self._fingerprints, self.sampler.steps
+        return LoaderState(VERSION, self._seed, epoch, batch * size, epoch_size, size, world, fingerprints, steps)
 
 
 def _warn_of_bad_rows(report: Report, quarantine: Path, process: int) -> None:

@@ -15,6 +15,7 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
@@ -29,6 +30,7 @@ from vjepa_pipe.loader.identity import fingerprints
 from vjepa_pipe.loader.loader import ClipLoader
 from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
 from vjepa_pipe.loader.schedule import BatchSchedule, Order
+from vjepa_pipe.loader.steps import StepLog, by_source
 from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, rank_and_world
 from vjepa_pipe.storage import Storage
 from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder
@@ -52,7 +54,8 @@ class DataManager:
         config: An experiment, or only its data; the rest then has its defaults, without masks.
         rank: This process's rank; unset: from torch.distributed, torchrun or SLURM, else 0.
         world_size: Number of ranks; unset: likewise, else 1.
-        output_dir: Where `quarantine.jsonl` goes, once a file is bad, and the workers' logs, if any are kept.
+        output_dir: Where `quarantine.jsonl` goes, once a file is bad, and the workers' logs, if any are kept. In the
+            folder of a run, the train loader of rank 0 notes in `steps.jsonl` which batches the steps were.
 
     Raises:
         ConfigError: Naming everything that is wrong with the config.
@@ -93,7 +96,7 @@ class DataManager:
         repeats = self.config.data.repeated_sampling
         schedule = self._schedule(self._order(sizes, epoch_clips // repeats), epoch_clips, repeats)
         collate = mask_collator or self._collator(dataset, schedule)
-        return self._loader(dataset, schedule, collate, self.config.loader.drop_last)
+        return self._loader(dataset, schedule, collate, self.config.loader.drop_last, self._step_log(dataset))
 
     def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
@@ -171,6 +174,7 @@ class DataManager:
 
     def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
+        self.storage.require_cache()
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
         shared = {
             "transform": transform,
@@ -247,7 +251,19 @@ class DataManager:
             return self.build_mask_collator(masked_by)
         return MaskCollator(None, self._lengths(), seed=self.config.seed)
 
-    def _loader(self, dataset: KeyedDataset, schedule: BatchSchedule, collate: Collate, drop_last: bool) -> ClipLoader:
+    def _step_log(self, dataset: KeyedDataset) -> StepLog | None:
+        if self.rank or not (self.output_dir / RESOLVED_CONFIG).is_file():
+            return None
+        return StepLog(self.output_dir / STEPS, by_source(dataset.quarantine, dataset.sources))
+
+    def _loader(
+        self,
+        dataset: KeyedDataset,
+        schedule: BatchSchedule,
+        collate: Collate,
+        drop_last: bool,
+        steps: StepLog | None = None,
+    ) -> ClipLoader:
         seed, monitor = self.config.seed, self.config.loader.monitor
         start = WorkerStart(seed, self.rank, self.output_dir if monitor.enabled else None, monitor.interval_sec)
         return ClipLoader(
@@ -263,6 +279,7 @@ class DataManager:
             mask=self.config.mask,
             drop_last=drop_last,
             ranks_found=self._ranks_found,
+            steps=steps,
         )
 
     def _lengths(self) -> list[int]:

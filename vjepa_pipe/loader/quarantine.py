@@ -30,7 +30,7 @@ def quarantine_name(rank: int, world_size: int) -> str:
 
 
 class QuarantineWriter:
-    """Appends a JSON line for each row that is bad: source, row, path, error class, reason, decoder.
+    """Appends a JSON line for each row that is bad: source, row, path, error class, reason, decoder, step of the run.
 
     A row is written once, however often it comes up; one that an index names is not, as the index is that list.
     Nothing is written, and no file made, until the first.
@@ -44,15 +44,21 @@ class QuarantineWriter:
         self._written: set[tuple[str, int]] | None = None
         self._warned = self._damaged = False
 
-    def add(self, bad: BadSample) -> None:
-        """Write a row, unless it has been or an index names it."""
+    def add(self, bad: BadSample, step: int | None = None) -> None:
+        """Write a row, unless it has been or an index names it.
+
+        Args:
+            bad: The row.
+            step: The step of the run whose batch it was found bad in, from 1; None: of no run.
+        """
         if bad.error == BAD_IN_INDEX or self._damaged:
             return
         try:
             if self._written is None:
                 self._written = self._begin()
             if (bad.source, bad.row) not in self._written:
-                append_whole(self._file, f"{json.dumps(bad._asdict())}\n".encode())
+                found = bad._asdict() | ({} if step is None else {"step": step})
+                append_whole(self._file, f"{json.dumps(found)}\n".encode())
                 self._written.add((bad.source, bad.row))
         except UserError as error:  # the run is worth more than the list
             self._damaged = True
@@ -111,8 +117,30 @@ def read_quarantine(path: str | Path, sources: Sequence[Source]) -> set[tuple[in
     return found
 
 
+def found_bad(file: Path, sources: Sequence[Source], step: int) -> Iterator[tuple[BadSample, int, int]]:
+    """The rows that a run had found bad by a step, on the rank whose file this is.
+
+    Args:
+        file: The rank's; it may be missing, where nothing was bad.
+        sources: The experiment's.
+        step: From 1; what was found at later ones is left out.
+
+    Yields:
+        What is said of a row, the number of its source, and the step.
+
+    Raises:
+        UserError: If the file cannot be read, or a line is damaged.
+    """
+    numbers = {rows.name: number for number, rows in enumerate(sources)}
+    for line in _lines(file) if file.exists() else ():
+        if line.bad.source in numbers and line.step <= step:
+            yield line.bad, numbers[line.bad.source], line.step
+
+
 class _Line(NamedTuple):
     bad: BadSample
+    step: int
+    """0 where none is named."""
     number: int
     end: int
     """Bytes of the file up to its end."""
@@ -143,16 +171,17 @@ def _lines(file: Path) -> Iterator[_Line]:
                     if not ended and not stream.read(1):
                         return
                     raise UserError(f"{file}:{number}: not a line of a quarantine file ({error})") from error
-                yield _Line(_bad_sample(content, f"{file}:{number}"), number, end, ended)
+                yield _Line(*_bad_sample(content, f"{file}:{number}"), number, end, ended)
     except OSError as error:
         raise UserError(f"{file}: cannot be read as a quarantine file ({error.strerror})") from error
 
 
-def _bad_sample(content: Any, where: str) -> BadSample:
+def _bad_sample(content: Any, where: str) -> tuple[BadSample, int]:
     try:
+        step = content.pop("step", 0) if isinstance(content, dict) else 0
         bad = BadSample(**content)
     except TypeError as error:
         raise UserError(f"{where}: not a line of a quarantine file ({error})") from error
-    if [type(value) for value in bad] != [str, int, str, str, str, str]:
+    if [type(value) for value in (*bad, step)] != [str, int, str, str, str, str, int]:
         raise UserError(f"{where}: not a line of a quarantine file (wrong types)")
-    return bad
+    return bad, step

@@ -28,6 +28,7 @@ class RankSampler(DistributedSampler[Any]):
     Attributes:
         epoch: The epoch of the place.
         batch: The batch of the place; 0 as soon as the epoch's last batch was handed out.
+        steps: Batches that each rank was handed before the place, since the run began.
 
     Args:
         dataset: What the keys are of.
@@ -42,7 +43,7 @@ class RankSampler(DistributedSampler[Any]):
         self.schedule = schedule
         self.num_samples, self.total_size = schedule.samples_here, schedule.epoch_size
         self._batches = -(-self.num_samples // schedule.batch_size)
-        self.batch = 0
+        self.batch = self.steps = 0
         self._asked: Place | None = None  # where the next pass has to begin
 
     def __iter__(self) -> Iterator[SampleKey]:
@@ -86,6 +87,7 @@ class RankSampler(DistributedSampler[Any]):
         if self._asked is begun:
             self._asked = None
         ended = batch + 1 == self._batches
+        self.steps += len(self.schedule) - batch if ended else 1  # a rank may have no sample of an epoch's last batch
         self.epoch, self.batch = (self._asked or Place(begun.epoch + 1, 0)) if ended else Place(begun.epoch, batch + 1)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from vjepa_pipe.sampling import SampleKey
@@ -14,6 +16,9 @@ class Order(Protocol):
 
     def at(self, position: int) -> SampleKey:
         """The key at a global position, counted from the start of the run."""
+
+    def positions(self, source: int, row: int, epoch: int) -> list[int]:
+        """The positions of an epoch at which a row stands, rising: the inverse of `at`."""
 
 
 class GlobalBatch(NamedTuple):
@@ -88,6 +93,19 @@ class BatchSchedule:
         epoch, place = divmod(position, self.epoch_size)
         return self.global_batch(epoch, place // self.global_batch_size)
 
+    def of_row(self, source: int, row: int, epoch: int) -> Iterator[tuple[int, int, int]]:
+        """Where a row stands in an epoch.
+
+        Yields:
+            For each sample of it: the batch, the rank, and the sample's place in that rank's batch.
+        """
+        for found in self.order.positions(source, row, epoch):
+            for position in range(found * self.repeats, (found + 1) * self.repeats):
+                batch, place = divmod(position - epoch * self.epoch_size, self.global_batch_size)
+                rows = self.global_batch(epoch, batch).size // self.repeats
+                rank = ((place // self.repeats + 1) * self.world_size - 1) // rows  # the inverse of `_share`
+                yield batch, rank, place - rows * rank // self.world_size * self.repeats
+
     def batches(self, epoch: int, first: int = 0) -> Iterator[list[SampleKey]]:
         """The batches of an epoch on this rank, from number `first` on.
 
@@ -107,3 +125,14 @@ class BatchSchedule:
         """This rank's places in a batch of all ranks of this size."""
         rows = size // self.repeats
         return range(*(rows * rank // self.world_size * self.repeats for rank in (self.rank, self.rank + 1)))
+
+
+def with_later(
+    batches: Iterator[list[SampleKey]], step: int, count: int
+) -> Iterator[tuple[list[SampleKey], list[SampleKey]]]:
+    """Each batch with the keys of later ones: of the next `count` that a worker is given, which stand `step` apart."""
+    window = deque(islice(batches, step * count + 1))
+    while window:
+        keys = window.popleft()
+        yield keys, [key for later in islice(window, step - 1, None, step) for key in later]
+        window.extend(islice(batches, 1))

@@ -10,7 +10,7 @@ from typing import Any, get_origin, get_type_hints
 
 from vjepa_pipe.config.errors import UserError
 
-VERSION = 3
+VERSION = 4
 SOURCE = "source "
 """Begins the names of fingerprints that are hashes of a source's rows."""
 _CHECKSUM = "checksum"
@@ -33,6 +33,7 @@ class LoaderState:
         global_batch_size: Samples in a batch, over all ranks.
         world_size: Number of ranks; told, not checked.
         fingerprints: Everything that decides what stands at a position, by name: settings as text, rows as hashes.
+        steps: Batches that each rank was handed since the run began, over all epochs and resumes.
     """
 
     version: int
@@ -43,6 +44,12 @@ class LoaderState:
     global_batch_size: int
     world_size: int
     fingerprints: dict[str, str]
+    steps: int = 0
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch."""
+        return -(-self.epoch_size // self.global_batch_size)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON and `torch.save` can hold, with a checksum over them."""

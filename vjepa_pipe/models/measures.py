@@ -63,7 +63,7 @@ def spread(features: Tensor) -> float:
         features: [N, D].
     """
     directions = torch.nn.functional.normalize(features.double(), dim=1)
-    return float(directions.std(dim=0, unbiased=False).mean()) * features.shape[1] ** 0.5
+    return float(directions.std(dim=0, unbiased=False).mean() * features.shape[1] ** 0.5)
 
 
 def knn_accuracy(

@@ -90,18 +90,19 @@ class Pretraining(nn.Module):
         return torch.stack(losses).mean()
 
     @torch.no_grad()
-    def features(self, clips: Tensor, encoder: str = "target_encoder") -> Tensor:
-        """All tokens of clips, as an encoder gives them.
+    def features(self, clips: Tensor, encoder: str = "target_encoder", mask: Tensor | None = None) -> Tensor:
+        """Tokens of clips, as an encoder gives them.
 
         Args:
             clips: float `[B, C, T, H, W]`; any number of whole tokens along each side.
             encoder: `target_encoder`, the teacher, which published evaluations use; or `encoder`.
+            mask: int64 `[B, N]`, the tokens that the encoder sees; None: all.
 
         Returns:
             `[B, N, D]`, tokens by time, then rows, then columns.
         """
         with self._autocast(clips):
-            tokens: Tensor = self.get_submodule(encoder)(clips)
+            tokens: Tensor = self.get_submodule(encoder)(clips, mask)
         return tokens
 
     @torch.no_grad()

@@ -11,6 +11,8 @@ from vjepa_pipe.records.files import inside, read_record
 PLAN = "plan"
 PLAN_FILE = "plan.json"
 POINTS = "points"
+STUDY = "study.log"
+STOPPED_POINTS = "pruned"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +32,29 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class PlanFile:
-    """What stands in `plan.json`: the arguments of the command line, when it was written, the points in order."""
+    """What stands in `plan.json`.
+
+    Attributes:
+        arguments: Of the command line.
+        created: When it was written.
+        points: In order.
+        metric: What they are ranked by; None: the metric of their task.
+        direction: `minimize` or `maximize`; None: as the metric's name tells.
+        search: How Optuna chooses further points; None: these are all.
+        samples: How many trials it makes; None: all of a grid.
+        prune: Whether trials are stopped that fall behind.
+        seed: Of its choices.
+    """
 
     arguments: list[str]
     created: str
     points: list[Point]
+    metric: str | None = None
+    direction: str | None = None
+    search: str | None = None
+    samples: int | None = None
+    prune: bool = False
+    seed: int = 0
 
 
 def read_plan_file(sweep_dir: Path) -> PlanFile:

@@ -10,12 +10,13 @@ from vjepa_pipe.composition.provenance import COMMAND_LINE
 from vjepa_pipe.composition.snapshot import plain, thaw
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.folders import RESOLVED_CONFIG
 from vjepa_pipe.config.task import StreamTaskConfig
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.records.figures import read_figures
 from vjepa_pipe.records.files import read_mapping, read_record
 from vjepa_pipe.records.origin import Origin
-from vjepa_pipe.records.record import METRICS, ORIGIN, RESOLVED_CONFIG
+from vjepa_pipe.records.record import METRICS, ORIGIN
 from vjepa_pipe.records.status import DONE, read_status
 
 

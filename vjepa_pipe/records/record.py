@@ -18,14 +18,14 @@ from vjepa_pipe.composition.snapshot import freeze
 from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
 from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records.environment import code, data_fingerprint, host, versions
 from vjepa_pipe.records.files import read_record, write_json
 from vjepa_pipe.records.origin import Origin
 from vjepa_pipe.records.run_file import Repository, RunFile
-from vjepa_pipe.records.status import DONE, FAILED, KILLED, STATUS, Heartbeat, alone, state_of
+from vjepa_pipe.records.status import DONE, FAILED, KILLED, PRUNED, STATUS, Heartbeat, Pruned, alone, state_of
 
-RESOLVED_CONFIG = "resolved_config.yaml"
 ORIGIN = "origin.json"
 RUN = "run.json"
 DIFF = "uncommitted.diff"
@@ -73,7 +73,8 @@ class RunRecord:
             if (self._folder / RUN).exists() and read_record(self._folder / RUN, RunFile).config_id != config_id:
                 if not self._came_to_nothing():
                     raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")
-                (self._folder / DIFF).unlink(missing_ok=True)
+                for name in (DIFF, STEPS):
+                    (self._folder / name).unlink(missing_ok=True)
             self._heartbeat = Heartbeat(self._folder)
         try:
             self._write_what_runs(config_id)
@@ -91,6 +92,7 @@ class RunRecord:
             DIFF,
             CLAIM,
             STATUS,
+            STEPS,
             ".hydra",
         }
 
@@ -134,6 +136,8 @@ class RunRecord:
             if isinstance(error, Exception):
                 lines = "".join(traceback.format_exception(kind, error, trace))
                 self._heartbeat.end(FAILED, error=f"{type(error).__name__}: {error}", traceback=lines)
+            elif isinstance(error, Pruned):
+                self._heartbeat.end(PRUNED)
             else:  # Ctrl-C, or sys.exit from a signal handler
                 self._heartbeat.end(KILLED, error=type(error).__name__)
 

@@ -21,10 +21,14 @@ from vjepa_pipe.records.files import read_record, write_json
 
 STATUS = "status.json"
 RUNNING, DONE, FAILED, KILLED, MISSING = "running", "done", "failed", "killed", "missing"
-DAMAGED = "damaged"
+DAMAGED, PRUNED = "damaged", "pruned"
 TOUCH_SEC = 30.0
 GONE_AFTER_SEC = 10 * TOUCH_SEC
 """Longer than the clocks of two machines and the cache of a shared file system are apart."""
+
+
+class Pruned(BaseException):
+    """Ends a run that fell behind others of its search; no `Exception`, so that no task takes it for a fault."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,7 @@ class _Status:
 
 
 def state_of(folder: Path) -> str:
-    """`running`, `done`, `failed`, `killed`, `damaged`, or `missing` where nothing was started."""
+    """`running`, `done`, `failed`, `killed`, `pruned`, `damaged`, or `missing` where nothing was started."""
     return str(read_status(folder).get("state", MISSING))
 
 

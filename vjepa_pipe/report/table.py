@@ -23,7 +23,7 @@ WIDEST = 30
 """Characters of a column; a longer value takes more lines."""
 _FRAME = 3
 """Characters that a column takes besides its values."""
-_COLOURS = {"done": "green", "failed": "red", "killed": "red", "running": "yellow"}
+_COLOURS = {"done": "green", "failed": "red", "killed": "red", "running": "yellow", "pruned": "cyan"}
 
 
 def print_plan(points: Sequence[Run], seconds: float) -> None:

@@ -41,3 +41,7 @@ class ConcatIndices:
             raise ValueError(f"index must be from 0 to {len(self) - 1} (got {index})")
         source = bisect_right(self._starts, index) - 1
         return source, int(index) - self._starts[source]
+
+    def index(self, source: int, row: int) -> int:
+        """The index of a row, the inverse of `self[index]`."""
+        return self._starts[source] + row

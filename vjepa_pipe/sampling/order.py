@@ -114,6 +114,21 @@ class SampleOrder:
             rows[here] = self._row_order(source).many(places[here] % self.sizes[source])
         return sources, rows
 
+    def positions(self, source: int, row: int, epoch: int) -> list[int]:
+        """Where a row stands in an epoch, rising: the inverse of `at`. It costs as much as there are positions.
+
+        Args:
+            source: From 0.
+            row: Of the source, from 0.
+            epoch: From 0.
+        """
+        plan, size = self._epochs.get(epoch) or self._plan(epoch), self.sizes[source]
+        first = plan.ends[source - 1] if source else 0
+        # Places of the walk that lead to this row are a whole number of rounds apart.
+        to_row = (self._row_order(source).inverse(row) - first - plan.offsets[source]) % size
+        places = range(first + to_row, plan.ends[source], size)
+        return sorted(epoch * self.epoch_size + plan.slots.inverse(place) for place in places)
+
     def _row_order(self, source: int) -> KeyedPermutation:
         if source not in self._row_orders:
             key = keyed_hash("rows of a source", self.seed, source)

@@ -52,6 +52,15 @@ class OwnOrder:
             raise self._fault(position, given) from None
         return SampleKey(self._seed, position // self._epoch_size, position, source, row)
 
+    def positions(self, source: int, row: int, epoch: int) -> list[int]:
+        """Where a row stands in an epoch, rising: the sampler is asked for each of its positions.
+
+        Raises:
+            UserError: As `at`.
+        """
+        places = range(epoch * self._epoch_size, (epoch + 1) * self._epoch_size)
+        return [place for place in places if self.at(place)[3:] == (source, row)]
+
     def _fault(self, position: int, given: Any) -> UserError:
         return UserError(
             f"{type(self.sampler).__qualname__}.at({position}) gave {given!r}: it must be a row number from 0 to "

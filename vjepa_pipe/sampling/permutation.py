@@ -63,16 +63,32 @@ class KeyedPermutation:
         if self._listed is not None:
             return self._listed[index]
         half, low = self._half, (1 << self._half) - 1
-        shift = 64 - half
         while True:
             left, right = index >> half, index & low
             for round_key in self._round_keys:
-                mixed = ((right ^ round_key) * _MULTIPLY_1) & _LOW_64_BITS
-                mixed = ((mixed ^ (mixed >> 29)) * _MULTIPLY_2) & _LOW_64_BITS
-                left, right = right, left ^ (mixed >> shift)
+                left, right = right, left ^ self._mixed(right, round_key)
             index = left << half | right
             if index < self.size:
                 return index
+
+    def inverse(self, place: int) -> int:
+        """What goes to `place`: `self(self.inverse(place)) == place`.
+
+        Raises:
+            ValueError: `place` is not from 0 to size - 1.
+        """
+        if not 0 <= place < self.size:
+            raise ValueError(f"place must be from 0 to {self.size - 1} (got {place})")
+        if self._listed is not None:
+            return self._listed.index(place)
+        half, low = self._half, (1 << self._half) - 1
+        while True:
+            left, right = place >> half, place & low
+            for round_key in reversed(self._round_keys):
+                left, right = right ^ self._mixed(left, round_key), left
+            place = left << half | right
+            if place < self.size:
+                return place
 
     def many(self, indices: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Where each of `indices` goes: `[self(i) for i in indices]`, as one array operation.
@@ -98,6 +114,11 @@ class KeyedPermutation:
             result[walking] = self._permute_range(result[walking])
             walking = walking[result[walking] >= self.size]
         return result.astype(np.int64).reshape(given.shape)
+
+    def _mixed(self, number: int, round_key: int) -> int:
+        mixed = ((number ^ round_key) * _MULTIPLY_1) & _LOW_64_BITS
+        mixed = ((mixed ^ (mixed >> 29)) * _MULTIPLY_2) & _LOW_64_BITS
+        return mixed >> (64 - self._half)
 
     def _permute_range(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         half, low = np.uint64(self._half), np.uint64((1 << self._half) - 1)

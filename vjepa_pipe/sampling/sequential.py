@@ -25,3 +25,7 @@ class SequentialOrder:
         row = position % len(self._index)
         source, local = self._index[row]
         return SampleKey(self._seed, 0, row, source, local)
+
+    def positions(self, source: int, row: int, epoch: int) -> list[int]:
+        """Where a row stands in an epoch: once."""
+        return [epoch * len(self._index) + self._index.index(source, row)]

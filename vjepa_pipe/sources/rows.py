@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.tables.cache import load_table
 from vjepa_pipe.sources.tables.columns import Table, TextColumn, digest_of, table_from_arrays, text_column
-from vjepa_pipe.storage import is_remote, join, shown_path
+from vjepa_pipe.storage import is_remote, join, name_of, names_file, shown_path
 
 
 class Rows:
@@ -77,7 +77,7 @@ class Rows:
     @property
     def has_urls(self) -> bool:
         """Whether files lie elsewhere than on this machine, as far as the texts of the rows say."""
-        return is_remote(self.folder) or any(is_remote(path) for path in self._table.paths.holding("://"))
+        return is_remote(self.folder) or any(is_remote(self._table.paths[i]) for i in self._table.paths.holding("://"))
 
     def label(self, i: int) -> int | str:
         """Label of row `i`: an int for classes, a str for captions and class names.
@@ -88,6 +88,15 @@ class Rows:
         labels = self._table.labels
         index = self._checked(i)
         return labels[index] if isinstance(labels, TextColumn) else int(labels[index])
+
+    def named(self, file: str) -> list[int]:
+        """The rows of a file, rising.
+
+        Args:
+            file: Its path or URL, or the last parts of it.
+        """
+        last = name_of(file) if is_remote(file) else file.rpartition("/")[2]
+        return [row for row in self._table.paths.holding(last) if names_file(self.path(row), file)]
 
     def fingerprint(self) -> str:
         """A hash of all rows as they were written; where their folder lies does not count.

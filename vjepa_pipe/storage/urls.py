@@ -7,7 +7,7 @@ import posixpath
 from pathlib import Path
 from urllib.parse import quote
 
-from vjepa_pipe.config.urls import is_remote, local_path, scheme_of
+from vjepa_pipe.config.urls import is_remote, local_path, scheme_of, shown_path
 
 
 def absolute(path: str | Path) -> str:
@@ -41,6 +41,17 @@ def join(folder: str, path: str) -> str:
 def name_of(url: str) -> str:
     """The last part of a URL's path."""
     return _plain(url).rpartition("/")[2]
+
+
+def names_file(path: str, file: str) -> bool:
+    """Whether a path or URL is that of a file, or ends with its last parts.
+
+    Args:
+        path: Of a row.
+        file: What somebody calls it: all of it, or as many of its last parts as are said.
+    """
+    shown, wanted = (one if is_remote(one) else os.path.normpath(one) for one in map(shown_path, (path, file)))
+    return shown == wanted or shown.endswith(f"/{wanted}")
 
 
 def _plain(url: str) -> str:

@@ -37,7 +37,7 @@ def expand(arguments: Sequence[str], options: SweepConfig, loader: ConfigLoader)
     fixed: dict[str, Axis] = {}
     intervals: list[tuple[str, IntervalSweep]] = []
     for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
-        key = _key(override)
+        key = key_of(override)
         if override.is_interval_sweep():
             interval: Any = override.value()
             intervals.append((key, interval))
@@ -69,7 +69,9 @@ def first_point(arguments: Sequence[str]) -> list[str]:
         if not override.is_sweep_override():
             first.append(text)
         elif not override.is_interval_sweep():
-            first.extend(f"{_key(override)}={value}" for value in itertools.islice(override.sweep_string_iterator(), 1))
+            first.extend(
+                f"{key_of(override)}={value}" for value in itertools.islice(override.sweep_string_iterator(), 1)
+            )
     return first
 
 
@@ -82,7 +84,8 @@ def _check_range(key: str, override: Override) -> None:
             raise ConfigError([f"a sweep must have at most {MAX_POINTS} points (got {count} of {key})"])
 
 
-def _key(override: Override) -> str:
+def key_of(override: Override) -> str:
+    """What an override sets, with the sign before it, such as `+task.args.lr`."""
     return str(override.input_line).partition("=")[0]
 
 

@@ -8,7 +8,10 @@ changes nothing. Only the overrides travel with a job; the last of them names th
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from vjepa_pipe.composition.snapshot import thaw
 from vjepa_pipe.config.targets import allow_targets, allowed_by_user
 from vjepa_pipe.records import read_origin
-from vjepa_pipe.records.plan import PLAN, POINTS, Point
+from vjepa_pipe.records.plan import PLAN, POINTS, STOPPED_POINTS, Point
+from vjepa_pipe.records.status import Pruned
 
 STOPPED = "stopped"
+POLL_SEC = 2.0
+"""Between two looks at whether a run is to be stopped."""
 _MARK = "hydra.point="
 
 
@@ -85,12 +91,50 @@ def run_point(config: DictConfig) -> dict[str, Any]:
     if job["fail_fast"] and stopped.exists():
         return {}
     written = sweep_dir / PLAN / POINTS / job["id"]
+    behind = sweep_dir / PLAN / STOPPED_POINTS / job["id"]
+    if behind.exists():
+        return {}
     allow_targets(*job["allowed"])
     origin = read_origin(written.with_suffix(".json"))
     experiment, folder = thaw(written.with_suffix(".yaml")), sweep_dir / job["folder"]
+    metrics: dict[str, Any] = {}
     try:
-        return run_task(experiment, folder, origin, job["typed"], job["command"])
+        with suppress(Pruned), stopped_by(behind):
+            metrics = run_task(experiment, folder, origin, job["typed"], job["command"])
     except Exception:
         if job["fail_fast"]:
             stopped.touch()
         raise
+    return metrics
+
+
+@contextmanager
+def stopped_by(file: Path) -> Iterator[None]:
+    """Raise `Pruned` in the main thread, and so within this context, once a file is there.
+
+    Nothing is done in other threads, where there are no signals of this kind, and outside a search that prunes.
+    """
+    number = getattr(signal, "SIGUSR1", None)
+    if number is None or not file.parent.exists() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ended, runner = threading.Event(), threading.get_ident()
+
+    def watch() -> None:
+        while not ended.wait(POLL_SEC):
+            if file.exists():
+                signal.pthread_kill(runner, number)
+                return
+
+    def stop(*_: Any) -> None:
+        raise Pruned
+
+    before = signal.signal(number, stop)
+    thread = threading.Thread(target=watch, name="pruning", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        signal.signal(number, before)

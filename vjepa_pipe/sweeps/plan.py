@@ -26,43 +26,54 @@ from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.epoch import epoch_faults
 from vjepa_pipe.config.errors import ConfigError, UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.config.tree import leaves
+from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records import Origin
 from vjepa_pipe.records.origin import origin_of
-from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point, read_plan_file
+from vjepa_pipe.records.plan import PLAN, PLAN_FILE, POINTS, PlanFile, Point
 from vjepa_pipe.records.where import Where
+from vjepa_pipe.report.metric import asked_in
 
 MAX_FAULTY_POINTS = 20
 
 
-@dataclasses.dataclass
-class Plan:
-    """A sweep's points.
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A point with what was composed for it.
 
     Attributes:
-        arguments: What was asked for on the command line.
-        points: In the order in which they are run.
-        experiments: Of each point, and where it came from; only of a plan that was just made.
+        point: As it stands in the plan.
+        experiment: Checked.
+        origin: Where it came from.
     """
 
-    arguments: list[str]
-    points: list[Point]
-    experiments: list[tuple[ExperimentConfig, Origin]] = dataclasses.field(default_factory=list)
+    point: Point
+    experiment: ExperimentConfig
+    origin: Origin
 
 
-def make_plan(
-    arguments: Sequence[str], point_overrides: Sequence[Sequence[str]], where: str | None, composer: Composer
-) -> Plan:
-    """Compose and check every point.
+def new_plan(arguments: Sequence[str], options: SweepConfig) -> PlanFile:
+    """A plan without points."""
+    created = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    asked = {name: getattr(options, name) for name in ("metric", "direction", "search", "samples", "prune", "seed")}
+    return PlanFile(list(arguments), created, [], **asked)
 
-    Points that come out the same are kept once; those for which `where` does not hold are left out.
+
+def plan_points(
+    plan: PlanFile, point_overrides: Sequence[Sequence[str]], where: str | None, composer: Composer
+) -> list[Planned]:
+    """Compose and check points, and add those to the plan that it does not have.
+
+    Points that come out the same are one; those for which `where` does not hold are left out.
 
     Raises:
-        ConfigError: Naming every faulty point and field, or if no point is left.
+        ConfigError: Naming every faulty point and field, or if no point is left, or nothing tells whether the metric
+            that they are ranked by should be low or high.
     """
     condition = Where(where) if where is not None else None
-    plan = Plan(list(arguments), [])
-    seen: set[str] = set()
+    known = {point.id: point for point in plan.points}
+    planned: dict[str, Planned] = {}
     faults: list[str] = []
     faulty = 0
     for number, overrides in enumerate(point_overrides):
@@ -75,17 +86,20 @@ def make_plan(
                 break
             continue
         experiment, origin = found
+        asked_in(plan).before_runs(experiment.task._target_)
         point_id = full_identity(experiment)
-        if point_id in seen or (condition and not condition(dict(leaves(plain(experiment))))):
+        if point_id in planned or (condition and not condition(dict(leaves(plain(experiment))))):
             continue
-        seen.add(point_id)
-        plan.points.append(Point(point_id, list(overrides), f"{len(plan.points):03d}_{point_id[:SHORT]}"))
-        plan.experiments.append((experiment, origin))
+        point = known.get(point_id)
+        if point is None:
+            point = Point(point_id, list(overrides), f"{len(plan.points):03d}_{point_id[:SHORT]}")
+            plan.points.append(point)
+        planned[point_id] = Planned(point, experiment, origin)
     if faults:
         raise ConfigError(faults)
-    if not plan.points:
+    if not planned:
         raise ConfigError([f"sweep.where={where} leaves none of {counted(len(point_overrides), 'point')}"])
-    return plan
+    return list(planned.values())
 
 
 def _faults_or_point(overrides: Sequence[str], composer: Composer) -> list[str] | tuple[ExperimentConfig, Origin]:
@@ -152,8 +166,13 @@ def claim_sweep_folder(folder: Path, named_by_user: bool) -> Path:
     raise UserError(f"cannot make the sweep's folder {folder}: ten thousand of that name exist")
 
 
-def write_plan(plan: Plan, sweep_dir: Path) -> None:
-    """Write the plan; it is there whole or not at all.
+def write_plan(plan: PlanFile, planned: Sequence[Planned], sweep_dir: Path) -> None:
+    """Write a plan; it is there whole or not at all.
+
+    Args:
+        plan: The plan.
+        planned: Its points.
+        sweep_dir: The sweep's folder.
 
     Raises:
         UserError: If it cannot be written.
@@ -161,24 +180,27 @@ def write_plan(plan: Plan, sweep_dir: Path) -> None:
     unfinished = sweep_dir / f".{PLAN}.{os.getpid()}"
     try:
         (unfinished / POINTS).mkdir(parents=True)
-        for point, (experiment, origin) in zip(plan.points, plan.experiments, strict=True):
-            (unfinished / POINTS / f"{point.id}.yaml").write_text(freeze(experiment))
-            (unfinished / POINTS / f"{point.id}.json").write_text(
-                json.dumps(dataclasses.asdict(origin), indent=1) + "\n"
-            )
-        content = PlanFile(plan.arguments, time.strftime("%Y-%m-%d %H:%M:%S %z"), plan.points)
-        (unfinished / PLAN_FILE).write_text(json.dumps(dataclasses.asdict(content), indent=1) + "\n")
+        extend_plan(plan, planned, unfinished)
         unfinished.rename(sweep_dir / PLAN)
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise UserError(f"cannot write the plan in {sweep_dir}: {error.strerror}") from error
 
 
-def read_plan(sweep_dir: Path) -> Plan:
-    """The plan of a sweep.
+def extend_plan(plan: PlanFile, planned: Sequence[Planned], folder: Path) -> None:
+    """Write points that were added to a plan, then the plan that names them.
+
+    Args:
+        plan: The plan.
+        planned: The points that were added.
+        folder: Of the plan.
 
     Raises:
-        UserError: If the folder holds no sweep, or the plan cannot be read.
+        OSError: If a point cannot be written.
+        UserError: If the plan cannot be written.
     """
-    written = read_plan_file(sweep_dir)
-    return Plan(written.arguments, written.points)
+    for one in planned:
+        (folder / POINTS / f"{one.point.id}.yaml").write_text(freeze(one.experiment))
+        origin = json.dumps(dataclasses.asdict(one.origin), indent=1)
+        (folder / POINTS / f"{one.point.id}.json").write_text(origin + "\n")
+    write_whole(folder / PLAN_FILE, json.dumps(dataclasses.asdict(plan), indent=1) + "\n")

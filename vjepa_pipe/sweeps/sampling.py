@@ -36,30 +36,47 @@ def unit_points(sampler: str, samples: int, dimensions: int, seed: int) -> list[
     return drawn
 
 
-def scaled(interval: IntervalSweep, at: float) -> int | float:
-    """The value at a place in an interval.
+def ends_of(interval: IntervalSweep) -> tuple[int | float, int | float, bool]:
+    """The bounds of an interval, and whether its scale is logarithmic.
 
     Args:
         interval: `interval(low,high)`, `int(interval(low,high))` for whole numbers from low to high,
             `tag(log,interval(low,high))` for a logarithmic scale.
-        at: From 0 to 1.
 
     Raises:
         ValueError: If the interval is empty, or not above 0 with a logarithmic scale.
     """
-    low, high = interval.start, interval.end
+    low, high, log = interval.start, interval.end, "log" in interval.tags
     if low is None or high is None or not low < high:
         raise ValueError(f"interval({low},{high}) must be in ascending order")
-    if "log" in interval.tags:
-        if low <= 0:
-            raise ValueError(f"interval({low},{high}) must be above 0 for a logarithmic scale")
+    if log and low <= 0:
+        raise ValueError(f"interval({low},{high}) must be above 0 for a logarithmic scale")
+    return low, high, log
+
+
+def scaled(interval: IntervalSweep, at: float) -> int | float:
+    """The value at a place in an interval.
+
+    Args:
+        interval: As for `ends_of`.
+        at: From 0 to 1.
+
+    Raises:
+        ValueError: As `ends_of`.
+    """
+    low, high, log = ends_of(interval)
+    whole = isinstance(low, int) and isinstance(high, int)
+    if log:
         value = math.exp(math.log(low) + at * (math.log(high) - math.log(low)))
-    elif isinstance(low, int) and isinstance(high, int):
-        return min(low + int(at * (high - low + 1)), high)
+    elif whole:
+        return min(int(low + int(at * (high - low + 1))), int(high))
     else:
         value = low + at * (high - low)
-    if isinstance(low, int) and isinstance(high, int):
-        return round(value)
+    return round(value) if whole else rounded(value)
+
+
+def rounded(value: float) -> float:
+    """A drawn number with as many digits as people read."""
     return float(f"{value:.6g}")
 
 

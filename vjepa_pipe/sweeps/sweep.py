@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +17,19 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
 from vjepa_pipe.composition.composer import Composer
+from vjepa_pipe.config.build import faults_of
 from vjepa_pipe.config.errors import ConfigError, UserError, counted
 from vjepa_pipe.config.program import program
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
-from vjepa_pipe.records.plan import PLAN, Point
+from vjepa_pipe.records.plan import PLAN, STOPPED_POINTS, PlanFile, Point, read_plan_file
 from vjepa_pipe.records.status import DONE, MISSING, RUNNING, read_status, state_of
-from vjepa_pipe.report import Results, print_plan, print_results, report_sweep, runs_in
+from vjepa_pipe.report import Results, print_plan, print_results, report_runs, runs_in
+from vjepa_pipe.report.metric import asked_in
 from vjepa_pipe.sweeps.axes import expand
 from vjepa_pipe.sweeps.frozen import STOPPED, PlannedPoints, job_overrides, run_point
-from vjepa_pipe.sweeps.plan import Plan, claim_sweep_folder, make_plan, read_plan, write_plan
+from vjepa_pipe.sweeps.plan import Planned, claim_sweep_folder, extend_plan, new_plan, plan_points, write_plan
+from vjepa_pipe.sweeps.search import Search, metric_of_trials, run_search, search_of, searched_space
 
 MAX_LISTED = 20
 HYDRAS_SUBDIR = "${hydra.job.num}"
@@ -46,6 +52,7 @@ class Sweep:
         self._options, self._context, self._config = options, context, config
         self._command = list(command)
         self._console = Console(stderr=True)
+        self._one_at_a_time = threading.Lock()
 
     def run(self, arguments: list[str]) -> None:
         """Run every point that is not done, after a plan of its own or an earlier sweep's."""
@@ -54,6 +61,10 @@ class Sweep:
             raise ConfigError(
                 [f"hydra.sweep.subdir is not offered: points are named NUMBER_ID (got {folders['subdir']!r})"]
             )
+        if wrong := faults_of(self._options, "sweep"):
+            raise ConfigError(wrong)
+        if self._options.prune and self._options.search is None:
+            raise ConfigError(["sweep.prune needs sweep.search"])
         if self._options.resume is not None:
             sweep_dir, plan = self._earlier(arguments)
             if self._options.dry_run:
@@ -61,79 +72,133 @@ class Sweep:
                 return
         else:
             started = time.perf_counter()
-            plan = self._plan(arguments)
+            plan, planned = self._plan(arguments)
             if self._options.dry_run:
-                print_plan(_runs(plan), time.perf_counter() - started)
+                if self._options.search is not None:
+                    self._say("the ends of what is searched, checked; the points themselves are chosen one by one")
+                print_plan(_runs(planned), time.perf_counter() - started)
                 return
+            if self._options.search is not None:  # its points are chosen later; these show what is wrong with any
+                plan, planned = new_plan(plan.arguments, self._options), []
             named = any(text.startswith("hydra.sweep.dir=") for text in self._config.hydra.overrides.hydra)
             sweep_dir = claim_sweep_folder(Path(self._config.hydra.sweep.dir), named)
-            write_plan(plan, sweep_dir)
-        waiting = [point for point in plan.points if state_of(sweep_dir / point.folder) not in (DONE, RUNNING)]
-        self._console.print(
-            f"{counted(len(plan.points), 'point')}, {len(waiting)} to run, in {sweep_dir}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-        stopped_by, faults = self._launch(waiting, sweep_dir, arguments)
-        report_sweep(sweep_dir)
+            write_plan(plan, planned, sweep_dir)
+        search = None if plan.search is None else self._search(plan, sweep_dir)
+        (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
+        with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
+            self._config.hydra.sweep.dir = str(sweep_dir)
+        faults: dict[str, str] = {}
+        stopped_by: BaseException | None = None
+        try:
+            if search is not None:
+                self._run_trials(search, sweep_dir, arguments, faults)
+            else:
+                waiting = _waiting(plan.points, sweep_dir)
+                self._say(f"{counted(len(plan.points), 'point')}, {len(waiting)} to run, in {sweep_dir}")
+                self._launch(waiting, sweep_dir, arguments, faults)
+        except (Exception, KeyboardInterrupt) as error:  # a worker was killed, a queue refused the job, Ctrl-C
+            stopped_by = error
+        if plan.points:
+            report_runs([sweep_dir], sweep_dir, asked=asked_in(plan))
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
         raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults)
 
-    def _earlier(self, arguments: list[str]) -> tuple[Path, Plan]:
+    def _earlier(self, arguments: list[str]) -> tuple[Path, PlanFile]:
         sweep_dir = Path(str(self._options.resume))
-        plan = read_plan(sweep_dir)
+        plan = read_plan_file(sweep_dir)
         if arguments and arguments != plan.arguments:
             raise UserError(
                 f"sweep.resume: {sweep_dir} is a sweep of '{' '.join(plan.arguments)}', "
                 f"not of '{' '.join(arguments)}'; leave the arguments out to continue it"
             )
-        return sweep_dir, plan
+        if plan.search is not None and (self._options.metric or self._options.direction):
+            raise UserError("sweep.resume: a search goes on by the metric that it began with")
+        if plan.search == "cmaes" and self._options.search != "cmaes":
+            raise UserError(
+                f"sweep.resume: CMA-ES keeps its state in {sweep_dir} as a pickle, and a pickle can run code: "
+                "if this sweep is yours, type sweep.search=cmaes too"
+            )
+        given = {name: getattr(self._options, name) for name in ("metric", "direction", "samples")}
+        return sweep_dir, replace(plan, **{name: value for name, value in given.items() if value is not None})
 
-    def _plan(self, arguments: list[str]) -> Plan:
-        loader = self._context.config_loader
+    def _plan(self, arguments: list[str]) -> tuple[PlanFile, list[Planned]]:
+        plan = new_plan(arguments, self._options)
         params = [f"{key}={value}" for key, value in (self._options.params or {}).items()]
-        points = expand([*params, *arguments], self._options, loader)
-        composer = Composer(loader, list(self._config.hydra.overrides.hydra))
-        return make_plan(arguments, points, self._options.where, composer)
+        loader = self._context.config_loader
+        if self._options.search is not None:
+            plan = replace(plan, arguments=[*params, *arguments])
+            points = list(searched_space(plan.arguments, self._options, loader).corners())
+        else:
+            points = expand([*params, *arguments], self._options, loader)
+        planned = plan_points(plan, points, self._options.where, self._composer())
+        if self._options.search is not None:
+            metric_of_trials(plan, planned[0].experiment.task._target_)
+        return plan, planned
 
-    def _launch(
-        self, points: Sequence[Point], sweep_dir: Path, typed: Sequence[str]
-    ) -> tuple[BaseException | None, dict[str, str]]:
-        """Run points with the chosen launcher; what stopped it, if anything did, and by folder what points raised."""
-        faults: dict[str, str] = {}
+    def _composer(self) -> Composer:
+        return Composer(self._context.config_loader, list(self._config.hydra.overrides.hydra))
+
+    def _search(self, plan: PlanFile, sweep_dir: Path) -> Search:
+        composer = self._composer()
+
+        def planned(overrides: Sequence[Sequence[str]]) -> list[Point]:
+            known = len(plan.points)
+            found = plan_points(plan, overrides, None, composer)
+            if new := [one for one in found if one.point in plan.points[known:]]:
+                extend_plan(plan, new, sweep_dir / PLAN)
+            return [one.point for one in found]
+
+        return search_of(plan, sweep_dir, composer, self._context.config_loader, planned)
+
+    def _run_trials(self, search: Search, sweep_dir: Path, typed: Sequence[str], faults: dict[str, str]) -> None:
+        """Run the points that Optuna chooses, as many at a time as the launcher runs."""
+
+        def launch(points: Sequence[Point]) -> bool:
+            self._launch(_waiting(points, sweep_dir), sweep_dir, typed, faults)
+            return not (self._options.fail_fast and faults)
+
+        launcher = self._config.hydra.launcher
+        workers = launcher.get("n_jobs") or launcher.get("array_parallelism") or 1
+        workers = min(workers if workers > 0 else os.cpu_count() or 1, search.trials)
+        self._say(f"{counted(search.trials, 'trial')}, {search.left} to run, {workers} at a time, in {sweep_dir}")
+        run_search(search, workers, launch)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _launch(self, points: Sequence[Point], sweep_dir: Path, typed: Sequence[str], faults: dict[str, str]) -> None:
+        """Run points with the chosen launcher; receives in `faults`, by folder, what points raised.
+
+        Raises:
+            Exception: What stopped the launcher.
+        """
         if not points:
-            return None, faults
-        (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
+            return
         loader: Any = PlannedPoints(sweep_dir.resolve(), points, self._options.fail_fast, typed, self._command)
-        with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
-            self._config.hydra.sweep.dir = str(sweep_dir)
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=HydraContext(config_loader=loader, callbacks=self._context.callbacks),
-            task_function=run_point,
-            config=self._config,
-        )
+        with self._one_at_a_time:
+            launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=HydraContext(config_loader=loader, callbacks=self._context.callbacks),
+                task_function=run_point,
+                config=self._config,
+            )
         size = self._options.max_batch_size or len(points)
-        try:
-            for start in range(0, len(points), size):
-                batch = points[start : start + size]
-                returned = launcher.launch([job_overrides(point) for point in batch], initial_job_idx=start)
-                failed = (
-                    (point, job) for point, job in zip(batch, returned, strict=False) if job.status == JobStatus.FAILED
-                )
-                faults.update((point.folder, str(job._return_value)) for point, job in failed)
-        except (Exception, KeyboardInterrupt) as error:  # a worker was killed, a queue refused the job, Ctrl-C
-            return error, faults
-        return None, faults
+        for start in range(0, len(points), size):
+            batch = points[start : start + size]
+            returned = launcher.launch([job_overrides(point) for point in batch], initial_job_idx=start)
+            failed = (
+                (point, job) for point, job in zip(batch, returned, strict=False) if job.status == JobStatus.FAILED
+            )
+            faults.update((point.folder, str(job._return_value)) for point, job in failed)
 
 
-def _runs(plan: Plan) -> list[Run]:
-    """A plan's points as runs that have not started."""
-    return [
-        run_from(Path(point.folder), experiment, origin)
-        for point, (experiment, origin) in zip(plan.points, plan.experiments, strict=True)
-    ]
+def _waiting(points: Sequence[Point], sweep_dir: Path) -> list[Point]:
+    return [point for point in points if state_of(sweep_dir / point.folder) not in (DONE, RUNNING)]
+
+
+def _runs(planned: Sequence[Planned]) -> list[Run]:
+    """Points as runs that have not started."""
+    return [run_from(Path(one.point.folder), one.experiment, one.origin) for one in planned]
 
 
 def raise_if_unfinished(
@@ -153,7 +218,7 @@ def raise_if_unfinished(
     left = []
     for point in points:
         status = read_status(sweep_dir / point.folder)
-        if status.get("state") != DONE:
+        if status.get("state") != DONE and not (sweep_dir / PLAN / STOPPED_POINTS / point.id).exists():
             # A point that could not even begin its record has no status.
             why = status.get("error") or faults.get(point.folder) or status.get("state", MISSING)
             left.append(f"  {point.folder} ({' '.join(point.overrides)}): {why}")

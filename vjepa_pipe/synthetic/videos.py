@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +22,7 @@ VERSION = 1
 
 _FRAME_RATES = tuple(Fraction(rate) for rate in ("12", "15", "24", "25", "30000/1001", "30", "50"))
 _SIZES = ((320, 240), (340, 256), (426, 240), (240, 320), (256, 256))
+_SMALL_SIZES = ((128, 96), (136, 102), (144, 96), (96, 128), (112, 112))
 _KEYFRAME_INTERVALS = (12, 48, 250)
 _SECONDS = (2.0, 5.0)
 _TRIES = 12
@@ -46,14 +47,14 @@ def write_synthetic_videos(
     num_videos: int,
     seed: int = 0,
     on_video: Callable[[int, int], None] | None = None,
-    short_side: int | None = None,
+    small: bool = False,
 ) -> Path:
     """Write H.264 videos of moving shapes, and the list of them.
 
     Each video shows one to three circles, squares or triangles that move at even speed in one of eight
     directions; that direction is its label, see `DIRECTIONS`, and every direction comes equally often.
     A mirrored clip therefore shows another class. Videos last 2 to 5 seconds, at 12 to 50 frames
-    per second, from 240x320 to 426x240 pixels, with B-frames and with near and far keyframes.
+    per second, from 240x320 to 426x240 pixels (small: 96x128 to 144x96), with B-frames and with near and far keyframes.
 
     The videos go to a folder of their own inside `folder`, named by number and seed. It appears when it is
     complete, so several processes may call this at once; when it is there already, nothing is written.
@@ -63,8 +64,8 @@ def write_synthetic_videos(
         folder: Where to keep them; made if missing.
         num_videos: How many, from 1.
         seed: Chooses the videos, from 0; video i of a seed does not depend on `num_videos`.
-        short_side: Pixels of their short side, from 16; unset: from 240 to 256.
         on_video: Called after each video with how many are written and how many there will be.
+        small: Write smaller pictures, which cost less to decode.
 
     Returns:
         Path of `videos.csv`, in the layout `path label`, for `read_rows`.
@@ -77,17 +78,14 @@ def write_synthetic_videos(
         raise ValueError(f"num_videos must be >= 1 (got {num_videos})")
     if seed < 0:
         raise ValueError(f"seed must be >= 0 (got {seed})")
-    if short_side is not None and short_side < 16:
-        raise ValueError(f"short_side must be >= 16 (got {short_side})")
-    size = "" if short_side is None else f"-{short_side}px"
-    target = Path(folder) / f"shapes-{num_videos}{size}-seed{seed}-v{VERSION}"
+    target = Path(folder) / f"{'small-' if small else ''}shapes-{num_videos}-seed{seed}-v{VERSION}"
     if not target.is_dir():
         with new_folder(target) as draft:
             lines = []
             for index in range(num_videos):
                 label = index % len(DIRECTIONS)
                 name = f"{index:05d}_{DIRECTIONS[label]}.mp4"
-                _write_video(draft / name, label, np.random.default_rng([VERSION, seed, index]), short_side)
+                _write_video(draft / name, label, np.random.default_rng([VERSION, seed, index]), small)
                 lines.append(f"{name} {label}\n")
                 if on_video is not None:
                     on_video(index + 1, num_videos)
@@ -95,8 +93,8 @@ def write_synthetic_videos(
     return target / "videos.csv"
 
 
-def _write_video(file: Path, label: int, rng: np.random.Generator, short_side: int | None) -> None:
-    plan = _plan(label, rng, short_side)
+def _write_video(file: Path, label: int, rng: np.random.Generator, small: bool) -> None:
+    plan = _plan(label, rng, _SMALL_SIZES if small else _SIZES)
     ground = background(rng, plan.hue, plan.width, plan.height)
     with av.open(str(file), "w") as container:
         # One thread, so that the same pictures give the same bytes.
@@ -112,11 +110,8 @@ def _write_video(file: Path, label: int, rng: np.random.Generator, short_side: i
         container.mux(stream.encode())
 
 
-def _plan(label: int, rng: np.random.Generator, short_side: int | None) -> _Plan:
-    width, height = _SIZES[rng.integers(len(_SIZES))]
-    if short_side is not None:
-        # H.264 takes even numbers of pixels.
-        width, height = (2 * round(side * short_side / min(width, height) / 2) for side in (width, height))
+def _plan(label: int, rng: np.random.Generator, sizes: Sequence[tuple[int, int]]) -> _Plan:
+    width, height = sizes[int(rng.integers(len(sizes)))]
     rate = _FRAME_RATES[rng.integers(len(_FRAME_RATES))]
     hue = rng.uniform()
     return _Plan(

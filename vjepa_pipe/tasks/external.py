@@ -5,13 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -20,8 +16,8 @@ from vjepa_pipe.config.training.base import PublishedTraining
 from vjepa_pipe.files.whole_file import make_folder, write_whole
 from vjepa_pipe.legacy.export import published_values
 from vjepa_pipe.legacy.write import to_yaml
-from vjepa_pipe.sampling import rank_and_world
 from vjepa_pipe.tasks.external_metrics import LeftFiles, numbers
+from vjepa_pipe.tasks.process_group import process_group
 
 ARGUMENTS = "published_args.yaml"
 
@@ -34,8 +30,8 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     where it has parameters called `folder` and `experiment`.
 
     Returns:
-        The numbers that the trainer returns; else those of a `metrics.json`, or of the last row of a `log*.csv`, that
-        it leaves in its folder.
+        The numbers that the trainer returns; else those of a `metrics.json`, the last ones of a `metrics.jsonl`, or the
+        last row of a `log*.csv`, that it leaves in its folder.
 
     Raises:
         ConfigError: If no entry is named, a setting it needs is missing, or it does not take `task.args`.
@@ -63,37 +59,9 @@ def external(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         keywords = _offered(entry, {"folder": str(output_dir.resolve()), "experiment": experiment}) | keywords
     _check_arguments(task.entry, entry, positional, keywords)
     left = LeftFiles([folder, output_dir])
-    with process_group(task.init_process_group):
+    with process_group(task.init_process_group, "task.init_process_group"):
         returned = entry(*positional, **keywords)
     return numbers(returned) or left.metrics()
-
-
-@contextmanager
-def process_group(backend: str | None) -> Iterator[None]:
-    """Within this context there is a torch.distributed process group, if a backend is named.
-
-    One that exists already is used as it is.
-
-    Args:
-        backend: `gloo` or `nccl`; None: nothing is done.
-
-    Raises:
-        UserError: If it cannot be started.
-    """
-    if backend is None or torch.distributed.is_initialized():
-        yield
-        return
-    rank, world_size = rank_and_world()
-    with tempfile.TemporaryDirectory() as folder:
-        where = f"file://{folder}/group" if world_size == 1 else "env://"
-        try:
-            torch.distributed.init_process_group(backend, where, rank=rank, world_size=world_size)
-        except (RuntimeError, ValueError) as error:
-            raise UserError(f"task.init_process_group={backend} cannot be started: {error}") from error
-        try:
-            yield
-        finally:
-            torch.distributed.destroy_process_group()
 
 
 def _entry(task: ExternalTaskConfig) -> Callable[..., Any]:

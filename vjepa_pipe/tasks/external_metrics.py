@@ -13,6 +13,7 @@ from rich.console import Console
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.files.regular_file import regular_file
+from vjepa_pipe.records.curves import CURVES, last_values, read_curves
 from vjepa_pipe.records.files import read_mapping
 from vjepa_pipe.records.record import METRICS
 
@@ -53,13 +54,16 @@ class LeftFiles:
         self._before = {file: _state(file) for folder in self._folders for file in _candidates(folder)}
 
     def metrics(self) -> dict[str, Number]:
-        """The numbers of `metrics.json`, else of the last whole row of the first log; a damaged file is passed over."""
+        """The numbers of `metrics.json`, else the last of `metrics.jsonl`, else the last whole row of the first log.
+
+        A damaged file is passed over.
+        """
         for folder in self._folders:
             for file in _candidates(folder):
                 if _state(file) is None or _state(file) == self._before.get(file):
                     continue
                 try:
-                    found = numbers(read_mapping(file)) if file.name == METRICS else _last_row(file)
+                    found = _numbers_of(file)
                 except (UserError, OSError, ValueError, csv.Error) as error:
                     Console(stderr=True, soft_wrap=True).print(
                         f"no metrics are taken from {file}: {error}", markup=False, highlight=False
@@ -72,8 +76,15 @@ class LeftFiles:
 
 def _candidates(folder: Path) -> Iterator[Path]:
     yield folder / METRICS
+    yield folder / CURVES
     for pattern in LOGS:
         yield from sorted(folder.glob(pattern))
+
+
+def _numbers_of(file: Path) -> dict[str, Number]:
+    if file.name == METRICS:
+        return numbers(read_mapping(file))
+    return dict(last_values(read_curves(file.parent))) if file.name == CURVES else _last_row(file)
 
 
 def _state(file: Path) -> tuple[int, int] | None:

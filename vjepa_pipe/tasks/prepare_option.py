@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from vjepa_pipe.composition.checked_hydra import CONFIG_DIR
+from vjepa_pipe.composition.config_dir import CONFIG_DIR
 from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig

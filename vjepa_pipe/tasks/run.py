@@ -16,8 +16,9 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.protocols import task_fault
 from vjepa_pipe.config.targets import locate
 from vjepa_pipe.records import Origin, RunRecord
+from vjepa_pipe.records.curves import last_values, read_curves
 from vjepa_pipe.records.record import METRICS
-from vjepa_pipe.tasks.stopping import STATE
+from vjepa_pipe.tasks.stopping import NEWEST, STATE
 
 
 def run_task(
@@ -37,7 +38,8 @@ def run_task(
         command: The command line as it was typed, for the record; empty: `sys.argv`.
 
     Returns:
-        The task's metrics: names to numbers, text or booleans.
+        The task's metrics: names to numbers, text or booleans. Of a task that returns none, the last values of its
+        `metrics.jsonl`.
 
     Raises:
         ConfigError: If a setting that must be typed comes from elsewhere, or the run is bound to fail.
@@ -53,7 +55,7 @@ def run_task(
 
     with RunRecord(output_dir, experiment, origin or Origin(), rank_and_world()[0], command) as record:
         metrics = task(_resume_if_interrupted(experiment, output_dir), output_dir)
-        metrics = {} if metrics is None else metrics
+        metrics = last_values(read_curves(output_dir)) if metrics is None else metrics
         if not isinstance(metrics, Mapping):
             raise UserError(f"{experiment.task._target_} returned {type(metrics).__name__}, not a dict of metrics")
         metrics = {str(name): _plain(value) for name, value in metrics.items()}
@@ -72,9 +74,9 @@ def _resume_if_interrupted(experiment: ExperimentConfig, output_dir: Path) -> Ex
     What is asked of the folder does not change while ranks start, so that all of them decide alike.
     """
     task: Any = experiment.task
-    left_off = (output_dir / STATE).exists() and not (output_dir / METRICS).exists()
-    if not left_off or getattr(task, "resume", "") is not None:
+    places = [place for name in (STATE, NEWEST) if (place := output_dir / name).exists()]
+    if not places or (output_dir / METRICS).exists() or getattr(task, "resume", "") is not None:
         return experiment
-    message = f"an earlier attempt was cut short: going on from {output_dir / STATE}"
+    message = f"an earlier attempt was cut short: going on from {places[0]}"
     Console(stderr=True, soft_wrap=True).print(message, highlight=False, markup=False)
     return replace(experiment, task=replace(task, resume=str(output_dir)))

@@ -13,6 +13,9 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.records.files import read_json, write_json
 
 STATE = "state.json"
+"""Where a run stands, beside whatever else its task keeps."""
+NEWEST = "checkpoints/latest"
+"""The name of a training's newest checkpoint, beside the checkpoints."""
 STOPPED = 128 + signal.SIGTERM
 """Exit status of a run that SIGTERM stopped, as a shell gives it: what is left can be resumed."""
 

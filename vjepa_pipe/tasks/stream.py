@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from rich.console import Console
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
@@ -15,13 +14,12 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import StreamTaskConfig
-from vjepa_pipe.datasets import KeyedDataset, RobotDataset
+from vjepa_pipe.datasets import RobotDataset
 from vjepa_pipe.files.whole_file import replacing
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.records.figures import summary_name
-from vjepa_pipe.report.preview import can_be_drawn, draw_preview
-from vjepa_pipe.report.robot_preview import draw_robot_preview
+from vjepa_pipe.report.picture import draw_batch
 from vjepa_pipe.tasks.progress import StreamProgress
 from vjepa_pipe.tasks.stopping import STATE, STOPPED, Sigterm, read_state, save_state
 from vjepa_pipe.tasks.summary import Summary
@@ -67,7 +65,7 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         summary.write(output_dir / summary_name(manager.rank, manager.world_size))
     if manager.rank == 0:
         if first is not None and task.preview_clips and not stopped:
-            picture = _preview(manager, loader.dataset, first, task.preview_clips)
+            picture = draw_batch(manager, loader.dataset, first, task.preview_clips)
             if picture is not None:
                 try:
                     with replacing(output_dir / PREVIEW) as draft:
@@ -130,10 +128,3 @@ def _asked_fps(experiment: ExperimentConfig) -> float | None:
         return robotics.fps if robotics.enabled else data.target_fps
     by_fps = data.clip_mode == "fps" and not isinstance(data, CaptionedDataConfig)
     return data.target_fps if by_fps else None
-
-
-def _preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clips: int) -> Image.Image | None:
-    """The picture of a batch; None for one that does not say which clip is which."""
-    if isinstance(dataset, RobotDataset):
-        return draw_robot_preview(manager, dataset, batch, clips)
-    return draw_preview(manager, dataset, batch, clips) if can_be_drawn(batch) else None

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from footage import write_noise
 from footage_kinds import ALL_KINDS
 from numpy.typing import NDArray
 from storage.range_server import Faults, RangeServer, serving
@@ -108,20 +108,6 @@ def test_any_flipped_bit_is_noticed(video: Find, kinds: RangeServer) -> None:
         assert unpack_object(bytes(spoilt)) is None
     with PyavDecoder().open(str(video("vp9.webm"))) as here, PyavDecoder().open(kinds.url("vp9.webm"), b"\3x") as there:
         assert np.array_equal(here.read([3]), there.read([3]))  # as without an index
-
-
-def write_noise(path: Path, group: int, **options: str) -> Path:
-    """A video that no codec makes small: 150 frames of 20 kB."""
-    rng = np.random.default_rng(0)
-    with av.open(str(path), "w", options=options) as container:
-        settings = {"g": str(group), "preset": "ultrafast", "qp": "16", "bf": "2"}
-        stream = container.add_stream("libx264", rate=25, options=settings)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        for _ in range(150):
-            picture = av.VideoFrame.from_ndarray(rng.integers(0, 256, (120, 160, 3), np.uint8))
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
-    return path
 
 
 @pytest.fixture(scope="module")

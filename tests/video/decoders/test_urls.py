@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from footage import write_noise
 from storage.range_server import Faults, RangeServer, serving
 from torchcodec_extra import needs_torchcodec
 
@@ -36,15 +36,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video that no codec makes small, some 20 kB a frame, with its tables at the end."""
-    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("noise") / "large.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"g": "10", "preset": "ultrafast", "qp": "16"})
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        for _ in range(150):
-            picture = av.VideoFrame.from_ndarray(rng.integers(0, 256, (120, 160, 3), np.uint8))
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
-    return path
+    return write_noise(tmp_path_factory.mktemp("noise") / "large.mp4", 10)
 
 
 @pytest.fixture

@@ -102,7 +102,8 @@ def _read_file(path: ListFile, cache_folder: Path | None) -> tuple[Table, Path |
 
 
 def _may_hold_credentials(table: Table) -> bool:
-    return any(is_remote(path) and path != shown_path(path) for sign in "?@" for path in table.paths.holding(sign))
+    held = (table.paths[i] for sign in "?@" for i in table.paths.holding(sign))
+    return any(is_remote(path) and path != shown_path(path) for path in held)
 
 
 def _read_text(path: ListFile) -> Table:

@@ -45,14 +45,14 @@ class TextColumn:
         piece = self.blob[self.offsets[index] : self.offsets[index + 1]]
         return piece.tobytes().decode("utf-8", "surrogateescape")
 
-    def holding(self, part: str) -> Iterator[str]:
-        """The texts that hold a part, in order, which is looked for in all of them at once."""
+    def holding(self, part: str) -> Iterator[int]:
+        """The numbers of the texts that hold a part, rising; it is looked for in all of them at once."""
         before = -1
         for found in re.finditer(re.escape(encode(part)), self.blob.data):
             text = int(np.searchsorted(self.offsets, found.start(), "right")) - 1
             if text != before and found.end() <= self.offsets[text + 1]:
                 before = text
-                yield self[text]
+                yield text
 
 
 @dataclass(frozen=True, eq=False)

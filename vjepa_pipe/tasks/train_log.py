@@ -1,0 +1,149 @@
+"""What a training says of itself: `metrics.jsonl`, the same on the terminal and to a tracker, and a picture."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from rich.console import Console
+
+from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.train_task import TrainTaskConfig
+from vjepa_pipe.files.whole_file import append_whole, replacing, write_whole
+from vjepa_pipe.report.curves import draw_curves
+from vjepa_pipe.tasks.trackers import open_tracker
+
+FILE, PICTURE = "metrics.jsonl", "curves.png"
+T = TypeVar("T")
+
+
+class TrainLog:
+    """The log of a training, within a context; `curves.png` is drawn at its end, however the run ends.
+
+    Every `task.log_every` steps there is a line with the mean `loss` since the line before, over all ranks, the `lr`,
+    `weight_decay` and `momentum` of the step, `seconds_per_step`, and `wait_share`, the share of that time that this
+    rank waited for data. Measures are lines too.
+
+    Args:
+        experiment: What runs.
+        output_dir: Where the files are; None: this rank writes, prints and tracks nothing.
+        step: Steps done when this run goes on: lines after that are of steps that are done again.
+
+    Raises:
+        UserError: If the file cannot be read or written, or the tracker does not begin.
+    """
+
+    def __init__(self, experiment: ExperimentConfig, output_dir: Path | None, step: int) -> None:
+        task = experiment.task
+        assert isinstance(task, TrainTaskConfig)
+        self._folder, self._every = output_dir, task.log_every
+        self._console = Console(stderr=True, soft_wrap=True, quiet=not task.progress or output_dir is None)
+        self._last: dict[str, Any] = {"steps": step}
+        if output_dir is not None and (output_dir / FILE).exists():
+            kept = [line for line in read_lines(output_dir / FILE) if line["step"] <= step]
+            write_whole(output_dir / FILE, "".join(f"{json.dumps(line)}\n" for line in kept))
+        self._tracker = open_tracker(experiment, output_dir)
+
+    def __enter__(self) -> Self:
+        self._waited_in_all, self._started = 0.0, time.perf_counter()
+        self._begin_line()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._tracker.close()
+        if self._folder is None or not (self._folder / FILE).exists():
+            return
+        picture = draw_curves(read_lines(self._folder / FILE))
+        if picture is not None:
+            try:
+                with replacing(self._folder / PICTURE) as draft:
+                    picture.save(draft, "PNG", optimize=True)
+            except UserError as fault:  # the weights are saved all the same
+                self.say(str(fault))
+
+    def waited_for(self, batches: Iterable[T]) -> Iterator[T]:
+        """The same batches; the time that each is waited for is counted."""
+        stream = iter(batches)
+        while True:
+            asked = time.perf_counter()
+            try:
+                batch = next(stream)
+            except StopIteration:
+                return
+            self._waited += time.perf_counter() - asked
+            yield batch
+
+    def step(self, step: int, epoch: int, loss: float, rates: Mapping[str, float], last: bool) -> None:
+        """Note a step that is done; it ends a line every so often, and if it is the last."""
+        self._losses.append(loss)
+        if step % self._every and not last:
+            return
+        seconds, steps = time.perf_counter() - self._began, len(self._losses)
+        self._waited_in_all += self._waited
+        self.write(step, epoch, {
+            "loss": sum(self._losses) / steps,
+            **rates,
+            "seconds_per_step": round(seconds / steps, 5),
+            "wait_share": round(self._waited / seconds, 4),
+        })  # fmt: skip
+        self._begin_line()
+
+    def write(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Write, print and hand on the numbers of a step."""
+        self._last |= {**values, "steps": step}
+        if self._folder is None:
+            return
+        file = self._folder / FILE
+        try:
+            append_whole(file, (json.dumps({"step": step, "epoch": epoch, **values}) + "\n").encode())
+        except OSError as error:
+            raise UserError(f"cannot write {file}: {error.strerror}") from error
+        self._tracker.log(values, step)
+        self.say("  ".join([f"step {step}, epoch {epoch}", *(_shown(*item) for item in values.items())]))
+
+    def say(self, text: str) -> None:
+        """Print a line, on the first rank."""
+        self._console.print(text, markup=False, highlight=False)
+
+    def metrics(self) -> dict[str, Any]:
+        """The steps done, the last value of everything that was logged, and the wait share of the whole run."""
+        share = self._waited_in_all / (time.perf_counter() - self._started)
+        return {name: value for name, value in self._last.items() if name != "seconds_per_step"} | {
+            "wait_share": round(share, 4)
+        }
+
+    def _begin_line(self) -> None:
+        self._losses: list[float] = []
+        self._waited, self._began = 0.0, time.perf_counter()
+
+
+def _shown(name: str, value: float) -> str:
+    return f"waited {value:.0%} for data" if name == "wait_share" else f"{name} {value:.4g}"
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`; what a killed run has left of a line is passed over.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from error
+    lines = []
+    for one in text.splitlines():
+        try:
+            line = json.loads(one)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
+    return lines
