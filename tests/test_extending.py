@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_page_shows_the_files() -> None:
     blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for name, code in blocks:
         assert code == (ROOT / "examples" / name).read_text()
         assert sum(bool(line.strip()) for line in code.splitlines()) < 20
@@ -44,8 +44,9 @@ def test_the_page_shows_the_files() -> None:
 @pytest.mark.parametrize("command", re.findall(r"^ {4}vjepa-pipe (.*)", PAGE, re.MULTILINE))
 def test_the_commands_of_the_page(command: str, folder: Path) -> None:
     words, lists = shlex.split(command), " ls " in command
-    few = [] if "task._target_" in command or lists else ["task.max_batches=1", "task.preview_clips=1"]
-    result = launch(*words, *([] if lists else SMALL), *few, cwd=folder)
+    few = [] if "task" in command or lists else ["task.max_batches=1", "task.preview_clips=1"]
+    short = ["task.epochs=1", "data.eval_videos=8"] if "task=probe" in command else few
+    result = launch(*words, *([] if lists else SMALL), *short, cwd=folder)
     assert result.returncode == 0, result.stderr
     assert not lists or "Whole time steps are hidden." in result.stdout
     runs = [file.parent for file in folder.rglob("metrics.json")]

@@ -9,17 +9,21 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from lerobot_files import write_lerobot
 from program import launch
 from published_files import write_file
 
+from vjepa_pipe import compose
 from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.models.vjepa2 import Pretraining, transformers_model
+from vjepa_pipe.models.weights import published_weights
 from vjepa_pipe.synthetic import write_synthetic_droid
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
-PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("folders", "prepare", "train")]
+PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("experiments", "folders", "prepare", "train")]
 LINES = [
     line
     for line in "".join([README, *PAGES]).splitlines()
@@ -41,10 +45,38 @@ SMALL = [
     "data.img_size=64",
     "data.frames_per_clip=4",
 ]
+CLIPS = ["data.num_workers=0", "data.img_size=32", "data.frames_per_clip=4"]
+PROBE = ["data.batch_size=4", "task.epochs=1", "task.learning_rates=[0.001]", "task.random_encoders=1"]
+SYNTHETIC = ["data.num_videos=8", "data.eval_videos=8"]
+
+
+def few_clips(arguments: list[str]) -> list[str]:
+    """What makes a run short."""
+    if "task=train" in arguments:
+        return ["data.num_videos=8", "data.batch_size=4", "data.num_workers=0", "training.optimization.epochs=1"]
+    if "task=probe" not in arguments:
+        return ["data.num_episodes=4"] if "data=synthetic_robot" in arguments else []
+    if any(argument.startswith("legacy=") for argument in arguments):
+        return CLIPS
+    videos = [] if any(argument.startswith("data=") for argument in arguments) else SYNTHETIC
+    return [*CLIPS, *PROBE, *videos]
 
 
 def test_there_are_commands() -> None:
     assert len(COMMANDS) >= 8
+
+
+def write_encoder(folder: Path) -> None:
+    """A tiny model where the hub's id is a folder, and a published probe of a checkpoint of it."""
+    model = Pretraining(compose(["training=tiny", "data.img_size=32", "data.frames_per_clip=4"]))
+    transformers_model(compose(["training=tiny"])).save_pretrained(folder / "facebook" / "vjepa2-vitl-fpc64-256")
+    torch.save(published_weights(model), folder / "latest.pt")
+    encoder = {"model_name": "vit_nano", "use_rope": True}
+    write_file(
+        folder, "video_probe", "probe", experiment__data__dataset_train="a.csv", experiment__data__num_classes=8,
+        experiment__data__dataset_val="b.csv", model_kwargs__checkpoint="latest.pt",
+        model_kwargs__module_name="evals.vit_encoder_multiclip", model_kwargs__pretrain_kwargs={"encoder": encoder},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path, cache: Pa
     for name in ("a.csv", "b.csv"):
         (folder / name).write_text(text)
     write_file(folder, "vjepa", "pretrain", data__datasets=["a.csv", "b.csv"])
+    write_encoder(folder)
     for name in ("my_videos", "more"):
         (folder / name).mkdir()
         (folder / name / "train").symlink_to(videos_csv.parent)
@@ -83,11 +116,9 @@ def test_command(command: str, folder: Path) -> None:
     only_prints = {"--help", "--cfg", "--shell-completion"} & set(arguments)
     other_task = any(argument.startswith("task=") for argument in arguments)
     streams = not ours and not only_prints and "sweep.resume=erasing" not in arguments and not other_task
-    few = ["data.num_episodes=4"] if "data=synthetic_robot" in arguments else []
-    if "task=train" in arguments:
-        few += ["data.num_videos=8", "data.batch_size=4", "data.num_workers=0", "training.optimization.epochs=1"]
+    few = few_clips(arguments)
     csv = str(folder / "a.csv")
-    data = {"KINETICS_CSV": csv, "SSV2_CSV": csv, "DROID_TRAJECTORIES": str(folder / "droid")}
+    data = {"KINETICS_CSV": csv, "SSV2_CSV": csv, "SSV2_VAL_CSV": csv, "DROID_TRAJECTORIES": str(folder / "droid")}
     result = launch(*arguments, *few, *(SMALL if streams else []), cwd=folder, env=os.environ | data)
     differs = arguments[:1] == ["diff"]
     assert result.returncode == int(differs), result.stderr

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.fields import bounds_of
+from vjepa_pipe.config.fields import bounds_of, is_default
 
 SHORT = 8
 """Digits of a hash in the name of a folder."""
@@ -35,12 +35,19 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def _counts(field: dataclasses.Field[Any], value: Any, only_results: bool) -> bool:
+    bounds = bounds_of(field)
+    if bounds.in_identity_if_set and is_default(field, value):
+        return False
+    return bounds.affects_results or not only_results
+
+
 def _canonical(value: Any, only_results: bool) -> Any:
     if dataclasses.is_dataclass(value):
         return {
             field.name: _canonical(getattr(value, field.name), only_results)
             for field in dataclasses.fields(value)
-            if bounds_of(field).affects_results or not only_results
+            if _counts(field, getattr(value, field.name), only_results)
         }
     if isinstance(value, dict):
         return {str(key): _canonical(item, only_results) for key, item in value.items()}

@@ -11,6 +11,7 @@ from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig, SyntheticDataConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
+from vjepa_pipe.config.model import EncoderConfig, ModelConfig, PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.storage import CachedStorageConfig, StorageConfig
@@ -19,6 +20,7 @@ from vjepa_pipe.config.task import (
     ExternalTaskConfig,
     IndexTaskConfig,
     PrepareTaskConfig,
+    ProbeTaskConfig,
     StatisticsTaskConfig,
     StreamTaskConfig,
     TaskConfig,
@@ -62,12 +64,17 @@ SCHEMAS: dict[str, type] = {
     "torchcodec": TorchcodecConfig,
     "loader": LoaderConfig,
     "storage": StorageConfig,
+    "model": ModelConfig,
+    "own": EncoderConfig,
+    "vjepa2_tiny": VJepa2TinyConfig,
+    "pretrained": PretrainedModelConfig,
     "cached": CachedStorageConfig,
     "stream": StreamTaskConfig,
     "statistics": StatisticsTaskConfig,
     "benchmark": BenchmarkTaskConfig,
     "index": IndexTaskConfig,
     "prepare": PrepareTaskConfig,
+    "probe": ProbeTaskConfig,
     "validate": ValidateTaskConfig,
     "external": ExternalTaskConfig,
     "train": TrainTaskConfig,
@@ -92,9 +99,10 @@ OPTIONS: dict[str, dict[str, str]] = {
     "decoder": {"torchcodec": "torchcodec"},
     "loader": {"default": "loader"},
     "mask": {"none": "mask", "blocks": "multiblock3d"},
+    "model": {"none": "model", "own": "own", "vjepa2_tiny": "vjepa2_tiny", "pretrained": "pretrained"},
     "robotics": {"none": "robotics"},
     "storage": {"default": "storage", "cached": "cached"},
-    "task": {name: name for name, cls in SCHEMAS.items() if issubclass(cls, TaskConfig)},
+    "task": {name: name for name, cls in SCHEMAS.items() if issubclass(cls, TaskConfig) and name != "probe"},
     "tracker": {name.removeprefix("tracker_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrackerConfig)},
     "training": {
         name.removeprefix("training_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrainingConfig)

@@ -88,6 +88,12 @@ class DataConfig:
         [], "environment variables that name the annotation files, used when data_paths is empty"
     )
     eval_data_paths: list[str] = setting([], "annotation files of the eval loader; empty: data_paths", path=True)
+    eval_path_variables: list[str] = setting(
+        [],
+        "environment variables that name these files, used when eval_data_paths is empty",
+        in_identity_if_set=True,
+        affects_results=False,
+    )
     extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.datasets.VideoDataset", "what is built from this group")
 
@@ -128,7 +134,16 @@ class SyntheticDataConfig(DataConfig):
     """Videos of moving shapes, written on first use: their direction is the label."""
 
     num_videos: int = setting(32, "videos to write", ge=1, le=1_000_000)
-    small: bool = setting(False, "pictures of 96 to 144 pixels a side, which are read in a fraction of the time")
+    eval_videos: Optional[int] = setting(
+        None,
+        "further videos to write, for the eval loader; unset: it reads those of training",
+        ge=1,
+        le=1_000_000,
+        in_identity_if_set=True,
+    )
+    small: bool = setting(
+        False, "pictures of 96 to 144 pixels a side, which are read in a fraction of the time", in_identity_if_set=True
+    )
     cache_dir: Optional[str] = setting(
         None,
         "where the videos are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe",

@@ -19,6 +19,11 @@ def named_files(data: DataConfig) -> list[str]:
     return found[:1] if isinstance(data, CaptionedDataConfig) else found
 
 
+def named_eval_files(data: DataConfig) -> list[str]:
+    """The path of each source of the eval loader, as it is written; empty: it reads what is trained on."""
+    return data.eval_data_paths or [os.environ[name] for name in data.eval_path_variables if os.environ.get(name)]
+
+
 def unset_variables(data: DataConfig) -> list[str]:
     """The environment variables that a path is missing from."""
     return [] if _written(data) else [name for name in data.path_variables if not os.environ.get(name)]

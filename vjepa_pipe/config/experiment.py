@@ -9,6 +9,7 @@ from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.fields import setting
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
+from vjepa_pipe.config.model import ModelConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.task import TaskConfig
@@ -29,6 +30,7 @@ class ExperimentConfig:
     decoder: DecoderConfig = setting(DecoderConfig(), "how frames are read")
     loader: LoaderConfig = setting(LoaderConfig(), "how samples become batches")
     storage: StorageConfig = setting(StorageConfig(), "how files at URLs are read", affects_results=False)
+    model: ModelConfig = setting(ModelConfig(), "the frozen encoder that is probed", in_identity_if_set=True)
     task: TaskConfig = setting(TaskConfig(), "what launch.py does")
     training: TrainingConfig = setting(TrainingConfig(), "settings of the trainer, kept and handed on")
     tracker: TrackerConfig = setting(

@@ -37,6 +37,8 @@ class Bounds:
         not_empty: A string or list must hold something.
         path: The field names a file or folder: kept out of a run's identity where it is output only.
         affects_results: False for settings that change speed or reporting, never a batch.
+        in_identity_if_set: Its default is left out of an experiment's identity: a setting that came later, so that
+            experiments without it keep the identities that they had.
         typed_only: Counts only when it is typed on the command line; a file must not choose it.
     """
 
@@ -50,6 +52,7 @@ class Bounds:
     not_empty: bool = False
     path: bool = False
     affects_results: bool = True
+    in_identity_if_set: bool = False
     typed_only: bool = False
 
 
@@ -69,6 +72,12 @@ def setting(default: Any, help: str, **bounds: Any) -> Any:
     if dataclasses.is_dataclass(default) and not isinstance(default, type):
         return dataclasses.field(default_factory=type(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field holds what it holds when nobody says anything."""
+    made = field.default_factory
+    return bool(value == (field.default if made is dataclasses.MISSING else made()))
 
 
 def bounds_of(field: dataclasses.Field[Any]) -> Bounds:

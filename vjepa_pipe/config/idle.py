@@ -11,10 +11,12 @@ from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
-from vjepa_pipe.config.task import PrepareTaskConfig
+from vjepa_pipe.config.task import PrepareTaskConfig, ProbeTaskConfig
 from vjepa_pipe.config.train_task import TrainTaskConfig
+from vjepa_pipe.config.training import ImageProbeTraining, VideoProbeTraining
 
 OURS = "vjepa_pipe."
+OF_TRAINING = ("epochs", "blocks", "heads", "learning_rates", "weight_decays", "num_classes", "precision")
 OF_OTHER_CODEC = {"mjpeg": ("group_length", "crf", "preset"), "h264": ("qscale",)}
 
 
@@ -51,6 +53,11 @@ def _idle(experiment: ExperimentConfig) -> Iterator[tuple[str, str]]:
     if isinstance(task, PrepareTaskConfig):
         for name in OF_OTHER_CODEC[task.codec]:
             yield f"task.{name}", f"task.codec={task.codec}"
+    if isinstance(task, ProbeTaskConfig):
+        yield "mask", "task=probe"
+        if isinstance(experiment.training, (VideoProbeTraining, ImageProbeTraining)):
+            for name in OF_TRAINING:
+                yield f"task.{name}", "training says how probes are trained"
     if task._target_.startswith(OURS) and not isinstance(task, TrainTaskConfig):
         yield "tracker", f"the task is {task._target_.rpartition('.')[2]}"
     if isinstance(task, TrainTaskConfig) and task.measure_every is None:

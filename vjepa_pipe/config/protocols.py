@@ -26,6 +26,7 @@ PROTOCOLS = {
     "data_aug": Protocol("a transform pipeline", (("get_train_transform()", "get_eval_transform()"),)),
     "data_aug.extra_transforms": Protocol("a transform", (("__call__(clip)",),)),
     "mask": Protocol("a mask or collator", (("draw(rng, grid)",), ("__call__(samples)",))),
+    "model": Protocol("an encoder", (("__call__(clips)",),)),
     "decoder": Protocol("a decoder", (("open(path)",),)),
     "loader.sampler": Protocol("a sampler", (("at(position)",),)),
     "tracker": Protocol("a tracker", (("log(values, step)", "close()"),)),

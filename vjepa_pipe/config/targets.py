@@ -21,7 +21,7 @@ from vjepa_pipe.config.errors import ConfigError, did_you_mean
 TARGET = "_target_"
 ENTRY_POINTS = "vjepa_pipe.targets"
 
-_TASKS = ("benchmark", "external", "index", "prepare", "statistics", "stream", "train", "validate")
+_TASKS = ("benchmark", "external", "index", "prepare", "probe", "statistics", "stream", "train", "validate")
 PLACES: dict[str, tuple[str, ...]] = {
     "data": (
         "vjepa_pipe.datasets.VideoDataset",
@@ -38,6 +38,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "vjepa_pipe.video.TorchcodecDecoder",
     ),
     "loader.sampler": ("vjepa_pipe.sampling.SampleOrder",),
+    "model": ("vjepa_pipe.models.frozen.random_encoder", "vjepa_pipe.models.frozen.pretrained_encoder"),
     "tracker": tuple(
         f"vjepa_pipe.tasks.trackers.{name}Tracker" for name in ("No", "Tensorboard", "Wandb", "Mlflow", "Trackio")
     ),

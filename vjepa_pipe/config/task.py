@@ -54,6 +54,39 @@ class ValidateTaskConfig(TaskConfig):
     _target_: str = setting("vjepa_pipe.tasks.validate.validate", "what runs")
 
 
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass
+class ProbeTaskConfig(TaskConfig):
+    """Train probes on a frozen encoder, and measure how well they tell the classes of other videos apart."""
+
+    epochs: int = setting(20, "epochs that the attentive probe is trained", ge=1, le=10**6)
+    blocks: int = setting(1, "layers of the attentive probe", ge=1, le=256)
+    heads: int = setting(16, "attention heads of the attentive probe; a divisor of the encoder's width", ge=1, le=1024)
+    learning_rates: list[float] = setting(
+        [0.01, 0.003, 0.001], "at each a probe is trained; the best is reported", gt=0, le=100, not_empty=True
+    )
+    weight_decays: list[float] = setting(
+        [0.01], "at each, with each learning rate, a probe is trained", ge=0, le=100, not_empty=True
+    )
+    num_classes: Optional[int] = setting(
+        None, "classes; unset: up to the largest label of the training rows", ge=2, le=10**6
+    )
+    random_encoders: int = setting(
+        2, "encoders with random weights that are probed beside it, for comparison; each takes as long", ge=0, le=100
+    )
+    threads: Optional[int] = setting(
+        1,
+        "threads that torch computes with on a CPU, whose number changes last digits; unset: one for each core",
+        ge=1,
+        le=1024,
+    )
+    precision: str = setting("float32", "arithmetic of encoder and probes (autocast)", choices=PRECISIONS)
+    progress: bool = setting(True, "show a progress bar", affects_results=False)
+    _target_: str = setting("vjepa_pipe.tasks.probe.probe", "what runs")
+
+
 PROCESS_GROUPS = ("gloo", "nccl")
 
 

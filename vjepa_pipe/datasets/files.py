@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
-from vjepa_pipe.config.data_files import named_files, unset_variables
+from vjepa_pipe.config.data_files import named_eval_files, named_files, unset_variables
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
@@ -22,6 +22,9 @@ from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot,
 FILE_FORMAT = (
     "a .csv or .txt file with a line `path label` for each video, a .npy list of paths, or a folder of class folders"
 )
+
+TRAINING, HELD_OUT = 0, 1
+"""Seeds of the synthetic videos."""
 
 ROBOT_FORMATS = {
     "droid": "a folder that holds trajectory folders, or a file with one of them on each line",
@@ -51,8 +54,7 @@ def annotation_files(data: DataConfig) -> list[str]:
     if data._target_ not in PLACES["data"] and not _reads_files(data):
         return []
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
-        folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
-        return [str(write_synthetic_videos(folder, data.num_videos, small=data.small))]
+        return [_synthetic(data, data.num_videos, TRAINING)]
     if isinstance(data, SyntheticRobotDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
         if data.layout == "droid":
@@ -61,6 +63,27 @@ def annotation_files(data: DataConfig) -> list[str]:
     if faults := list(_not_named(data)):
         raise ConfigError(faults)
     return existing_files(named_files(data), "data.data_paths", data)
+
+
+def eval_files(data: DataConfig) -> list[str]:
+    """The annotation file of each source of the eval loader, as absolute paths.
+
+    They come from `data.eval_data_paths`, else from the environment variables named by `data.eval_path_variables`, else
+    they are those of training. Synthetic videos for it are written here on first use.
+
+    Raises:
+        ConfigError: As `annotation_files`.
+    """
+    if named := named_eval_files(data):
+        return existing_files(named, "data.eval_data_paths", data)
+    if isinstance(data, SyntheticDataConfig) and data.eval_videos is not None:
+        return [_synthetic(data, data.eval_videos, HELD_OUT)]
+    return annotation_files(data)
+
+
+def _synthetic(data: SyntheticDataConfig, num_videos: int, seed: int) -> str:
+    folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
+    return str(write_synthetic_videos(folder, num_videos, seed, small=data.small))
 
 
 def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:

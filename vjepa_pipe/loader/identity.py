@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.fields import bounds_of
+from vjepa_pipe.config.fields import bounds_of, is_default
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.datasets import Source
 from vjepa_pipe.loader.state import SOURCE, hash_of
@@ -47,6 +47,8 @@ def _settings(config: Any, path: str) -> dict[str, Any]:
     settings = {}
     for field in dataclasses.fields(config):
         where, value, bounds = f"{path}.{field.name}", getattr(config, field.name), bounds_of(field)
+        if bounds.in_identity_if_set and is_default(field, value):
+            continue
         if bounds.path or not bounds.affects_results or where in _COUNTED_ELSEWHERE:
             continue
         settings[field.name] = _settings(value, where) if dataclasses.is_dataclass(value) else _plain(value)

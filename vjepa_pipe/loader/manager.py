@@ -22,7 +22,7 @@ from vjepa_pipe.config.rules import TORCHVISION
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
 from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
-from vjepa_pipe.datasets.files import existing_files
+from vjepa_pipe.datasets.files import eval_files
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
@@ -130,12 +130,7 @@ class DataManager:
 
     def build_eval_dataset(self) -> KeyedDataset:
         """The dataset behind the eval loader: clips start at fixed places."""
-        named = self.config.data.eval_data_paths
-        paths = (
-            existing_files(named, "data.eval_data_paths", self.config.data)
-            if named
-            else annotation_files(self.config.data)
-        )
+        paths = eval_files(self.config.data)
         return self._dataset(paths, self.build_transforms().get_eval_transform(), "raise", random_clip_sampling=False)
 
     def build_transforms(self) -> Any:

@@ -1,1 +1,1 @@
-"""The network of V-JEPA 2 pretraining, its optimiser and schedules, and its weights in other layouts."""
+"""The network of V-JEPA 2 pretraining, its optimiser, schedules and weights; frozen encoders and probes of them."""

@@ -222,7 +222,12 @@ def transformers_model(experiment: ExperimentConfig) -> Any:
         pred_zero_init_mask_tokens=model.zero_init_mask_tokens,
         attn_implementation="sdpa",
     )
-    built = vjepa2.VJEPA2Model(config)
+    return initialised(config)
+
+
+def initialised(config: Any) -> Any:
+    """A `VJEPA2Model` of a `VJEPA2Config`, with weights from torch's generator, initialised as published."""
+    built = import_extra("transformers.models.vjepa2", "train").VJEPA2Model(config)
     with torch.no_grad():
         for layers in (built.encoder.layer, built.predictor.layer):
             for number, layer in enumerate(layers, start=1):

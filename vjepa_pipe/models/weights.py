@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.models.optimizer import parameter_groups
@@ -50,11 +50,11 @@ def published_weights(model: Pretraining) -> dict[str, dict[str, Tensor]]:
     return {part: _joined(_published_layout(part, weights), weights, _PREFIX) for part in PARTS}
 
 
-def load_published(model: Pretraining, saved: Mapping[str, Any], where: str, parts: Sequence[str] = PARTS) -> None:
+def load_published(model: nn.Module, saved: Mapping[str, Any], where: str, parts: Sequence[str] = PARTS) -> None:
     """Take networks over from a published checkpoint.
 
     Args:
-        model: Gets the weights.
+        model: Gets the weights; its networks have these names.
         saved: The checkpoint.
         where: Its file, for messages.
         parts: The networks that are read.
@@ -221,7 +221,7 @@ def _split(layout: Layout, found: Mapping[str, Any], weights: Mapping[str, Tenso
         "not known": [name for name in found if name not in layout],
         "of another shape": misshapen,
     }
-    if text := "; ".join(f"{what}: {_some(names)}" for what, names in faults.items() if names):
+    if text := "; ".join(f"{what}: {some(names)}" for what, names in faults.items() if names):
         raise UserError(f"{where} does not fit this experiment's model: {text}")
     return read
 
@@ -234,6 +234,7 @@ def _pieces(name: str, weight: Any, ours: Sequence[str]) -> Sequence[Tensor]:
     return weight.chunk(len(ours))
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(map(str, names[:_MOST_NAMED])) + more

@@ -13,7 +13,7 @@ from vjepa_pipe.legacy.profiles.video import READER, clip_duration, dataset_type
 EVAL_AUG: Settings = {"data_aug": "eval", "data_aug.crop_ratio": [0.75, 4 / 3]}
 """Augmentation that the published probes have built in."""
 
-VIDEO_PROBE_READER = READER | EVAL_AUG | {"mask": "none", "data.allow_clip_overlap": True}
+VIDEO_PROBE_READER = READER | EVAL_AUG | {"mask": "none", "model": "none", "data.allow_clip_overlap": True}
 _VIEWS = "clips of the eval loader start at fixed places; the published one draws them"
 _SWALLOWED = {
     "model_kwargs.pretrain_kwargs.encoder.img_temporal_dim_size": "the V-JEPA 2 encoder swallows it; 2.1 reads it"
@@ -109,7 +109,7 @@ IMAGE_PROBE = Profile(
         move("experiment.optimization.batch_size", "data.batch_size"),
         *handed_on(ImageProbeTraining),
     ),
-    built_in=READER | EVAL_AUG | {"mask": "none", "data.frames_per_clip": 1, "data.num_workers": 8},
+    built_in=READER | EVAL_AUG | {"mask": "none", "model": "none", "data.frames_per_clip": 1, "data.num_workers": 8},
     dead={"num_workers": "the published code has 8 built in", "experiment.optimization.use_pos_embed": "never read"}
     | _SWALLOWED,
     typos=_WORKERS,
