@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from vjepa_pipe.loader import DataManager, MaskCollator
 from vjepa_pipe.models.frozen import FrozenEncoder, random_encoder, seeded
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import keyed_hash, rank_and_world
-from vjepa_pipe.tasks.external import process_group
+from vjepa_pipe.tasks.process_group import local_device, process_group
 from vjepa_pipe.tasks.probe_labels import number_of_classes
 from vjepa_pipe.tasks.probe_scores import Scores
 from vjepa_pipe.tasks.probe_training import ProbeRun
@@ -49,14 +48,11 @@ def probe(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         UserError: If the encoder cannot be had, or labels and classes do not fit.
     """
     _, world_size = rank_and_world()
-    gpu = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if gpu else torch.device("cpu")
-    if gpu:
-        torch.cuda.set_device(device)
+    device = local_device()
     threads = torch.get_num_threads()
     torch.set_num_threads(getattr(experiment.task, "threads", None) or threads)
     try:
-        with process_group(None if world_size == 1 else "nccl" if gpu else "gloo"):
+        with process_group(None if world_size == 1 else "nccl" if device.type == "cuda" else "gloo"):
             return _probe(experiment, output_dir, device)
     finally:
         torch.set_num_threads(threads)

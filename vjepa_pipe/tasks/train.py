@@ -130,7 +130,8 @@ def not_finite(loss: float, step: int, batch: Any, loader: ClipLoader, output_di
         mine = f"rank {loader.schedule.rank}, loss {loss}: {', '.join(rows)}"
     told = [one for one in gathered(mine) if one is not None]
     epoch, number = divmod(step - 1, len(loader))
+    clips = f"its clips are, on {'; on '.join(told)}"
     return UserError(
-        f"the loss is not finite at step {step}, epoch {epoch}, batch {number}; its clips are, on {'; on '.join(told)}; "
+        f"the loss is not finite at step {step}, epoch {epoch}, batch {number}; {clips}; "
         f"`vjepa-pipe batch {shlex.quote(str(output_dir))} {step}` reads them again"
     )
