@@ -20,10 +20,10 @@ from vjepa_pipe.loader import DataManager, MaskCollator
 from vjepa_pipe.models.frozen import FrozenEncoder, random_encoder, seeded
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import keyed_hash, rank_and_world
-from vjepa_pipe.tasks.process_group import local_device, process_group
 from vjepa_pipe.tasks.probe_labels import number_of_classes
 from vjepa_pipe.tasks.probe_scores import Scores
 from vjepa_pipe.tasks.probe_training import ProbeRun
+from vjepa_pipe.tasks.process_group import local_device, process_group
 
 FILE = "probe.json"
 
