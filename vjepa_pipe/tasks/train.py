@@ -94,7 +94,7 @@ def train(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
                     mean_loss, stopping = over_ranks(loss, sigterm.received)
                     if not math.isfinite(mean_loss):
-                        raise not_finite(float(loss), step, batch, loader, output_dir)
+                        raise not_finite(loss.item(), step, batch, loader, output_dir)
                     ended = stopping or step == last_step
                     log.step(step, epoch, mean_loss, rates, last=ended)
                     if measuring and (step % measuring.every == 0 or step == last_step):
