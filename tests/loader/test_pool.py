@@ -36,14 +36,22 @@ class Echo:
 
     def __init__(self) -> None:
         self.blocks = Blocks()
+        self.left = False
 
     def watch(self, pulse) -> None:
         self.pulse = pulse
+
+    def plan(self, task) -> None: ...
+
+    def leave(self) -> None:
+        self.left = True
 
     def __call__(self, task):
         if task == "hang after sending":
             threading.Timer(0.3, hang).start()
             return torch.ones(3), torch.ones(2)
+        if task == "whether a pass is over":
+            return self.left
         return os.getpid(), task
 
 
@@ -283,3 +291,15 @@ def test_a_script_without_a_guard_is_told_so_once(tmp_path: Path, method: str):
     assert f"with loader.start_method={method} each worker imports the script: put what the script does under" in last
     assert 'if __name__ == "__main__":' in last
     assert done.stderr.count("Traceback") <= 2
+
+
+@pytest.mark.parametrize("end", ["closed", "another begins", "whole"])
+def test_workers_are_told_when_a_pass_is_over(pool_of, end: str) -> None:
+    pool = pool_of()
+    first = pool.run(["whether a pass is over"] * 9)
+    assert next(first) is False
+    if end == "closed":
+        first.close()
+    elif end == "whole":
+        assert len(list(first)) == 8
+    assert list(pool.run(["whether a pass is over"] * 2)) == [True, True]

@@ -13,7 +13,7 @@ from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConf
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
-from vjepa_pipe.config.storage import StorageConfig
+from vjepa_pipe.config.storage import CachedStorageConfig, StorageConfig
 from vjepa_pipe.config.task import (
     BenchmarkTaskConfig,
     ExternalTaskConfig,
@@ -54,6 +54,7 @@ SCHEMAS: dict[str, type] = {
     "torchcodec": TorchcodecConfig,
     "loader": LoaderConfig,
     "storage": StorageConfig,
+    "cached": CachedStorageConfig,
     "stream": StreamTaskConfig,
     "statistics": StatisticsTaskConfig,
     "benchmark": BenchmarkTaskConfig,
@@ -78,7 +79,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "loader": {"default": "loader"},
     "mask": {"none": "mask", "blocks": "multiblock3d"},
     "robotics": {"none": "robotics"},
-    "storage": {"default": "storage"},
+    "storage": {"default": "storage", "cached": "cached"},
     "task": {name: name for name, cls in SCHEMAS.items() if issubclass(cls, TaskConfig)},
     "training": {
         name.removeprefix("training_"): name for name, cls in SCHEMAS.items() if issubclass(cls, TrainingConfig)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.folders import cache_dir
 
 FIRST_WAIT_SEC, LONGEST_WAIT_SEC = 0.2, 8.0
 
@@ -35,6 +37,10 @@ class StorageConfig:
         4, "requests sent again after one that failed for no fault of its file, each later than the last",
         ge=0, le=20, affects_results=False,
     )  # fmt: skip
+    read_ahead_mb: int = setting(
+        64, "memory of each worker for clips of an index that are asked for before they are read, in MB; 0: none are",
+        ge=0, le=1_000_000, affects_results=False,
+    )  # fmt: skip
     bytes_per_second: Optional[int] = setting(
         None, "most bytes that each process reads in a second, on average; unset: no limit", ge=65_536, le=10**12,
         affects_results=False,
@@ -48,3 +54,28 @@ class StorageConfig:
     def longest_sec(self) -> float:
         """Most seconds until it is known whether an object can be read, or whether its store is at fault."""
         return self.timeout_sec * (self.retries + 2) + sum(self.waits())
+
+
+@dataclass
+class CachedStorageConfig(StorageConfig):
+    """What is read of files at URLs is also kept on disk, for all workers and ranks of this machine.
+
+    python launch.py storage=cached
+    """
+
+    cache_dir: Optional[str] = setting(
+        None, "folder on a disk of this machine; unset: `ranges` in $VJEPA_PIPE_CACHE", path=True, affects_results=False
+    )
+    cache_gb: float = setting(
+        50.0, "what the folder may hold, in GB; what was used least recently goes first", ge=0.001, le=1e6,
+        affects_results=False,
+    )  # fmt: skip
+
+    @property
+    def folder(self) -> Path:
+        """Where ranges are kept.
+
+        Raises:
+            RuntimeError: There is no home folder, and no variable names another.
+        """
+        return Path(self.cache_dir).expanduser().absolute() if self.cache_dir else cache_dir() / "ranges"

@@ -19,7 +19,7 @@ from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, sh
 LISTS = ("data.data_paths", "data.eval_data_paths", "data.data_root")
 """Settings that take URLs; others that name files or folders take paths of this machine."""
 
-GROUPS = ("data", "loader", "robotics", "task")
+GROUPS = ("data", "loader", "robotics", "storage", "task")
 """Where settings that name files are ours to read; those in `training` are handed on."""
 
 LOCAL_DECODERS = ("vjepa_pipe.video.DecordDecoder", "vjepa_pipe.video.TorchcodecDecoder")

@@ -163,6 +163,18 @@ class KeyedDataset(Dataset[dict[str, Any]]):
             SampleError: If the row cannot be read.
         """
 
+    @property
+    def plans(self) -> bool:
+        """Whether `plan` does something."""
+        return False
+
+    def plan(self, keys: Sequence[SampleKey]) -> None:
+        """Called in a worker with the keys that it will read next, in order, so that it can make requests ahead.
+
+        Each call takes the place of the last; a key that was named before and is not any more will not be read.
+        No sample differs for it, and no error comes from it.
+        """
+
     def check_known(self, source: int, row: int) -> None:
         """Refuse a row that is known to be bad, without opening it.
 

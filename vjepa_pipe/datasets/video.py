@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.config.data import REPEATED_WINDOWS
-from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.errors import SampleError, counted
 from vjepa_pipe.datasets.bad import BadInIndex
 from vjepa_pipe.datasets.keyed import KeyedDataset, Transform
 from vjepa_pipe.datasets.limits import check_file, check_size
+from vjepa_pipe.datasets.planned import PlannedClip, PlannedClips
 from vjepa_pipe.datasets.stats import SampleStats, Stopwatch
 from vjepa_pipe.datasets.still import read_still
 from vjepa_pipe.figures import Figures, clip_figures, mean_of
@@ -180,6 +182,7 @@ class VideoDataset(KeyedDataset):
         self.decoder: Decoder = decoder if decoder is not None else PyavDecoder(storage=self.storage)
         self.repeated_window = repeated_window
         self._ahead: dict[SampleKey, Clip] = {}
+        self._planned: PlannedClips | None = None
 
     def read(self, key: SampleKey) -> Clip:
         """The decoded frames of a key, before any transform.
@@ -194,6 +197,47 @@ class VideoDataset(KeyedDataset):
     def read_ahead(self, keys: Sequence[SampleKey]) -> None:
         """See `KeyedDataset.read_ahead`; the frames are kept until `read` is asked for them. Errors as for `read`."""
         self._ahead = dict(zip(keys, self._read_row(keys), strict=True))
+
+    @property
+    def plans(self) -> bool:
+        """Whether clips are asked for ahead: those of an index, at URLs."""
+        return (
+            self.storage.config.read_ahead_mb > 0
+            and self.indexes is not None
+            and isinstance(self.decoder, PyavDecoder)
+            and any(rows.has_urls for rows in self.sources)
+        )
+
+    def plan(self, keys: Sequence[SampleKey]) -> None:
+        """See `KeyedDataset.plan`."""
+        if self._planned is None:
+            config = self.storage.config
+            self._planned = PlannedClips(self._planned_clip, config.read_ahead_mb * 10**6, config.timeout_sec / 4)
+        self._planned.expect([list(together) for _, together in groupby(keys, self.first_of)])
+
+    def _planned_clip(self, keys: Sequence[SampleKey]) -> PlannedClip | None:
+        """What reading keys of one row will ask for; of the row that stands in for it, if it is known to be bad."""
+        for row in self._candidates(keys[0]):
+            try:
+                self.check_known(keys[0].source, row)
+                return self._clip_of([key._replace(row=row) for key in keys])
+            except SampleError:
+                if self.on_bad_sample != "replace":
+                    break
+        return None
+
+    def _clip_of(self, keys: Sequence[SampleKey]) -> PlannedClip | None:
+        key = keys[0]
+        located = self.sources[key.source].path(key.row)
+        assert self.indexes is not None and isinstance(self.decoder, PyavDecoder)
+        index, path = self.indexes[key.source], shown_path(located)
+        length = index.length(key.row, None) if is_remote(located) and not is_image(path) else None
+        video = None if length is None else self.decoder.open_unread(located, index.packets(key.row, None))
+        if length is None or video is None:
+            return None
+        check_size(path, video.size, self.max_file_bytes)
+        drawn = self._draw(keys, path, *length)
+        return PlannedClip(key, video, video.plan(np.concatenate([part for indices in drawn for part in indices])))
 
     def _read_row(self, keys: Sequence[SampleKey]) -> list[Clip]:
         """The frames of keys of one row, each decoded once, from one opening of its file."""
@@ -273,6 +317,9 @@ class VideoDataset(KeyedDataset):
         return read_still(path, frames, file)
 
     def _open(self, key: SampleKey, path: str, facts: os.stat_result | None) -> VideoReader:
+        planned = None if self._planned is None else self._planned.take(key)
+        if planned is not None:
+            return planned
         if self.indexes is not None and isinstance(self.decoder, PyavDecoder):
             return self.decoder.open(path, self.indexes[key.source].packets(key.row, facts))
         return self.decoder.open(path)

@@ -35,10 +35,12 @@ class BatchTask(NamedTuple):
         keys: Its samples.
         blamed: Rows, as source and row, that have ended workers: not to be opened again, as known when the
             task is sent.
+        later: Samples of the batches that the same worker is given next; None where nobody plans by them.
     """
 
     keys: list[SampleKey]
     blamed: Sequence[tuple[int, int]] = ()
+    later: list[SampleKey] | None = None
 
 
 class Delivery(NamedTuple):
@@ -76,10 +78,20 @@ class FetchBatch:
         self.pulse = pulse
         self.dataset.on_read = pulse.begin
 
+    def plan(self, task: BatchTask) -> None:
+        """See `Work`."""
+        if task.later is not None:
+            self.dataset.quarantine.update(task.blamed)
+            self.dataset.plan(task.keys + task.later)
+
     def __call__(self, task: BatchTask) -> Delivery | Failure:
         self.dataset.quarantine.update(task.blamed)
         with one_thread(), self.memory.laid_out(len(task.keys)) as places:
             return self._read_batch(task.keys, places)
+
+    def leave(self) -> None:
+        """See `Work`."""
+        self.dataset.plan([])
 
     def _read_batch(self, keys: Sequence[SampleKey], places: Places) -> Delivery | Failure:
         delivery = Delivery(None, [], [], [])

@@ -25,10 +25,13 @@ from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.quarantine import QuarantineWriter
 from vjepa_pipe.loader.report import Report
 from vjepa_pipe.loader.sampler import KeyBatches, Place, RankSampler
-from vjepa_pipe.loader.schedule import BatchSchedule
+from vjepa_pipe.loader.schedule import BatchSchedule, with_later
 from vjepa_pipe.loader.state import VERSION, LoaderState, StateError
 from vjepa_pipe.loader.worker import Failure
 from vjepa_pipe.sampling import WHERE_TO_BUILD, rank_and_world
+
+PLANNED = 32
+"""Samples, at least, that a worker knows of beyond its batch: at 20 ms for each, requests have 0.6 s to be answered."""
 
 _FIXED = frozenset({
     "dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "collate_fn", "num_workers", "prefetch_factor",
@@ -264,7 +267,7 @@ class ClipLoader(DataLoader[Any]):
             self._pool = None
 
     def _deliveries(self, begun: Place, page_lock: PageLock | None) -> Iterator[Delivery | Failure]:
-        tasks = (BatchTask(keys, self._blame.rows) for keys in self.schedule.batches(*begun))
+        tasks = self._tasks(begun)
         pins = self._config.pin_memory and torch.accelerator.is_available()
         if self.num_workers == 0:
             deliveries = map(self._fetch, tasks)
@@ -282,6 +285,15 @@ class ClipLoader(DataLoader[Any]):
         if not pins:
             return self._pool.run(tasks)
         return self._pool.run(tasks, partial(pinned, in_place=page_lock is not None), page_lock)
+
+    def _tasks(self, begun: Place) -> Iterator[BatchTask]:
+        batches = self.schedule.batches(*begun)
+        if not (self.num_workers and self.dataset.plans):
+            return (BatchTask(keys, self._blame.rows) for keys in batches)
+        ahead = -(-PLANNED // self.schedule.batch_size)
+        return (
+            BatchTask(keys, self._blame.rows, later) for keys, later in with_later(batches, self.num_workers, ahead)
+        )
 
     def _count(self, delivery: Delivery, place: Place) -> None:
         self.report.first = self.report.first or place

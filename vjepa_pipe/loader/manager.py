@@ -176,6 +176,7 @@ class DataManager:
 
     def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
+        self.storage.require_cache()
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
         shared = {
             "transform": transform,

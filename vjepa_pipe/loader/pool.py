@@ -121,10 +121,10 @@ class WorkerPool:
         self._page_lock: Callable[[Bytes], bool] | None = None
         self._tasks: dict[Number, Any] = {}
         self._results: dict[Number, Any] = {}
-        self._pass = 0
+        self._pass, self._under_way = 0, False
         self._method: str = context.get_start_method()
         pulses = self._pulses = [Pulse(context, timeout) for _ in range(num_workers)]
-        owner = os.getpid()
+        owner = self._owner = os.getpid()
 
         def arguments(number: int) -> tuple[Any, ...]:
             return Parcel(work, start), num_workers, pulses[number], owner
@@ -144,7 +144,7 @@ class WorkerPool:
         finish: Callable[[Any], Any] | None = None,
         page_lock: Callable[[Bytes], bool] | None = None,
     ) -> Iterator[Any]:
-        """The results of tasks, in order. What is left of an earlier call is given up.
+        """The results of tasks, in order. What is left of a call is given up with its iterator, or by the next call.
 
         Args:
             tasks: What workers are given.
@@ -156,11 +156,10 @@ class WorkerPool:
             CannotStart: If workers end before they have started.
             Shortage: If the system refuses what is needed.
         """
-        self._pass += 1
+        self._give_up()
+        self._pass, self._under_way = self._pass + 1, True
         this_pass = self._pass
         self._finish, self._page_lock = finish, page_lock
-        self._tasks.clear()
-        self._results.clear()
         numbered = enumerate(tasks)
         waiting: deque[Number] = deque()
 
@@ -176,17 +175,21 @@ class WorkerPool:
             while len(self._workers) < len(self._pulses):
                 self._workers.append(self._launch(len(self._workers)))
             hand_out()
-        while waiting:
-            number = waiting.popleft()
-            with shortages_named():
-                while number not in self._results:
-                    self._wait(self._clock.interval)
-                result = self._results.pop(number)
-                hand_out()
-                self._wait(0)
-            yield result.result() if isinstance(result, Future) else result
-            if self._pass != this_pass:
-                raise RuntimeError("another pass over this loader has begun; only one can be under way")
+        try:
+            while waiting:
+                number = waiting.popleft()
+                with shortages_named():
+                    while number not in self._results:
+                        self._wait(self._clock.interval)
+                    result = self._results.pop(number)
+                    hand_out()
+                    self._wait(0)
+                yield result.result() if isinstance(result, Future) else result
+                if self._pass != this_pass:
+                    raise RuntimeError("another pass over this loader has begun; only one can be under way")
+        finally:
+            if self._pass == this_pass:
+                self._give_up()
 
     def end_workers(self) -> None:
         """End the workers; the next call of `run` starts others. A fork server stays."""
@@ -201,6 +204,17 @@ class WorkerPool:
     def pids(self) -> list[int]:
         """Process ids of the workers."""
         return [worker.process.pid for worker in self._workers]
+
+    def _give_up(self) -> None:
+        """End the pass under way, and tell the workers; one that has a task left does it first."""
+        if not self._under_way or os.getpid() != self._owner:
+            return
+        self._under_way = False
+        self._tasks.clear()
+        self._results.clear()
+        for worker in self._workers:
+            with contextlib.suppress(OSError):
+                worker.channel.post(pickle.dumps((None, None, worker.blocks.dropped())))
 
     def _launch(self, number: int) -> _Worker:
         pulse = self._pulses[number]

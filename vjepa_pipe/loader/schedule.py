@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from vjepa_pipe.sampling import SampleKey
@@ -107,3 +109,14 @@ class BatchSchedule:
         """This rank's places in a batch of all ranks of this size."""
         rows = size // self.repeats
         return range(*(rows * rank // self.world_size * self.repeats for rank in (self.rank, self.rank + 1)))
+
+
+def with_later(
+    batches: Iterator[list[SampleKey]], step: int, count: int
+) -> Iterator[tuple[list[SampleKey], list[SampleKey]]]:
+    """Each batch with the keys of later ones: of the next `count` that a worker is given, which stand `step` apart."""
+    window = deque(islice(batches, step * count + 1))
+    while window:
+        keys = window.popleft()
+        yield keys, [key for later in islice(window, step - 1, None, step) for key in later]
+        window.extend(islice(batches, 1))

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 import traceback
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,8 +36,14 @@ class Work(Protocol):
     def watch(self, pulse: Pulse) -> None:
         """Tell this pulse what is being read, from now on."""
 
+    def plan(self, task: Any) -> None:
+        """Begin what a task that is done next, and later ones that it tells of, will need."""
+
     def __call__(self, task: Any) -> Any:
         """A task to its result."""
+
+    def leave(self) -> None:
+        """The pass that the tasks so far were of is over: what was begun for later ones is not wanted."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,18 @@ def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, 
         return
     gc.freeze()  # what stands now stays: looking through it again and again would cost 4 % of a worker's time
     pulse.enter(Phase.IDLE)
-    while (message := _next(channel)) is not None:
+    inbox = _Inbox(channel)
+    while (message := inbox.next()) is not None:
         pulse.enter(Phase.WORKING)
         place, task, given_back = message
         work.blocks.give_back(given_back)
+        if place is None or inbox.ends_pass:
+            work.leave()
+        else:
+            work.plan(task)
+        if place is None:
+            pulse.enter(Phase.IDLE)
+            continue
         try:
             result = work(task)
         except Exception as error:
@@ -108,18 +123,32 @@ def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, 
             finally:
                 close_all(fds)
         except (ConnectionError, EOFError):
-            return
+            break
         except Exception as error:
             channel.send(pickle.dumps((place, Failure(shortage(error) or CannotCross(error)))))
         del result
         pulse.enter(Phase.IDLE)
+    work.leave()
 
 
-def _next(channel: Channel) -> Any:
-    try:
-        return pickle.loads(channel.recv().data)
-    except (EOFError, ConnectionError):
-        return None
+class _Inbox:
+    """Messages of the main process: the place of a task, the task, and blocks given back; no place: a pass is over."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel, self._waiting = channel, deque[Any]()
+
+    def next(self) -> Any:
+        """The next one; None if there will be no more."""
+        try:
+            self._waiting.extend(pickle.loads(message.data) for message in self._channel.messages())
+            return self._waiting.popleft() if self._waiting else pickle.loads(self._channel.recv().data)
+        except (EOFError, ConnectionError):
+            return None
+
+    @property
+    def ends_pass(self) -> bool:
+        """Whether one that has come says that the pass is over."""
+        return any(message is None or message[0] is None for message in self._waiting)
 
 
 def _portable(error: BaseException) -> Exception:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from vjepa_pipe.config.urls import is_remote, local_path, shown_path
 from vjepa_pipe.storage.answers import Answer, Facts, Listed
 from vjepa_pipe.storage.errors import NoSuchObject, NotAnObject, ObjectChanged, ObjectError, StorageError
-from vjepa_pipe.storage.process import never_forks
-from vjepa_pipe.storage.ranges import read_ranges
+from vjepa_pipe.storage.process import REQUESTS_AT_ONCE, never_forks
+from vjepa_pipe.storage.ranges import RangesRead
 from vjepa_pipe.storage.remote_file import RemoteFile
 from vjepa_pipe.storage.storage import Storage
 from vjepa_pipe.storage.urls import absolute, folder_of, join, name_of
 
 __all__ = [
+    "REQUESTS_AT_ONCE",
     "Answer",
     "Facts",
     "Listed",
@@ -22,6 +23,7 @@ __all__ = [
     "NotAnObject",
     "ObjectChanged",
     "ObjectError",
+    "RangesRead",
     "RemoteFile",
     "Storage",
     "StorageError",
@@ -32,6 +34,5 @@ __all__ = [
     "local_path",
     "name_of",
     "never_forks",
-    "read_ranges",
     "shown_path",
 ]

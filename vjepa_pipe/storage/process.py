@@ -15,6 +15,8 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -34,6 +36,9 @@ _START = (
     "sys.path = parent.recv(); from vjepa_pipe.storage.process import serve; serve(parent)"
 )
 
+REQUESTS_AT_ONCE = 16
+"""Requests of a process that are under way together: at 100 ms each, 160 in a second."""
+
 _direct = 0  # id of the process that may make requests itself
 
 
@@ -41,6 +46,20 @@ def never_forks() -> None:
     """Requests are made in this process from now on; it must not fork."""
     global _direct
     _direct = os.getpid()
+
+
+def request_threads(count: int = REQUESTS_AT_ONCE) -> ThreadPoolExecutor | None:
+    """Threads that make requests; None in a process that may fork, which makes one after another.
+
+    Args:
+        count: How many; the same threads are given for the same number.
+    """
+    return _threads(count) if _direct == os.getpid() else None
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, "request")
 
 
 def require_obstore() -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from typing import Protocol
 
 import numpy as np
@@ -52,8 +53,12 @@ class RequestCost:
         return int(np.clip(latency * spread / slope, LEAST_GAP, MOST_GAP))
 
 
-costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
-"""Those of each bucket or server, as this process has seen it."""
+_costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
+
+
+def cost_of(url: str) -> RequestCost:
+    """That of the bucket or server of an object, as this process has seen it."""
+    return _costs["/".join(url.split("/", 3)[:3])]
 
 
 class Reads(Protocol):
@@ -62,33 +67,85 @@ class Reads(Protocol):
     def __call__(self, url: str, start: int, end: int, known: Facts) -> Answer: ...
 
 
-def read_ranges(read: Reads, url: str, ranges: NDArray[np.int64], known: Facts) -> list[bytes]:
-    """The bytes of ranges.
+class RangesRead:
+    """Ranges of an object, whose bytes can be asked for before they are needed.
+
+    A request that was not sent by then, or has failed, is made when the bytes are needed: what was asked for ahead
+    changes no error, only how long is waited.
 
     Args:
         read: Makes a request.
         url: The object.
         ranges: First byte and size of each; int64 [ranges, 2].
         known: What the object must still be.
+        threads: Make requests that need not be waited for; None: requests are made one after another, when needed.
 
-    Raises:
-        ObjectError: If it cannot be read, or is another one by now.
-        StorageError: If its store does not answer.
+    Attributes:
+        seconds: What the longest request has taken so far.
     """
-    cost = costs["/".join(url.split("/", 3)[:3])]
-    found = [b""] * len(ranges)
-    for group in _groups(ranges, cost.gap):
-        start, end = int(ranges[group, 0].min()), int(ranges[group].sum(axis=1).max())
-        parts = []
-        for at in range(start, end, LARGEST):
-            started = time.monotonic()
-            parts.append(read(url, at, min(at + LARGEST, end), known).data)
-            cost.add(len(parts[-1]), time.monotonic() - started)
-        data = memoryview(b"".join(parts))
-        for one in group:
-            at, size = ranges[one].tolist()
-            found[one] = bytes(data[at - start : at - start + size])
-    return found
+
+    def __init__(
+        self, read: Reads, url: str, ranges: NDArray[np.int64], known: Facts, threads: Executor | None = None
+    ) -> None:
+        self._read, self._url, self._known, self._threads = read, url, known, threads
+        self._ranges, self._groups = ranges, _groups(ranges, cost_of(url).gap)
+        self._spans = [(int(ranges[one, 0].min()), int(ranges[one].sum(axis=1).max())) for one in self._groups]
+        self._asked: dict[int, Future[bytes]] = {}
+        self.seconds = 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes that are read: those of the ranges, and what lies between two that are read together."""
+        return sum(end - start for start, end in self._spans)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an answer is still to come."""
+        return any(not asked.done() for asked in self._asked.values())
+
+    def ask(self) -> None:
+        """Have the requests made, as far as they can be without waiting for them."""
+        if self._threads is not None:
+            for span in self._spans:
+                self._asked |= {at: self._threads.submit(self._request, at, end) for at, end in _requests(*span)}
+
+    def cancel(self) -> None:
+        """The bytes are not needed: requests that were not sent are not, and answers are forgotten."""
+        self._asked = {at: asked for at, asked in self._asked.items() if not asked.cancel() and not asked.done()}
+
+    def result(self) -> list[bytes]:
+        """The bytes of each range.
+
+        Raises:
+            ObjectError: If they cannot be read, or the object is another one by now.
+            StorageError: If its store does not answer.
+        """
+        if not self._asked and sum(len(_requests(*span)) for span in self._spans) > 1:
+            self.ask()
+        found = [b""] * len(self._ranges)
+        for (first, last), group in zip(self._spans, self._groups, strict=True):
+            data = memoryview(b"".join(self._bytes(at, end) for at, end in _requests(first, last)))
+            for one in group:
+                at, size = self._ranges[one].tolist()
+                found[one] = bytes(data[at - first : at - first + size])
+        return found
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        asked = self._asked.pop(start, None)
+        if asked is None or asked.cancel() or (asked.done() and asked.exception() is not None):
+            return self._request(start, end)
+        return asked.result()
+
+    def _request(self, start: int, end: int) -> bytes:
+        started = time.monotonic()
+        try:
+            return self._read(self._url, start, end, self._known).data
+        finally:
+            self.seconds = max(self.seconds, time.monotonic() - started)
+
+
+def _requests(start: int, end: int) -> list[tuple[int, int]]:
+    return [(at, min(at + LARGEST, end)) for at in range(start, end, LARGEST)]
 
 
 def _groups(ranges: NDArray[np.int64], gap: int) -> Sequence[NDArray[np.intp]]:

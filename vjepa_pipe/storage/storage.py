@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vjepa_pipe.config.errors import counted
-from vjepa_pipe.config.storage import StorageConfig
+from vjepa_pipe.config.storage import CachedStorageConfig, StorageConfig
 from vjepa_pipe.config.urls import FROM_OBSTORE, is_remote, scheme_of, shown_path
 from vjepa_pipe.files.glob import matches
 from vjepa_pipe.files.regular_file import open_regular, regular_file
@@ -26,11 +29,19 @@ from vjepa_pipe.storage.errors import (
     Transient,
 )
 from vjepa_pipe.storage.pace import pace_of
-from vjepa_pipe.storage.process import perform, require_obstore
+from vjepa_pipe.storage.process import REQUESTS_AT_ONCE, perform, request_threads, require_obstore
+from vjepa_pipe.storage.range_cache import RangeCache, range_cache
+from vjepa_pipe.storage.ranges import RangesRead, cost_of
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES, RemoteFile
 
 PAGE = 10_000
 """Objects that are listed with one call, which a store may answer in several parts."""
+
+CONFIRMED_SEC = 10.0
+"""What was kept of an object is used without asking for so long after the store has shown that it is the same."""
+
+CONFIRMED = 4096
+"""Objects of which that is remembered."""
 
 _JITTER = random.SystemRandom()  # another in each process, and no draw from the global generator
 
@@ -153,6 +164,34 @@ class Storage:
             ObjectError: If it cannot be read, or is another one by now.
             StorageError: If its store does not answer.
         """
+        if known is None or not known.version or (cache := self._cache) is None:
+            return self._read_fresh(url, start, end, known)
+        head, tail = cache.get(url, known, start, end)
+        first, last = start + len(head), end - len(tail)
+        if first < last:
+            found = self._read_fresh(url, first, last, known).data
+            cache.put(url, known, first, found)
+            return Answer(head + found + tail, known)
+        if not _is_confirmed(url, known):
+            self._read_fresh(url, start, start + 1, known)
+        return Answer(head, known)
+
+    def require_cache(self) -> None:
+        """Find out whether what is read can be kept, if it is to be.
+
+        Raises:
+            ConfigError: If it cannot.
+        """
+        if (cache := self._cache) is not None:
+            cache.require()
+
+    @property
+    def _cache(self) -> RangeCache | None:
+        if not isinstance(self.config, CachedStorageConfig):
+            return None
+        return range_cache(self.config.folder, int(self.config.cache_gb * 1e9))
+
+    def _read_fresh(self, url: str, start: int, end: int, known: Facts | None) -> Answer:
         try:
             answer: Answer = self._tried("read", url, start, end, known)
         except NoSuchRange:
@@ -161,7 +200,20 @@ class Storage:
             raise ObjectChanged(url) from None
         if known is not None and answer.facts != known:
             raise ObjectChanged(url)
+        _confirm(url, answer.facts)
         return answer
+
+    def ranges(self, url: str, ranges: NDArray[np.int64], known: Facts) -> RangesRead:
+        """Several ranges of an object, which can be asked for before they are needed; nothing is asked for yet.
+
+        Args:
+            url: The object.
+            ranges: First byte and size of each; int64 [ranges, 2].
+            known: What the object must still be.
+        """
+        # Those that wait for `bytes_per_second` have had their turn: what is needed now must not stand behind many.
+        at_once = 1 if self.config.bytes_per_second else REQUESTS_AT_ONCE
+        return RangesRead(self.read_range, url, ranges, known, request_threads(at_once))
 
     def facts(self, url: str) -> Facts:
         """Size and version of an object; errors as for `read_range`."""
@@ -217,15 +269,34 @@ class Storage:
     def _ask(self, operation: str, url: str, *arguments: Any) -> Any:
         if operation == "read" and self.config.bytes_per_second is not None:
             pace_of(self.config.bytes_per_second).wait(arguments[1] - arguments[0])
+        started = time.monotonic()
         if scheme_of(url) in FROM_OBSTORE:
-            return perform(operation, self.config, url, *arguments)
-        return getattr(fsspec_files, operation)(self.config, url, *arguments)
+            result = perform(operation, self.config, url, *arguments)
+        else:
+            result = getattr(fsspec_files, operation)(self.config, url, *arguments)
+        if operation == "read":
+            cost_of(url).add(len(result.data), time.monotonic() - started)
+        return result
 
     def _ask_whether_it_answers(self, url: str) -> bool:
         try:
             return bool(self._ask("answers", url))
         except Transient:
             return False
+
+
+_confirmed: dict[str, tuple[Facts, float]] = {}
+
+
+def _confirm(url: str, facts: Facts) -> None:
+    if len(_confirmed) >= CONFIRMED:
+        _confirmed.clear()
+    _confirmed[url] = facts, time.monotonic()
+
+
+def _is_confirmed(url: str, known: Facts) -> bool:
+    facts, seen = _confirmed.get(url, (None, 0.0))
+    return facts == known and time.monotonic() - seen < CONFIRMED_SEC
 
 
 def _check_length(answer: Answer, start: int, end: int) -> None:

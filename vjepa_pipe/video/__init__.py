@@ -7,6 +7,7 @@ from vjepa_pipe.video.clips.policies import FrameSampler, PolicyError
 from vjepa_pipe.video.clips.sampler import ClipSampler
 from vjepa_pipe.video.decoders.decord import DecordDecoder
 from vjepa_pipe.video.decoders.pyav import PyavDecoder
+from vjepa_pipe.video.decoders.range_reader import RangeReader
 from vjepa_pipe.video.decoders.torchcodec import TorchcodecDecoder
 from vjepa_pipe.video.errors import ClipError, ClipTooShort, VideoError, as_video_error
 from vjepa_pipe.video.own import OwnDecoder
@@ -25,6 +26,7 @@ __all__ = [
     "PolicyError",
     "Probe",
     "PyavDecoder",
+    "RangeReader",
     "TorchcodecDecoder",
     "VideoError",
     "VideoReader",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.urls import is_remote, shown_path
-from vjepa_pipe.storage import RemoteFile, Storage
+from vjepa_pipe.storage import Answer, Facts, RangesRead, RemoteFile, Storage
 from vjepa_pipe.video.decoders.pyav import PyavReader
 from vjepa_pipe.video.decoders.range_reader import RangeReader
 from vjepa_pipe.video.errors import VideoError, as_video_error
@@ -112,10 +112,10 @@ def _stamp(path: str) -> list[int]:
 def _gives(first: NDArray[np.uint8], table: PacketTable, path: str, file: RemoteFile) -> bool:
     """Whether the first frame is the same when it is decoded by a table."""
 
-    def fetch(ranges: NDArray[np.int64]) -> list[bytes]:
-        return [file.read_at(start, size) for start, size in ranges.tolist()]
+    def read(url: str, start: int, end: int, known: Facts) -> Answer:  # noqa: ARG001
+        return Answer(file.read_at(start, end - start), known)
 
-    with RangeReader(path, table, fetch, file.facts.size) as video:
+    with RangeReader(path, table, lambda ranges: RangesRead(read, "", ranges, file.facts), file.facts.size) as video:
         try:
             return np.array_equal(video.read([0]), first)
         except VideoError:

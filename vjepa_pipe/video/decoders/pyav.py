@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vjepa_pipe.config.errors import counted
-from vjepa_pipe.storage import ObjectChanged, RemoteFile, Storage, is_remote, local_path, read_ranges, shown_path
+from vjepa_pipe.storage import Facts, RangesRead, RemoteFile, Storage, is_remote, local_path, shown_path
 from vjepa_pipe.video.decoders.indexed_reader import IndexedReader
 from vjepa_pipe.video.errors import VideoError, as_video_error
 from vjepa_pipe.video.index.key_packets import stands_alone
 from vjepa_pipe.video.index.missing_pictures import MissingPictures
 from vjepa_pipe.video.index.mp4 import index_from_tables
 from vjepa_pipe.video.index.nal_units import temporal_layer
-from vjepa_pipe.video.index.packet_table import IndexedObject, unpack_object
+from vjepa_pipe.video.index.packet_table import PacketTable, unpack_object
 from vjepa_pipe.video.index.packets import PacketIndex, Run
 from vjepa_pipe.video.index.stored import unpack_index
 from vjepa_pipe.video.index.walk import index_packets
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+    from vjepa_pipe.video.decoders.range_reader import RangeReader
 
 
 # Decoders that leave out a picture when told so with its packet. Others look ahead (libdav1d) or do not say.
@@ -70,28 +72,34 @@ class PyavDecoder:
         """
         path = local_path(path)
         with as_video_error(shown_path(path)):
-            if is_remote(path) and (known := unpack_object(packets)) is not None:
-                return self._open_indexed(path, known)
+            known = unpack_object(packets) if is_remote(path) else None
+            if known is not None and known.table is not None:
+                return self._by_ranges(path, known.facts, known.table)
             file = self.storage.open(path) if is_remote(path) else None
-            return PyavReader(shown_path(path), self.threads, packets, file)
+            if known is None or file is None:
+                return PyavReader(shown_path(path), self.threads, packets, file)
+            if file.facts != known.facts:
+                raise VideoError(shown_path(path), CHANGED)
+            return PyavReader(shown_path(path), self.threads, known.packets, file)
 
-    def _open_indexed(self, path: str, known: IndexedObject) -> PyavReader:
+    def open_unread(self, path: str, packets: bytes) -> RangeReader | None:
+        """Open a video at a URL that nothing is read of before its frames are; None where something must be.
+
+        Args:
+            path: Its URL.
+            packets: As for `open`.
+        """
+        with as_video_error(shown_path(path)):
+            known = unpack_object(packets) if is_remote(path) else None
+            return None if known is None or known.table is None else self._by_ranges(path, known.facts, known.table)
+
+    def _by_ranges(self, path: str, facts: Facts, table: PacketTable) -> RangeReader:
         from vjepa_pipe.video.decoders.range_reader import RangeReader  # which is made of what stands here
 
-        name, facts = shown_path(path), known.facts
+        def fetch(ranges: NDArray[np.int64]) -> RangesRead:
+            return self.storage.ranges(path, ranges, facts)
 
-        def fetch(ranges: NDArray[np.int64]) -> list[bytes]:
-            try:
-                return read_ranges(self.storage.read_range, path, ranges, facts)
-            except ObjectChanged:
-                raise VideoError(name, CHANGED) from None
-
-        if known.table is None:
-            file = self.storage.open(path)
-            if file.facts != facts:
-                raise VideoError(name, CHANGED)
-            return PyavReader(name, self.threads, known.packets, file)
-        return RangeReader(name, known.table, fetch, facts.size, self.threads)
+        return RangeReader(shown_path(path), table, fetch, facts.size, self.threads)
 
 
 class PyavReader(IndexedReader):
