@@ -23,6 +23,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import cycle, islice
 from multiprocessing.connection import Connection
@@ -91,11 +92,12 @@ class Server:
 def _serve(folder: Path, pipe: Connection) -> None:
     server = RangeServer(folder, unchanging=True)
     pipe.send(server.url().rstrip("/"))
-    while True:
-        server.faults = pipe.recv()
-        pipe.send((len(server.requests), sum(server.sent.values())))
-        server.requests.clear()
-        server.sent.clear()
+    with suppress(EOFError):
+        while True:
+            server.faults = pipe.recv()
+            pipe.send((len(server.requests), sum(server.sent.values())))
+            server.requests.clear()
+            server.sent.clear()
 
 
 def peer_version(python: str) -> str | None:
@@ -129,15 +131,16 @@ def prepare(csv: Path, folder: Path, index_dir: Path, clips: int) -> Footage:
         command = [sys.executable, str(ROOT / "launch.py"), "task=index", "data=csv", f"data.data_paths=[{remote}]"]
         command += [f"task.index_dir={index_dir}", f"hydra.run.dir={folder / 'index'}"]
         subprocess.run(command, check=True, stderr=log, stdout=log)
-    return Footage(local, remote, least_bytes(remote, index_dir))
+    return Footage(local, remote, least_bytes(remote, index_dir, clips))
 
 
-def least_bytes(remote: Path, index_dir: Path) -> float:
+def least_bytes(remote: Path, index_dir: Path, clips: int) -> float:
     from vjepa_pipe.sampling import generator
     from vjepa_pipe.video.index.packet_table import unpack_object
 
     recipe = {"auto_augment": False, "motion_shift": False, "reprob": 0.0, "batch": BATCH_SIZE, "workers": WORKERS}
-    loader = our_loader(argparse.Namespace(csv=remote, override=[f"data.index_dir={index_dir}"], **recipe))
+    overrides = [f"loader.iterations_per_epoch={clips // BATCH_SIZE}", f"data.index_dir={index_dir}"]
+    loader = our_loader(argparse.Namespace(csv=remote, override=overrides, **recipe))
     dataset: Any = loader.dataset
     (index,), (sampler,), sizes = dataset.indexes, dataset.clip_samplers, []
     for key in (key for batch in loader.schedule.batches(0) for key in batch):
@@ -179,7 +182,8 @@ def main() -> None:
                     one = CONTENDERS[name]
                     server.answer(one.store or Faults())
                     python = args.peer_python if one.loader == PEER else sys.executable
-                    overrides = [f"data.index_dir={index_dir}"] if one.indexed else []
+                    overrides = [f"loader.iterations_per_epoch={clips // BATCH_SIZE}"]
+                    overrides += [f"data.index_dir={index_dir}"] if one.indexed else []
                     figures = run(
                         one.loader,
                         lists.local if one.store is None else lists.remote,
