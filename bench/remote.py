@@ -127,10 +127,11 @@ def prepare(csv: Path, folder: Path, index_dir: Path, clips: int) -> Footage:
     for file, start in ((local, f"{csv.parent.resolve()}/"), (remote, f"s3://{BUCKET}/")):
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(f"{start}{Path(line.split()[0]).name} {line.split()[1]}\n" for line in lines))
-    with (folder / "index.log").open("w") as log:
-        command = [sys.executable, str(ROOT / "launch.py"), "task=index", "data=csv", f"data.data_paths=[{remote}]"]
-        command += [f"task.index_dir={index_dir}", f"hydra.run.dir={folder / 'index'}"]
-        subprocess.run(command, check=True, stderr=log, stdout=log)
+    command = [sys.executable, str(ROOT / "launch.py"), "task=index", "data=csv", f"data.data_paths=[{remote}]"]
+    command += [f"task.index_dir={index_dir}", f"hydra.run.dir={folder / 'runs' / csv.stem}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return Footage(local, remote, least_bytes(remote, index_dir, clips))
 
 

@@ -219,7 +219,8 @@ def main(seconds: float, store: bool) -> int:
         folder = Path(name)
         rows, done = (with_store if store else with_hazards)(folder, seconds)
         records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-        named = sorted({json.loads(line)["row"] for line in (folder / QUARANTINE).read_text().splitlines()})
+        found = (folder / QUARANTINE).read_text().splitlines() if (folder / QUARANTINE).exists() else []
+        named = sorted({json.loads(line)["row"] for line in found})
         innocent = set(named) - BAD
 
         from loading import digest, loader_of

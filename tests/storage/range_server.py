@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,6 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
     @property
     def _of(self) -> RangeServer:
         return self.server.range_server  # type: ignore[attr-defined]
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # whoever asked has left
+            super().handle()
 
     def do_HEAD(self) -> None:
         self.do_GET()

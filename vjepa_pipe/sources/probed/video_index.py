@@ -145,8 +145,11 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
             )
             continue
         kept = keep_arrays(columns, entry, file)
-        held = {name: values.array() if isinstance(values, Parts) else values for name, values in columns.items()}
-        found.append(VideoIndex(file, held if kept is None else load_arrays(kept, check=False), kept))
+        if kept is not None:
+            found.append(VideoIndex(file, load_arrays(kept, check=False), kept))
+        else:
+            held = {name: values.array() if isinstance(values, Parts) else values for name, values in columns.items()}
+            found.append(VideoIndex(file, held))
     if faults:
         raise ConfigError(faults)
     return found
