@@ -140,7 +140,7 @@ def disturb(folder: Path, seconds: float, settings: Iterator[list[str]]) -> Coun
                 process.kill()
                 sys.exit(f"no batch for {PATIENCE_SEC} s")
             if chance.random() < 0.2 and now > size:
-                last = log.read_bytes().splitlines()[-2]
+                last = log.read_bytes().split(b"\n")[-2]  # whole, whatever follows it
                 try:
                     os.kill(chance.choice(json.loads(last)["pids"]), signal.SIGKILL)
                     done["workers killed"] += 1
