@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -20,11 +21,13 @@ from hazards import hang
 from vjepa_pipe.config import UserError
 from vjepa_pipe.loader import pulse
 from vjepa_pipe.loader.blocks import Blocks
+from vjepa_pipe.loader.channel import Channel
 from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.processes import CannotStart
 from vjepa_pipe.loader.pulse import Phase
 from vjepa_pipe.loader.shortage import Shortage, shortage
 from vjepa_pipe.loader.watch import Clock, Watch
+from vjepa_pipe.loader.worker import _Inbox
 from vjepa_pipe.sampling import SampleKey
 
 FORKS: list[int] = []
@@ -303,3 +306,19 @@ def test_workers_are_told_when_a_pass_is_over(pool_of, end: str) -> None:
     elif end == "whole":
         assert len(list(first)) == 8
     assert list(pool.run(["whether a pass is over"] * 2)) == [True, True]
+
+
+def test_a_worker_knows_that_a_pass_is_over_before_it_has_done_its_tasks() -> None:
+    main, worker = Channel.pair()
+    inbox = _Inbox(worker)
+    for message in (((1, 0), "a", []), ((1, 1), "b", [])):
+        main.post(pickle.dumps(message))
+    assert inbox.next() == ((1, 0), "a", []) and not inbox.ends_pass
+    for message in ((None, None, []), ((2, 0), "c", [])):
+        main.post(pickle.dumps(message))
+    assert inbox.next() == ((1, 1), "b", []) and inbox.ends_pass
+    assert inbox.next() == (None, None, []) and not inbox.ends_pass
+    assert inbox.next() == ((2, 0), "c", [])
+    main.close()
+    assert inbox.next() is None
+    worker.close()

@@ -204,6 +204,15 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_anything_is_read(tmp
         Storage(CachedStorageConfig(cache_dir=str(tmp_path / "file" / "x"))).require_cache()
 
 
+def test_without_a_home_folder_one_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("vjepa_pipe.config.storage.cache_dir", homeless)
+    with pytest.raises(ConfigError, match=r"storage\.cache_dir must be set: there is no home folder"):
+        Storage(CachedStorageConfig()).require_cache()
+
+
 def test_a_lock_that_others_hold_keeps_nobody_waiting(cache: RangeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(range_cache, "LOCK_WAITS", (0.001,))
     with cache._locked() as lock:

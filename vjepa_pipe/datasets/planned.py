@@ -55,6 +55,7 @@ class PlannedClips:
         self._coming: dict[SampleKey, Sequence[SampleKey]] = {}  # by place; not asked for yet
         self._next: PlannedClip | None = None  # the first of them, if there was no room for it
         self._asked: dict[SampleKey, PlannedClip] = {}  # by place
+        self._unplanned: set[SampleKey] = set()  # places of those that are asked for when they are read
         self._reading: PlannedClip | None = None
         self._left: list[PlannedClip] = []  # whose answers are still to come
 
@@ -68,7 +69,8 @@ class PlannedClips:
         self._next = self._reading = None
         for place in self._asked.keys() - self._coming.keys():
             self._leave(self._asked.pop(place))
-        for place in self._asked:
+        self._unplanned &= self._coming.keys()
+        for place in (*self._asked, *self._unplanned):
             del self._coming[place]
         self._ask()
 
@@ -102,6 +104,8 @@ class PlannedClips:
                     return
                 clip.ranges.ask()
                 self._asked[place] = clip
+            else:
+                self._unplanned.add(place)
             del self._coming[place]
 
     def _planned(self, keys: Sequence[SampleKey]) -> PlannedClip | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -198,7 +198,7 @@ class VideoDataset(KeyedDataset):
         """See `KeyedDataset.read_ahead`; the frames are kept until `read` is asked for them. Errors as for `read`."""
         self._ahead = dict(zip(keys, self._read_row(keys), strict=True))
 
-    @property
+    @cached_property
     def plans(self) -> bool:
         """Whether clips are asked for ahead: those of an index, at URLs."""
         return (

@@ -104,14 +104,12 @@ def run_worker(number: int, channel: Channel, parcel: Parcel, num_workers: int, 
         pulse.enter(Phase.WORKING)
         place, task, given_back = message
         work.blocks.give_back(given_back)
-        if place is None or inbox.ends_pass:
-            work.leave()
-        else:
-            work.plan(task)
         if place is None:
+            work.leave()
             pulse.enter(Phase.IDLE)
             continue
         try:
+            work.leave() if inbox.ends_pass else work.plan(task)
             result = work(task)
         except Exception as error:
             result = Failure(shortage(error) or _portable(error))

@@ -32,10 +32,12 @@ class Answer(NamedTuple):
     Attributes:
         data: The bytes.
         facts: Of the whole object.
+        at_hand: Some of the bytes were there already, so that the time says nothing of the store.
     """
 
     data: bytes
     facts: Facts
+    at_hand: bool = False
 
 
 class Listed(NamedTuple):

@@ -7,6 +7,8 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -53,12 +55,8 @@ class RequestCost:
         return int(np.clip(latency * spread / slope, LEAST_GAP, MOST_GAP))
 
 
-_costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
-
-
-def cost_of(url: str) -> RequestCost:
-    """That of the bucket or server of an object, as this process has seen it."""
-    return _costs["/".join(url.split("/", 3)[:3])]
+costs: defaultdict[str, RequestCost] = defaultdict(RequestCost)
+"""Those of each bucket or server, as this process has seen it."""
 
 
 class Reads(Protocol):
@@ -88,7 +86,8 @@ class RangesRead:
         self, read: Reads, url: str, ranges: NDArray[np.int64], known: Facts, threads: Executor | None = None
     ) -> None:
         self._read, self._url, self._known, self._threads = read, url, known, threads
-        self._ranges, self._groups = ranges, _groups(ranges, cost_of(url).gap)
+        self._cost = costs["/".join(url.split("/", 3)[:3])]
+        self._ranges, self._groups = ranges, _groups(ranges, self._cost.gap)
         self._spans = [(int(ranges[one, 0].min()), int(ranges[one].sum(axis=1).max())) for one in self._groups]
         self._asked: dict[int, Future[bytes]] = {}
         self.seconds = 0.0
@@ -105,9 +104,11 @@ class RangesRead:
 
     def ask(self) -> None:
         """Have the requests made, as far as they can be without waiting for them."""
-        if self._threads is not None:
-            for span in self._spans:
-                self._asked |= {at: self._threads.submit(self._request, at, end) for at, end in _requests(*span)}
+        if self._threads is None:
+            return
+        for at, end in chain.from_iterable(_requests(*span) for span in self._spans):
+            with suppress(RuntimeError):  # the system has no thread for it
+                self._asked[at] = self._threads.submit(self._request, at, end)
 
     def cancel(self) -> None:
         """The bytes are not needed: requests that were not sent are not, and answers are forgotten."""
@@ -139,9 +140,13 @@ class RangesRead:
     def _request(self, start: int, end: int) -> bytes:
         started = time.monotonic()
         try:
-            return self._read(self._url, start, end, self._known).data
+            answer = self._read(self._url, start, end, self._known)
         finally:
-            self.seconds = max(self.seconds, time.monotonic() - started)
+            spent = time.monotonic() - started
+            self.seconds = max(self.seconds, spent)
+        if not answer.at_hand:
+            self._cost.add(len(answer.data), spent)
+        return answer.data
 
 
 def _requests(start: int, end: int) -> list[tuple[int, int]]:

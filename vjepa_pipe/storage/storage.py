@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.config.storage import CachedStorageConfig, StorageConfig
 from vjepa_pipe.config.urls import FROM_OBSTORE, is_remote, scheme_of, shown_path
 from vjepa_pipe.files.glob import matches
@@ -31,7 +31,7 @@ from vjepa_pipe.storage.errors import (
 from vjepa_pipe.storage.pace import pace_of
 from vjepa_pipe.storage.process import REQUESTS_AT_ONCE, perform, request_threads, require_obstore
 from vjepa_pipe.storage.range_cache import RangeCache, range_cache
-from vjepa_pipe.storage.ranges import RangesRead, cost_of
+from vjepa_pipe.storage.ranges import RangesRead
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES, RemoteFile
 
 PAGE = 10_000
@@ -171,10 +171,10 @@ class Storage:
         if first < last:
             found = self._read_fresh(url, first, last, known).data
             cache.put(url, known, first, found)
-            return Answer(head + found + tail, known)
+            return Answer(head + found + tail, known, at_hand=bool(head or tail))
         if not _is_confirmed(url, known):
             self._read_fresh(url, start, start + 1, known)
-        return Answer(head, known)
+        return Answer(head, known, at_hand=True)
 
     def require_cache(self) -> None:
         """Find out whether what is read can be kept, if it is to be.
@@ -189,7 +189,11 @@ class Storage:
     def _cache(self) -> RangeCache | None:
         if not isinstance(self.config, CachedStorageConfig):
             return None
-        return range_cache(self.config.folder, int(self.config.cache_gb * 1e9))
+        try:
+            folder = self.config.folder
+        except RuntimeError as error:
+            raise ConfigError(["storage.cache_dir must be set: there is no home folder"]) from error
+        return range_cache(folder, int(self.config.cache_gb * 1e9))
 
     def _read_fresh(self, url: str, start: int, end: int, known: Facts | None) -> Answer:
         try:
@@ -269,14 +273,9 @@ class Storage:
     def _ask(self, operation: str, url: str, *arguments: Any) -> Any:
         if operation == "read" and self.config.bytes_per_second is not None:
             pace_of(self.config.bytes_per_second).wait(arguments[1] - arguments[0])
-        started = time.monotonic()
         if scheme_of(url) in FROM_OBSTORE:
-            result = perform(operation, self.config, url, *arguments)
-        else:
-            result = getattr(fsspec_files, operation)(self.config, url, *arguments)
-        if operation == "read":
-            cost_of(url).add(len(result.data), time.monotonic() - started)
-        return result
+            return perform(operation, self.config, url, *arguments)
+        return getattr(fsspec_files, operation)(self.config, url, *arguments)
 
     def _ask_whether_it_answers(self, url: str) -> bool:
         try:

@@ -113,9 +113,9 @@ def _gives(first: NDArray[np.uint8], table: PacketTable, path: str, file: Remote
     """Whether the first frame is the same when it is decoded by a table."""
 
     def read(url: str, start: int, end: int, known: Facts) -> Answer:  # noqa: ARG001
-        return Answer(file.read_at(start, end - start), known)
+        return Answer(file.read_at(start, end - start), known, at_hand=True)
 
-    with RangeReader(path, table, lambda ranges: RangesRead(read, "", ranges, file.facts), file.facts.size) as video:
+    with RangeReader(path, table, lambda ranges: RangesRead(read, path, ranges, file.facts), file.facts.size) as video:
         try:
             return np.array_equal(video.read([0]), first)
         except VideoError:

@@ -108,8 +108,9 @@ class RangeReader(PyavReader):
         if not packets:
             return
         planned, self._planned = self._planned, None
-        ranges = planned[1] if planned is not None and planned[0] == packets else self._ranges_of(packets)
+        if planned is None or planned[0] != packets:
+            planned = packets, self._ranges_of(packets)
         try:
-            self._data |= zip(packets, ranges.result(), strict=True)
+            self._data |= zip(packets, planned[1].result(), strict=True)
         except ObjectChanged:
             raise VideoError(self.path, CHANGED) from None
