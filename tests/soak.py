@@ -124,21 +124,25 @@ def disturb(folder: Path, seconds: float, settings: Iterator[list[str]]) -> Coun
     chance, done, until = random.Random(0), Counter(), time.monotonic() + seconds
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
     log = folder / "log.jsonl"
-    seen, grown = 0, time.monotonic()  # bytes of the log, and since when
     while time.monotonic() < until:
         command = [sys.executable, __file__, "--trainer", str(folder), *next(settings)]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         done["starts"] += 1
-        life = time.monotonic() + chance.uniform(4, 40)
-        size = log.stat().st_size if log.exists() else 0
-        while time.monotonic() < min(life, until) and process.poll() is None:
+        size = seen = log.stat().st_size if log.exists() else 0
+        grown = time.monotonic()
+        # One in five is killed at any time from its start on, the others from their first batch on.
+        begun, life = grown if chance.random() < 0.2 else None, chance.uniform(1, 30)
+        while time.monotonic() < until and process.poll() is None:
             time.sleep(chance.uniform(0.1, 3))
             now = log.stat().st_size if log.exists() else 0
             if now != seen:
                 seen, grown = now, time.monotonic()
+                begun = begun or grown
             elif time.monotonic() - grown > PATIENCE_SEC:
                 process.kill()
                 sys.exit(f"no batch for {PATIENCE_SEC} s")
+            if begun is not None and time.monotonic() - begun > life:
+                break
             if chance.random() < 0.2 and now > size:
                 last = log.read_bytes().split(b"\n")[-2]  # whole, whatever follows it
                 try:
