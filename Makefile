@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-next lint soak bench clean
+.PHONY: demo test test-next lint soak bench bench-remote clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
@@ -20,9 +20,11 @@ test-next: $(VENV)/.installed-dev
 	echo $(CURDIR)/$(VENV)-next/others > $$($(VENV)-next/bin/python -c 'import site; print(site.getsitepackages()[0])')/zz_others.pth
 	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/composition tests/config tests/tasks tests/sweeps
 
-# Ten minutes of good and bad files under random kills and resumes; then thousands of damaged files and odd overrides.
+# Ten minutes of good and bad files under random kills and resumes, and five from a store that fails; then thousands of
+# damaged files and odd overrides.
 soak: $(VENV)/.installed-dev
 	$(BIN)/python tests/soak.py
+	$(BIN)/python tests/soak.py 300 --store
 	$(BIN)/python tests/fuzz_files.py
 	$(BIN)/python tests/fuzz_configs.py
 
@@ -40,6 +42,12 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/plot.py bench.json bench.png
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/decoders.py $(CORPUS) > decoders.json
 	PYTHONPATH=$(CURDIR) $(BIN)/python bench/scale.py $(CORPUS) $(if $(UPSTREAM),--upstream $(UPSTREAM)) --out scale.json
+
+# Clips from a store in turn with local files and with s3fs and torchcodec, where PEER is a Python that has both.
+bench-remote: $(VENV)/.installed-dev
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python bench/remote.py $(CORPUS) --out remote.json \
+		$(if $(PEER),--peer-python $(PEER)) $(BENCH)
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python bench/index_scale.py $(CORPUS) --out index_scale.json
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -62,16 +62,29 @@ class SparseDecode(Dataset[torch.Tensor]):
 class TorchcodecByHand(SparseDecode):
     """torchcodec with approximate seeking, then torchvision v2 on uint8 and the normalisation."""
 
+    def source(self, index: int) -> Any:
+        """What torchcodec opens: a path, or an open file."""
+        return self.path(index)
+
     def __getitem__(self, index: int) -> torch.Tensor:
         from torchcodec.decoders import VideoDecoder
         from torchvision.transforms import v2
 
-        video = VideoDecoder(self.path(index), seek_mode="approximate", num_ffmpeg_threads=1)
+        video = VideoDecoder(self.source(index), seek_mode="approximate", num_ffmpeg_threads=1)
         about = video.metadata
         frames = video.get_frames_at(self.draw(index, about.num_frames, about.average_fps)).data
         frames = v2.RandomResizedCrop(256, scale=(0.3, 1.0), ratio=(0.75, 1.35), antialias=False)(frames)
         frames = v2.RandomHorizontalFlip()(frames)
         return v2.functional.normalize(frames.float(), MEAN, STD).transpose(0, 1)
+
+
+class S3fsByHand(TorchcodecByHand):
+    """The same from a bucket: torchcodec reads the file that s3fs opens, with its defaults."""
+
+    def source(self, index: int) -> Any:
+        import s3fs
+
+        return s3fs.S3FileSystem().open(self.path(index))  # one file system for each process
 
 
 def by_hand(args: argparse.Namespace, kind: Callable[..., Dataset[Any]], keys: Sequence[SampleKey]) -> Iterator[Any]:

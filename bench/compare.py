@@ -48,8 +48,15 @@ OTHERS = {
 BATCH_SIZE, WORKERS = 8, 2
 
 
-def run(loader: str, csv: Path, args: argparse.Namespace, overrides: list[str], extra: list[str]) -> dict[str, float]:
-    command = [sys.executable, str(RUN), loader, "--csv", str(csv), "--batches", str(args.batches), *extra]
+def run(
+    loader: str,
+    csv: Path,
+    args: argparse.Namespace,
+    overrides: list[str],
+    extra: list[str],
+    python: str = sys.executable,
+) -> dict[str, float]:
+    command = [python, str(RUN), loader, "--csv", str(csv), "--batches", str(args.batches), *extra]
     command += ["--batch", str(BATCH_SIZE), "--workers", str(WORKERS)]
     command += ["--upstream", args.upstream] if args.upstream else []
     command += ["--override", *overrides] if overrides else []
@@ -87,25 +94,35 @@ def main() -> None:
 
 
 def report(seen: dict[str, dict[str, list[dict[str, float]]]], args: argparse.Namespace) -> dict[str, Any]:
+    packages = {name: version(name) for name in ("torch", "av", "decord", "torchcodec")}
+    rows = medians(seen, {"published": "times_published", "bare decode": "of_bare_decode"})
+    return {**settings(args), "versions": {"Python": platform.python_version(), **packages}, "rows": rows}
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "machine": f"{processor()}, {len(psutil.Process().cpu_affinity())} cores",
+        "rounds": args.rounds,
+        "batches": args.batches,
+        "batch_size": BATCH_SIZE,
+        "workers": WORKERS,
+    }
+
+
+def medians(seen: dict[str, dict[str, list[dict[str, float]]]], ratios: dict[str, str]) -> dict[str, Any]:
+    """Over the rounds, by row and loader; `ratios` names figures of the speed to that of some loaders."""
     rows: dict[str, Any] = {}
     for row, loaders in seen.items():
         rows[row] = {}
         for name, runs in loaders.items():
             figures = {figure: round(median(run[figure] for run in runs), 2) for figure in runs[0]}
             figures["lowest"], figures["highest"] = (of(run["clips_per_s"] for run in runs) for of in (min, max))
-            for other, title in (("published", "times_published"), ("bare decode", "of_bare_decode")):
+            for other, title in ratios.items():
                 pairs = list(zip(runs, loaders.get(other, []), strict=False))
                 if pairs:
                     figures[title] = round(median(one["clips_per_s"] / two["clips_per_s"] for one, two in pairs), 2)
             rows[row][name] = figures
-    packages = {name: version(name) for name in ("torch", "av", "decord", "torchcodec")}
-    settings = {"rounds": args.rounds, "batches": args.batches, "batch_size": BATCH_SIZE, "workers": WORKERS}
-    return {
-        "machine": f"{processor()}, {len(psutil.Process().cpu_affinity())} cores",
-        **settings,
-        "versions": {"Python": platform.python_version(), **packages},
-        "rows": rows,
-    }
+    return rows
 
 
 def processor() -> str:

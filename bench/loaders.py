@@ -5,6 +5,7 @@
 
 The recipe is that of released pretraining: 16 frames at 4 fps, crop 256, scale 0.3 to 1, ratio 0.75 to 1.35, flip,
 normalised, two mask generators. Processor time counts this process and its workers, from the end of the warm-up on.
+With --to-the-end the rest of the list is read when the time is taken, so that all that was read ahead is used.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PUBLISHED_MASKS = [
     }
     for blocks, scale in ((8, 0.15), (2, 0.7))
 ]
-LOADERS = ("ours", "published", "decode", "torchcodec")
+LOADERS = ("ours", "published", "decode", "torchcodec", "s3fs")
 
 
 def ours(args: argparse.Namespace) -> Iterator[Any]:
@@ -109,10 +110,22 @@ def torchcodec(args: argparse.Namespace) -> Iterator[Any]:
     return by_hand(args, TorchcodecByHand, our_keys(args))
 
 
+def s3fs(args: argparse.Namespace) -> Iterator[Any]:
+    """The same from a bucket, whose address is in $AWS_ENDPOINT_URL."""
+    from bare_decode import S3fsByHand, by_hand
+
+    return by_hand(args, S3fsByHand, our_keys(args))
+
+
 def our_keys(args: argparse.Namespace) -> list[SampleKey]:
     """The samples that our loader reads, in its order."""
-    batches = islice(our_loader(args).schedule.batches(0, 0), WARM_UP + args.batches + 4 * args.workers)
+    batches = islice(our_loader(args).schedule.batches(0, 0), batches_of(args.batches, args.workers))
     return [key for batch in batches for key in batch]
+
+
+def batches_of(timed: int, workers: int) -> int:
+    """Batches that a run needs: those before the time is taken, those that are timed, and those that are read ahead."""
+    return WARM_UP + timed + 4 * workers
 
 
 def cpu_seconds() -> float:
@@ -132,6 +145,7 @@ def main() -> None:
     parser.add_argument("--auto-augment", action="store_true")
     parser.add_argument("--motion-shift", action="store_true")
     parser.add_argument("--reprob", type=float, default=0.0)
+    parser.add_argument("--to-the-end", action="store_true")
     parser.add_argument("--override", nargs="*", default=[])
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -140,6 +154,7 @@ def main() -> None:
         "published": published,
         "decode": decode,
         "torchcodec": torchcodec,
+        "s3fs": s3fs,
     }
     batches = start[args.loader](args)
     for _ in range(WARM_UP):
@@ -148,6 +163,8 @@ def main() -> None:
     for _ in range(args.batches):
         next(batches)
     wall, cpu = time.perf_counter() - began, cpu_seconds() - used
+    for _ in batches if args.to_the_end else ():
+        pass
     clips = args.batches * args.batch
     print(json.dumps({"clips_per_s": round(clips / wall, 2), "cpu_ms_per_clip": round(1e3 * cpu / clips, 2)}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,28 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     )
     yield ""
     names = list(dict.fromkeys(name for loaders in result["rows"].values() for name in loaders))
-    yield f"| footage | {' | '.join(names)} |"
-    yield f"|---|{'---|' * len(names)}"
-    for row, loaders in result["rows"].items():
-        yield f"| {row} | {' | '.join(cell(loaders[name]) if name in loaders else '' for name in names)} |"
+    rows, head = result["rows"].items(), ["footage", *names]
+    yield from markdown(
+        head, ([row, *(cell(loaders[name]) if name in loaders else "" for name in names)] for row, loaders in rows)
+    )
     yield ""
     yield "Milliseconds of processor time per clip, all processes together:"
     yield ""
-    yield f"| footage | {' | '.join(names)} |"
-    yield f"|---|{'---|' * len(names)}"
-    for row, loaders in result["rows"].items():
-        spent = (f"{loaders[name]['cpu_ms_per_clip']:.0f}" if name in loaders else "" for name in names)
-        yield f"| {row} | {' | '.join(spent)} |"
+    yield from markdown(
+        head,
+        (
+            [row, *(f"{loaders[name]['cpu_ms_per_clip']:.0f}" if name in loaders else "" for name in names)]
+            for row, loaders in rows
+        ),
+    )
+
+
+def markdown(head: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    """The lines of a table."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
 
 
 def cell(figures: dict[str, float]) -> str:

@@ -34,6 +34,17 @@ def tensors_of(batch: dict[str, Any]) -> list[torch.Tensor]:
     return [batch["video"], batch["label"], *batch.get("masks_enc", []), *batch.get("masks_pred", [])]
 
 
+def joined(batches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The batches of all ranks as one, with what `digest` looks at."""
+    tensors = {name: torch.cat([batch[name] for batch in batches]) for name in ("video", "label")}
+    masks = {
+        name: [torch.cat(same) for same in zip(*(batch[name] for batch in batches), strict=True)]
+        for name in ("masks_enc", "masks_pred")
+        if name in batches[0]
+    }
+    return {"key": [key for batch in batches for key in batch["key"]]} | tensors | masks
+
+
 def digest(batch: dict[str, Any]) -> str:
     """A hash of all bits of a batch."""
     state = hashlib.blake2b(repr(batch["key"]).encode(), digest_size=12)

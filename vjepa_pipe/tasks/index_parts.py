@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 from vjepa_pipe.config.errors import UserError
@@ -19,8 +18,8 @@ from vjepa_pipe.video.probe import Probe
 MADE_OF = b"vjepa_pipe"
 """Key of the Parquet file's metadata that says which list it is of, and of how many parts."""
 
-GROUP = 1 << 14
-"""Entries held at a time."""
+GROUP, GROUP_BYTES = 1 << 14, 1 << 26
+"""Entries held at a time, and about the bytes of their packets: hours of video have a MB each."""
 
 
 class IndexParts(Shards):
@@ -61,10 +60,22 @@ def write_index(file: Path, entries: Iterable[Entry], made_of: str = "") -> None
     schema = index_schema().with_metadata({MADE_OF: made_of.encode()})
     # Names of files need not be valid text: they go through bytes, and errors that quote them are escaped.
     in_bytes = schema.set(0, pyarrow.field(Column.PATH.value, pyarrow.binary()))
-    left = map(_in_bytes, entries)
     with pyarrow.parquet.ParquetWriter(file, schema, write_page_checksum=True) as writer:
-        while group := list(islice(left, GROUP)):
+        for group in _groups(map(_in_bytes, entries)):
             writer.write_table(pyarrow.Table.from_pylist(group, schema=in_bytes).cast(schema, safe=False))
+
+
+def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    group: list[Entry] = []
+    size = 0
+    for entry in entries:
+        group.append(entry)
+        size += len(entry.get(Column.PACKETS, ""))
+        if len(group) == GROUP or size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _in_bytes(entry: Entry) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,28 @@ def test_packets_stand_by_their_rows(tmp_path: Path) -> None:
     assert index.packets(0, facts(changed=8)) == b""
 
 
+def test_packets_are_written_and_read_in_parts(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vjepa_pipe.tasks.index_parts.GROUP_BYTES", 40)
+    monkeypatch.setattr("vjepa_pipe.sources.probed.video_index._BATCH", 2)
+    monkeypatch.setattr("vjepa_pipe.sources.tables.cache.MAPPED_BYTES", 0)
+    packets = [b"", b"a" * 20, b"bb", b"c" * 100, b"", b"dd", b"e"]
+    paths = [f"/v/{n}" for n in range(len(packets))]
+    entries = [entry(path, packets=b64encode(each).decode()) for path, each in zip(paths, packets, strict=True)]
+    index = index_of(tmp_path, entries, paths[::-1])
+    with open_index(tmp_path / "a.parquet") as opened:
+        assert [opened.metadata.row_group(n).num_rows for n in range(opened.num_row_groups)] == [4, 3]
+    assert index._entry is not None and cache in index._entry.parents
+    assert [index.packets(row, facts()) for row in range(len(index))] == packets[::-1]
+
+
+def test_packets_that_are_no_base64(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"a.parquet: is damaged, or no index of videos \(.*base64"):
+        index_of(tmp_path, [entry("/v/a", packets="Y\n==")], ["/v/a"])
+
+
 def test_compact_columns(tmp_path: Path) -> None:
-    index = index_of(tmp_path, [entry("/v/a")], ["/v/a"] * 10)
-    assert sum(values.nbytes for values in index._columns.values()) == 29 * 10 + 8 * 11
+    index = index_of(tmp_path, [entry("/v/a", packets="YWE=")], ["/v/a"] * 10)
+    assert sum(values.nbytes for values in index._columns.values()) == 4 * 10 + 29 + 8 * 2 + len(b"aa")
     assert index._columns["frames"].dtype == np.int32
 
 

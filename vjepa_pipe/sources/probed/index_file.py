@@ -64,7 +64,9 @@ def open_index(file: Path) -> Any:
     pyarrow = import_parquet()
     try:
         regular_file(file)
-        found = pyarrow.parquet.ParquetFile(file, page_checksum_verification=True)
+        # Read by and by, as it may be larger than memory.
+        how = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 1 << 20}
+        found = pyarrow.parquet.ParquetFile(file, **how)
         names = found.schema_arrow.names
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = getattr(error, "strerror", None) or "not a Parquet file, or a damaged one"

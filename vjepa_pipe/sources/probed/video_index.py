@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +18,22 @@ from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, how_made, import_parquet, open_index, stamp
 from vjepa_pipe.sources.rows import Rows
-from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep_arrays, load_arrays, unreadable
+from vjepa_pipe.sources.tables.cache import Parts, entry_of, is_kept, keep_arrays, load_arrays, unreadable
 from vjepa_pipe.sources.tables.columns import encode
 from vjepa_pipe.storage import is_remote, shown_path
 
-LAYOUT = "video index 2"
+LAYOUT = "video index 3"
 """Part of every cache key: another number where the same index would give other arrays."""
 
 NONE = -1
 _CHUNK = 1 << 20  # paths made at a time
+_BATCH = 1 << 10  # files whose packets are held at a time
 
 
 class VideoIndex:
-    """An index laid beside the rows of a source: 37 bytes for each, mapped from files when they are many.
+    """An index laid beside the rows of a source: 4 bytes for each row and 37 for each file, mapped when they are many.
 
-    Rows of files that do not say themselves where their packets are have about 2 bytes a packet more.
+    Files that do not say themselves where their packets are have about 2 bytes a packet more, and those at URLs 3 to 7.
 
     An entry counts only while its file has the size and the time of change that it had when it was probed. Objects at
     URLs are not asked: those that were bad are bad, and others are found to have changed when they are read.
@@ -38,9 +41,10 @@ class VideoIndex:
 
     Args:
         file: The index, for messages.
-        columns: By name, one value per row: `bad` bool, `frames` int32 and `fps` float64 (-1 where not known), `size`
-            int64 in bytes and `mtime` int64 in ns (-1 where there was no file). `packets` uint8 holds what
-            `PyavDecoder.open` takes, row after row, and `packet_offsets` int64 `[rows + 1]` where each begins.
+        columns: By name, `file` int32 `[rows]`, the number of each row's file, and one value per file: `bad` bool,
+            `frames` int32 and `fps` float64 (-1 where not known), `size` int64 in bytes and `mtime` int64 in ns (-1
+            where there was no file). `packets` uint8 holds what `PyavDecoder.open` takes, file after file, and
+            `packet_offsets` int64 `[files + 1]` where each begins.
         entry: Cache folder that the columns are mapped from; None when they are held in memory.
     """
 
@@ -49,15 +53,15 @@ class VideoIndex:
         self._columns = columns
         self._entry = entry
         try:
-            self._bad, self._frames, self._fps, self._size, self._mtime = (
-                columns[name] for name in ("bad", "frames", "fps", "size", "mtime")
+            self._file_of, self._bad, self._frames, self._fps, self._size, self._mtime = (
+                columns[name] for name in ("file", "bad", "frames", "fps", "size", "mtime")
             )
             self._packets, self._packet_offsets = columns["packets"], columns["packet_offsets"]
         except KeyError as error:
             raise unreadable(entry or file, error) from error
 
     def __len__(self) -> int:
-        return len(self._bad)
+        return len(self._file_of)
 
     def is_bad(self, row: int, path: str) -> bool:
         """Whether the file of a row could not be read when it was probed, and has not changed since.
@@ -66,7 +70,7 @@ class VideoIndex:
             row: Number of the row.
             path: Its file, which is looked at, not opened.
         """
-        return bool(self._bad[row]) and (is_remote(path) or stamp(path) == self._stamp(row))
+        return bool(self._bad[self._file_of[row]]) and (is_remote(path) or stamp(path) == self._stamp(row))
 
     def length(self, row: int, facts: os.stat_result | None) -> tuple[int, float] | None:
         """Frames, and average frames per second, of a row's file; None when the index does not know.
@@ -75,9 +79,10 @@ class VideoIndex:
             row: Number of the row.
             facts: Of the file as it is now; None for an object at a URL.
         """
-        if self._bad[row] or not self._is_of(row, facts):
+        file = self._file_of[row]
+        if self._bad[file] or not self._is_of(row, facts):
             return None
-        return int(self._frames[row]), float(self._fps[row])
+        return int(self._frames[file]), float(self._fps[file])
 
     def packets(self, row: int, facts: os.stat_result | None) -> bytes:
         """Where the packets of a row's file are, for `PyavDecoder.open`; empty when the index does not know.
@@ -86,15 +91,17 @@ class VideoIndex:
             row: Number of the row.
             facts: Of the file as it is now; None for an object at a URL.
         """
-        first, last = self._packet_offsets[row : row + 2]
+        file = int(self._file_of[row])
+        first, last = self._packet_offsets[file : file + 2]
         return self._packets[first:last].tobytes() if self._is_of(row, facts) else b""
 
     def _is_of(self, row: int, facts: os.stat_result | None) -> bool:
         return facts is None or [facts.st_size, facts.st_mtime_ns] == self._stamp(row)
 
     def _stamp(self, row: int) -> list[int]:
-        size = int(self._size[row])
-        return [] if size == NONE else [size, int(self._mtime[row])]
+        file = self._file_of[row]
+        size = int(self._size[file])
+        return [] if size == NONE else [size, int(self._mtime[file])]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (self.file, None if self._entry is not None else self._columns, self._entry)
@@ -138,7 +145,11 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
             )
             continue
         kept = keep_arrays(columns, entry, file)
-        found.append(VideoIndex(file, columns if kept is None else load_arrays(kept, check=False), kept))
+        if kept is not None:
+            found.append(VideoIndex(file, load_arrays(kept, check=False), kept))
+        else:
+            held = {name: values.array() if isinstance(values, Parts) else values for name, values in columns.items()}
+            found.append(VideoIndex(file, held))
     if faults:
         raise ConfigError(faults)
     return found
@@ -150,40 +161,59 @@ def _entry(file: Path, rows: Rows) -> Path | None:
     return entry_of(None, LAYOUT, str(file), facts.st_size, facts.st_mtime_ns, rows.fingerprint(), rows.folder)
 
 
-def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    """The columns of `VideoIndex` in the order of the rows, and the numbers of rows that the index lacks."""
+def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any] | Parts], NDArray[np.int64]]:
+    """The columns of `VideoIndex`, and the numbers of rows that the index lacks."""
     pyarrow = import_parquet()
-    wanted = [Column.PATH, Column.STAMP, Column.ERROR, Column.FRAMES, Column.FPS, Column.PACKETS]
-    with open_index(file) as opened:
-        try:
-            table = opened.read(columns=[column.value for column in wanted])
-            paths = table[Column.PATH.value].cast(pyarrow.large_binary())
-            place = pyarrow.compute.index_in(_paths(rows), value_set=paths).fill_null(NONE).to_numpy()
-            numbers = {
-                "frames": table[Column.FRAMES.value].fill_null(NONE).to_numpy().astype(np.int32),
-                "fps": table[Column.FPS.value].fill_null(NONE).to_numpy().astype(np.float64),
-                "bad": table[Column.ERROR.value].is_valid().to_numpy(),
-            }
-            stamps = table[Column.STAMP.value].combine_chunks()
-            known = stamps.value_lengths().to_numpy(zero_copy_only=False) == 2
-            both = np.full((len(known), 2), NONE, np.int64)
-            both[known] = stamps.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
-            packets = _packets(table[Column.PACKETS.value].combine_chunks().fill_null(""), place)
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
-            raise SourceError(file, f"is damaged, or no index of videos ({' '.join(str(error).split())})") from error
-    numbers |= {"size": both[:, 0], "mtime": both[:, 1]}
-    return {name: values[place] for name, values in numbers.items()} | packets, np.flatnonzero(place == NONE)
+    wanted = [Column.PATH, Column.STAMP, Column.ERROR, Column.FRAMES, Column.FPS]
+    with open_index(file) as opened, _intact(file):
+        table = opened.read(columns=[column.value for column in wanted])
+        paths = table[Column.PATH.value].cast(pyarrow.large_binary())
+        place = pyarrow.compute.index_in(_paths(rows), value_set=paths).fill_null(NONE).to_numpy()
+        stamps = table[Column.STAMP.value].combine_chunks()
+        known = stamps.value_lengths().to_numpy(zero_copy_only=False) == 2
+        both = np.full((len(known), 2), NONE, np.int64)
+        both[known] = stamps.flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+        offsets = np.concatenate([[0], np.cumsum([size for batch in _texts(opened) for size in _sizes(batch)])])
+        columns: dict[str, NDArray[Any] | Parts] = {
+            "file": place.astype(np.int32),
+            "frames": table[Column.FRAMES.value].fill_null(NONE).to_numpy().astype(np.int32),
+            "fps": table[Column.FPS.value].fill_null(NONE).to_numpy().astype(np.float64),
+            "bad": table[Column.ERROR.value].is_valid().to_numpy(),
+            "size": both[:, 0],
+            "mtime": both[:, 1],
+            "packet_offsets": offsets.astype(np.int64),
+            "packets": Parts(int(offsets[-1]), partial(_packets, file)),
+        }
+    return columns, np.flatnonzero(place == NONE)
 
 
-def _packets(texts: Any, place: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """The column of packed packets, from that of the index and each row's place in it; most texts are empty."""
-    given = np.flatnonzero(import_parquet().compute.binary_length(texts).to_numpy(zero_copy_only=False))
-    packed = {at: b64decode(texts[at].as_py()) for at in given.tolist()}
-    sizes = np.zeros(len(texts), np.int64)
-    sizes[given] = [len(packed[at]) for at in given.tolist()]
-    rows = sizes[place]
-    blob = b"".join(packed[at] for at in place[rows > 0].tolist())
-    return {"packets": np.frombuffer(blob, np.uint8), "packet_offsets": np.concatenate([[0], np.cumsum(rows)])}
+def _packets(file: Path) -> Iterator[bytes]:
+    """What is kept of each file's packets, file after file: of millions of files, more than memory holds."""
+    with open_index(file) as opened, _intact(file):
+        for batch in _texts(opened):
+            yield b"".join(b64decode(text, validate=True) for text in batch.to_pylist())
+
+
+def _texts(opened: Any) -> Iterator[Any]:
+    """The column of packed packets, in base64, some files at a time."""
+    for batch in opened.iter_batches(_BATCH, columns=[Column.PACKETS.value]):
+        yield batch.column(0).fill_null("")
+
+
+def _sizes(texts: Any) -> NDArray[np.int64]:
+    """Bytes that base64 texts stand for."""
+    compute = import_parquet().compute
+    padding = sum(compute.ends_with(texts, end).to_numpy(zero_copy_only=False).astype(np.int64) for end in ("=", "=="))
+    sizes: NDArray[np.int64] = compute.binary_length(texts).to_numpy(zero_copy_only=False) // 4 * 3 - padding
+    return sizes
+
+
+@contextmanager
+def _intact(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, import_parquet().ArrowException) as error:
+        raise SourceError(file, f"is damaged, or no index of videos ({' '.join(str(error).split())})") from error
 
 
 def _paths(rows: Rows) -> Any:

@@ -10,7 +10,8 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -37,6 +38,30 @@ _CHUNK = 1 << 20
 _DAY_SEC = 86400
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """An array of bytes that is kept part by part, as it may be larger than memory.
+
+    Attributes:
+        nbytes: Of all parts.
+        parts: Gives them from the first on, each time.
+    """
+
+    nbytes: int
+    parts: Callable[[], Iterator[bytes]]
+
+    def array(self) -> NDArray[np.uint8]:
+        """The whole, in memory."""
+        return np.frombuffer(b"".join(self.parts()), np.uint8)
+
+    def save(self, file: Path) -> None:
+        """Write it as `numpy.save` does."""
+        with file.open("wb") as stream:
+            about = {"descr": "|u1", "fortran_order": False, "shape": (self.nbytes,)}
+            np.lib.format.write_array_header_1_0(stream, about)
+            stream.writelines(self.parts())
 
 
 def entry_of(folder: Path | None, *identity: object) -> Path | None:
@@ -123,7 +148,9 @@ def keep(table: Table, entry: Path | None, source: str | Path | RemoteFile) -> t
     return (table, None) if kept is None else (load_table(kept, check=False), kept)
 
 
-def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: str | Path | RemoteFile) -> Path | None:
+def keep_arrays(
+    named: Mapping[str, NDArray[Any] | Parts], entry: Path | None, source: str | Path | RemoteFile
+) -> Path | None:
     """Write big arrays into files.
 
     Args:
@@ -144,7 +171,8 @@ def keep_arrays(named: Mapping[str, NDArray[Any]], entry: Path | None, source: s
         if not entry.is_dir():
             with new_folder(entry) as draft:
                 for part, values in named.items():
-                    np.save(draft / f"{part}.npy", values)
+                    file = draft / f"{part}.npy"
+                    values.save(file) if isinstance(values, Parts) else np.save(file, values)
                 (draft / CHECKSUMS).write_text(json.dumps(_checksums(draft)), encoding="utf-8")
             _prune(entry.parent, time.time() - cache_days() * _DAY_SEC)
     except OSError as error:
