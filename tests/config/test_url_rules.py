@@ -29,7 +29,6 @@ def test_everything_is_refused_at_once() -> None:
                  "storage.endpoint=minio:9000"])  # fmt: skip
     at = f"data.data_paths[1]={URL}"
     assert list(error.value.faults) == [
-        "data.index_dir must be a path of this machine (got s3://b/index)",
         "loader.quarantine must be a path of this machine (got https://h/q.jsonl)",
         "task.index_dir must be a path of this machine (got s3://b/index)",
         "storage.endpoint must be http://HOST or https://HOST (got minio:9000)",
@@ -75,10 +74,10 @@ def test_a_url_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("url", ["https://host/a.csv?X-Amz-Signature=SECRET", "https://me:SECRET@host/a.csv"])
 def test_credentials_are_refused_in_settings(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "data=csv", f'data.data_paths=["{url}"]', f'data.index_dir="{url}"']) == 2
+    assert main(["check", "data=csv", f'data.data_paths=["{url}"]', f'loader.quarantine="{url}"']) == 2
     said = capsys.readouterr()
     assert "data.data_paths[0]: https://host/a.csv has a user name or a query, which may be a credential" in said.out
-    assert "data.index_dir must be a path of this machine (got https://host/a.csv)" in said.out
+    assert "loader.quarantine must be a path of this machine (got https://host/a.csv)" in said.out
     assert url not in said.err + said.out.partition("\n")[2]  # the first line shows what was typed
 
 

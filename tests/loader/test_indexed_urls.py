@@ -14,6 +14,7 @@ from indexing import index_of
 from loading import digests, loader_of, rows_csv, tiny
 from storage.range_server import Faults, RangeServer, serving
 
+from vjepa_pipe import ConfigError
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.loader.schedule import with_later
 from vjepa_pipe.storage import StorageError
@@ -41,8 +42,8 @@ def server(indexed: tuple[RangeServer, Path]) -> RangeServer:
 
 @pytest.fixture
 def remote(indexed: tuple[RangeServer, Path]) -> Callable[..., Any]:
-    few = ("storage.retries=0", "storage.timeout_sec=2", f"data.index_dir={indexed[1]}")
-    return lambda *more: tiny([indexed[0].url("rows.csv")], *few, *more)  # type: ignore[list-item]
+    few = ("storage.retries=0", "storage.timeout_sec=20", f"data.index_dir={indexed[1]}")
+    return lambda *more: tiny(indexed[0].url("rows.csv"), *few, *more)
 
 
 def clips(server: RangeServer) -> list[str]:
@@ -159,6 +160,21 @@ def test_a_store_that_is_gone_ends_the_run_at_a_place_to_go_on_from(
     again.load_state_dict(loader.state_dict())
     assert 2 <= len(head) < 28 and head + digests(again) == expected
     again.close()
+
+
+def test_the_index_may_be_at_a_url(server: RangeServer, tmp_path: Path) -> None:
+    few = ["storage.retries=0", "storage.timeout_sec=20", "loader.iterations_per_epoch=4"]
+    expected = digests(loader_of(tiny(server.folder / "rows.csv", *few), tmp_path))
+    rows = server.url("rows.csv")
+    for workers in (0, 2):
+        there = f"data.index_dir={rows.removesuffix('rows.csv')}index/"
+        assert digests(loader_of(tiny(rows, *few, there, f"data.num_workers={workers}"), tmp_path)) == expected
+    assert "row6.mp4" not in clips(server)  # it is bad in the index
+    with pytest.raises(ConfigError, match=r"data.index_dir: http://\S+/none/rows.parquet does not exist; make it: "):
+        loader_of(tiny(rows, *few, f"data.index_dir={rows.removesuffix('rows.csv')}none"), tmp_path)
+    server.faults = Faults(status=403, only=r"index/rows.parquet")
+    with pytest.raises(ConfigError, match=r"data.index_dir: http://\S+/index/rows.parquet cannot be read: .*403"):
+        loader_of(tiny(rows, *few, there), tmp_path)
 
 
 def test_each_batch_comes_with_the_keys_of_later_ones() -> None:

@@ -16,7 +16,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
-LISTS = ("data.data_paths", "data.eval_data_paths", "data.data_root")
+TAKE_URLS = ("data.data_paths", "data.eval_data_paths", "data.data_root", "data.index_dir")
 """Settings that take URLs; others that name files or folders take paths of this machine."""
 
 GROUPS = ("data", "loader", "robotics", "storage", "task")
@@ -30,7 +30,7 @@ def urls_stand_where_they_are_read(experiment: ExperimentConfig) -> Iterator[str
     """Only the data that is read may lie at URLs, and no setting holds a credential."""
     for where, text in _paths(experiment):
         shown = shown_path(text)
-        if re.sub(r"\[\d+\]$", "", where) not in LISTS:
+        if re.sub(r"\[\d+\]$", "", where) not in TAKE_URLS:
             yield f"{where} must be a path of this machine (got {shown})"
         elif shown != text:
             yield (
@@ -78,8 +78,10 @@ def remote_lists(data: DataConfig) -> Iterator[tuple[str, str]]:
 
 
 def scheme_faults(data: DataConfig) -> Iterator[str]:
-    """A line for each list whose scheme nobody knows, or needs a package that is not installed."""
-    for where, url in remote_lists(data):
+    """A line for each list or index whose scheme nobody knows, or needs a package that is not installed."""
+    index = data.index_dir
+    indexes = [("data.index_dir", shown_path(index))] if index is not None and is_remote(index) else []
+    for where, url in [*remote_lists(data), *indexes]:
         scheme = scheme_of(url)
         package = "obstore" if scheme in FROM_OBSTORE else "fsspec"
         if find_spec(package) is None:

@@ -159,7 +159,7 @@ class VideoDataset(KeyedDataset):
             partial(_rows_of, path, name, None, glob, labels, self.storage)
             for path, name in zip(paths, names, strict=True)
         )
-        self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths)
+        self.indexes = None if index_dir is None else read_indexes(index_dir, self.sources, paths, self.storage)
         super().__init__(self.sources, transform, seed, on_bad_sample, max_replacements)
         self.lists = ["" if isinstance(path, Rows) else shown_path(str(path)) for path in paths]
         self.clip_samplers = [

@@ -314,7 +314,7 @@ def _files_since(
         rows: The rows.
     """
     never_there = {dataset.sources[source].path(row) for source, row in rows & (bad | dataset.quarantine)}
-    indexes = [str(index.file) for index in getattr(dataset, "indexes", None) or ()]
+    indexes = [index.file for index in getattr(dataset, "indexes", None) or ()]
     for path in [*(dataset.sources[source].path(row) for source, row in sorted(rows)), *indexes]:
         if is_remote(path):
             continue

@@ -55,18 +55,26 @@ def index_schema() -> Any:
     return pyarrow.schema([(column.value, kind(column)) for column in Column])
 
 
-def open_index(file: Path) -> Any:
+def open_index(file: Path | str, storage: Storage | None = None) -> Any:
     """An index as a `pyarrow.parquet.ParquetFile`.
+
+    Args:
+        file: The index; one at a URL is read range by range.
+        storage: What reads URLs.
 
     Raises:
         SourceError: It cannot be read, or is no index.
+        StorageError: Its store does not answer.
     """
     pyarrow = import_parquet()
     try:
-        regular_file(file)
+        if remote := is_remote(str(file)):
+            opened = (storage or Storage()).open_binary(str(file))
+        else:
+            regular_file(file)
         # Read by and by, as it may be larger than memory.
         how = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 1 << 20}
-        found = pyarrow.parquet.ParquetFile(file, **how)
+        found = pyarrow.parquet.ParquetFile(opened if remote else file, **how)
         names = found.schema_arrow.names
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = getattr(error, "strerror", None) or "not a Parquet file, or a damaged one"

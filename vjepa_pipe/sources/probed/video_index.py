@@ -20,7 +20,7 @@ from vjepa_pipe.sources.probed.index_file import SUFFIX, Column, how_made, impor
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import Parts, entry_of, is_kept, keep_arrays, load_arrays, unreadable
 from vjepa_pipe.sources.tables.columns import encode
-from vjepa_pipe.storage import is_remote, shown_path
+from vjepa_pipe.storage import Storage, absolute, is_remote, join, shown_path
 
 LAYOUT = "video index 3"
 """Part of every cache key: another number where the same index would give other arrays."""
@@ -40,7 +40,7 @@ class VideoIndex:
     Pickling writes the name of mapped files alone, as for `Rows`.
 
     Args:
-        file: The index, for messages.
+        file: The index, a path or a URL, for messages.
         columns: By name, `file` int32 `[rows]`, the number of each row's file, and one value per file: `bad` bool,
             `frames` int32 and `fps` float64 (-1 where not known), `size` int64 in bytes and `mtime` int64 in ns (-1
             where there was no file). `packets` uint8 holds what `PyavDecoder.open` takes, file after file, and
@@ -48,7 +48,7 @@ class VideoIndex:
         entry: Cache folder that the columns are mapped from; None when they are held in memory.
     """
 
-    def __init__(self, file: Path, columns: dict[str, NDArray[Any]], entry: Path | None = None) -> None:
+    def __init__(self, file: str, columns: dict[str, NDArray[Any]], entry: Path | None = None) -> None:
         self.file = file
         self._columns = columns
         self._entry = entry
@@ -107,37 +107,48 @@ class VideoIndex:
         return _unpickled, (self.file, None if self._entry is not None else self._columns, self._entry)
 
 
-def _unpickled(file: Path, columns: dict[str, NDArray[Any]] | None, entry: Path) -> VideoIndex:
+def _unpickled(file: str, columns: dict[str, NDArray[Any]] | None, entry: Path) -> VideoIndex:
     return VideoIndex(file, load_arrays(entry, check=False) if columns is None else columns, entry)
 
 
-def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[str | Path | Rows]) -> list[VideoIndex]:
+def read_indexes(
+    folder: str | Path,
+    sources: Sequence[Rows],
+    lists: Sequence[str | Path | Rows],
+    storage: Storage | None = None,
+) -> list[VideoIndex]:
     """The indexes of some sources.
 
     Args:
-        folder: What `task.index_dir` was.
+        folder: What `task.index_dir` was, or the URL of a copy of it.
         sources: The rows of each source.
         lists: What each source was read from, for messages.
+        storage: What reads URLs.
 
     Raises:
         ConfigError: Naming every source whose index is missing or lacks rows, and the command that makes it.
         SourceError: An index cannot be read.
+        StorageError: The store of a URL does not answer.
     """
-    folder, found, faults = Path(folder).expanduser().absolute(), [], []
+    folder, storage, found, faults = absolute(folder), storage or Storage(), [], []
     for rows, source in zip(sources, lists, strict=True):
-        file = folder / f"{rows.name}{SUFFIX}"
-        command = how_made(folder)
+        file = join(folder, f"{rows.name}{SUFFIX}")
+        command = how_made(Path("index" if is_remote(folder) else folder))
         if isinstance(source, (str, Path)):
             settings = (f"data.data_paths=[{shown_path(str(source))}]", f"data.source_names=[{rows.name}]")
             command += f" data={'folder' if Path(source).is_dir() else 'csv'} {' '.join(map(shlex.quote, settings))}"
-        if not file.exists():
+        try:
+            entry = _entry(storage.identity(file), rows)
+        except FileNotFoundError:
             faults.append(f"data.index_dir: {file} does not exist; make it: {command}")
             continue
-        entry = _entry(file, rows)
+        except OSError as error:
+            faults.append(f"data.index_dir: {file} cannot be read: {error.strerror or error}")
+            continue
         if is_kept(entry):
             found.append(VideoIndex(file, load_arrays(entry), entry))
             continue
-        columns, missing = _columns(file, rows)
+        columns, missing = _columns(file, rows, storage)
         if len(missing):
             faults.append(
                 f"data.index_dir: {file} lacks {len(missing)} of {counted(len(rows), 'row')} of source {rows.name}, "
@@ -155,17 +166,16 @@ def read_indexes(folder: str | Path, sources: Sequence[Rows], lists: Sequence[st
     return found
 
 
-def _entry(file: Path, rows: Rows) -> Path | None:
+def _entry(identity: tuple[object, ...], rows: Rows) -> Path | None:
     """Where the columns are kept; None when there is no home folder to keep them in."""
-    facts = file.stat()
-    return entry_of(None, LAYOUT, str(file), facts.st_size, facts.st_mtime_ns, rows.fingerprint(), rows.folder)
+    return entry_of(None, LAYOUT, *identity, rows.fingerprint(), rows.folder)
 
 
-def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any] | Parts], NDArray[np.int64]]:
+def _columns(file: str, rows: Rows, storage: Storage) -> tuple[dict[str, NDArray[Any] | Parts], NDArray[np.int64]]:
     """The columns of `VideoIndex`, and the numbers of rows that the index lacks."""
     pyarrow = import_parquet()
     wanted = [Column.PATH, Column.STAMP, Column.ERROR, Column.FRAMES, Column.FPS]
-    with open_index(file) as opened, _intact(file):
+    with open_index(file, storage) as opened, _intact(file):
         table = opened.read(columns=[column.value for column in wanted])
         paths = table[Column.PATH.value].cast(pyarrow.large_binary())
         place = pyarrow.compute.index_in(_paths(rows), value_set=paths).fill_null(NONE).to_numpy()
@@ -182,14 +192,14 @@ def _columns(file: Path, rows: Rows) -> tuple[dict[str, NDArray[Any] | Parts], N
             "size": both[:, 0],
             "mtime": both[:, 1],
             "packet_offsets": offsets.astype(np.int64),
-            "packets": Parts(int(offsets[-1]), partial(_packets, file)),
+            "packets": Parts(int(offsets[-1]), partial(_packets, file, storage)),
         }
     return columns, np.flatnonzero(place == NONE)
 
 
-def _packets(file: Path) -> Iterator[bytes]:
+def _packets(file: str, storage: Storage) -> Iterator[bytes]:
     """What is kept of each file's packets, file after file: of millions of files, more than memory holds."""
-    with open_index(file) as opened, _intact(file):
+    with open_index(file, storage) as opened, _intact(file):
         for batch in _texts(opened):
             yield b"".join(b64decode(text, validate=True) for text in batch.to_pylist())
 
@@ -209,7 +219,7 @@ def _sizes(texts: Any) -> NDArray[np.int64]:
 
 
 @contextmanager
-def _intact(file: Path) -> Iterator[None]:
+def _intact(file: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, import_parquet().ArrowException) as error:

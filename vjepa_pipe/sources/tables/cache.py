@@ -128,7 +128,7 @@ def load_table(entry: Path, check: bool = True) -> Table:
     return table
 
 
-def unreadable(entry: Path, error: Exception) -> SourceError:
+def unreadable(entry: Path | str, error: Exception) -> SourceError:
     """The error for an entry that does not hold what it should."""
     return SourceError(entry, f"this cache entry cannot be read; delete it and start again ({error})")
 
