@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hydra
 import pytest
+from companions import own_commands
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
@@ -18,7 +19,6 @@ from vjepa_pipe.composition import hydra_mode
 from vjepa_pipe.composition.composer import Composer, change
 from vjepa_pipe.composition.hydra_loader import PRIMARY, hydra_loader
 from vjepa_pipe.composition.hydra_mode import mode_composed_if_set
-from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.composition.read import experiment_from
 from vjepa_pipe.composition.store import register
 from vjepa_pipe.config.folders import conf_dir
@@ -45,8 +45,7 @@ CONVERTED = [
         "data_aug.extra_transforms.0._target_=torchvision.transforms.v2.Identity",
     ],
 ]
-GROUPS = [group for group in groups() if "/" not in group and group != "training"]
-COMMANDS = [own_command(group, option) for group in GROUPS for option in group_options(group)]
+COMMANDS = own_commands()
 
 
 @pytest.mark.parametrize("overrides", [*POINTS[2:7], *CONVERTED, *COMMANDS], ids=" ".join)

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from companions import own_commands
 
-from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.experiments import compose_with_provenance
 
-# Options of `training` ask for what no default can give; the experiments answer, so they stand for them.
-GROUPS = [group for group in groups() if "/" not in group and group != "training"]
-COMMANDS = [own_command(group, option) for group in GROUPS for option in group_options(group)]
+COMMANDS = own_commands()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -6,16 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from companions import own_commands
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.composition.identity import full_identity, identity
-from vjepa_pipe.composition.options import group_options, groups, own_command
 from vjepa_pipe.composition.snapshot import freeze, is_frozen, thaw
 from vjepa_pipe.config import UserError
 
-# Options of `training` ask for what no default can give; the experiments answer, so they stand for them.
-GROUPS = [group for group in groups() if "/" not in group and group != "training"]
-COMMANDS = [own_command(group, option) for group in GROUPS for option in group_options(group)]
+COMMANDS = own_commands()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -22,4 +22,4 @@ def server(tmp_path: Path) -> Iterator[RangeServer]:
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Storage:
     monkeypatch.setattr("vjepa_pipe.config.storage.FIRST_WAIT_SEC", 0.01)
-    return Storage(StorageConfig(timeout_sec=0.3, retries=1))
+    return Storage(StorageConfig(timeout_sec=1, retries=1))

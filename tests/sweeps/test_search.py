@@ -268,6 +268,9 @@ def test_side_by_side_with_joblib_killed_and_continued(tmp_path: Path, toy: dict
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    while "running" in states(tmp_path / "sweep").values():  # its workers end by themselves
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     result = launch("-m", "hydra/launcher=local", "sweep.resume=sweep", cwd=tmp_path, env=toy)
     assert result.returncode == 0, result.stderr
     assert "2 at a time" in result.stderr and set(states(tmp_path / "sweep").values()) == {"done"}

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
+from vjepa_pipe.config.build import MISSING
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 
 TARGET = "_target_"
@@ -90,7 +91,7 @@ def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, value in node.items():
             where = f"{path}.{key}" if path else str(key)
-            if key == TARGET:
+            if key == TARGET and value != MISSING:
                 yield from _not_allowed(value, where) if isinstance(value, str) else [f"{where} must be a name"]
             yield from forbidden_targets(value, where)
     elif isinstance(node, (list, tuple)):
