@@ -102,8 +102,8 @@ def _compare(run: RecordedRun, here: RunBatch, other: RecordedRun, console: Cons
 def _save(found: RunBatch, file: Path) -> None:
     import torch
 
-    with replacing(file) as draft:
-        torch.save(_plain(found.batch), draft)
+    with replacing(file) as draft, draft.open("wb") as stream:  # torch's own errors of files are no OSError
+        torch.save(_plain(found.batch), stream)
 
 
 def _plain(value: Any) -> Any:
