@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vjepa_pipe.config import ConfigError
 from vjepa_pipe.sources import DroidSource, LeRobotSource, Rows, SourceError, read_indexes
 from vjepa_pipe.sources.errors import EpisodeError
 from vjepa_pipe.sources.robots.droid import _json
@@ -19,7 +20,7 @@ from vjepa_pipe.synthetic import write_synthetic_lerobot
 def test_indexes_and_lists(tmp_path: Path) -> None:
     rows = Rows.from_lists("a", ["/v/a"], [0])
     os.mkfifo(tmp_path / "a.parquet")
-    with pytest.raises(SourceError, match=r"a.parquet: cannot be read as an index: not a file but a fifo"):
+    with pytest.raises(ConfigError, match=r"a.parquet cannot be read: not a file but a fifo"):
         read_indexes(tmp_path, [rows], [rows])
     with pytest.raises(SourceError, match=r"a.parquet: cannot be read: .*not a file but a fifo"):
         DroidSource(tmp_path / "a.parquet")
