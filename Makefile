@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/python launch.py
 
-# More processes than two cores have, since much of the time is waited; so each computes in one thread.
+# More processes than two cores have: a third of the time is waited.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Configuration, tasks and sweeps on the next line of Hydra and OmegaConf.
 test-next: $(VENV)/.installed-dev
