@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
-from vjepa_pipe.config.build import faults_of, shown
+from vjepa_pipe.config.build import WANTING, faults_of, shown
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
 from vjepa_pipe.config.data_files import named_eval_files
@@ -138,7 +138,7 @@ def _data_faults(experiment: ExperimentConfig) -> Iterator[str]:
     elif not _has_eval_videos(data):
         names = "".join(f", or {name}=PATH in the environment" for name in data.eval_path_variables)
         yield (
-            "data.eval_data_paths must name the videos that task=probe measures on, which without it are those of "
+            f"data.eval_data_paths{WANTING[0]} the videos that task=probe measures on, which without it are those of "
             f"training: set data.eval_data_paths=[val.csv]{names}"
         )
     if len(set(data.frames_per_clip_by_source or ())) > 1:
