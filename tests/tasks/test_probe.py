@@ -187,7 +187,7 @@ def test_classes(tmp_path: Path, labels: str, others: str, given: int | None, ou
     (["data.img_size=40"], ["data.img_size must be a multiple of model.patch_size=16 (got 40)"]),
     (["data.frames_per_clip=5"], ["data.frames_per_clip must be a multiple of model.tubelet_size=2 (got 5)"]),
     (["data.eval_videos=null"], ["data.eval_data_paths must be given: the videos that task=probe measures on"]),
-    (["data=ssv2"], ["data.eval_data_paths must name", "or SSV2_VAL_CSV=PATH in the environment"]),
+    (["data=ssv2"], ["data.eval_data_paths must be given", "or SSV2_VAL_CSV=PATH in the environment"]),
     (["data=folder", "data.data_paths=[x]"], ["data.labels must be folders for task=probe"]),
     (["data=synthetic_robot"], ["data: task=probe needs videos with a class each"]),
     (["loader.output=uint8", "data_aug=none"], ["loader.output must be float32 for task=probe (got uint8)"]),
