@@ -189,7 +189,7 @@ class _Tried:
     def _or_none(self, call: Any) -> None:
         try:
             call()
-        except Exception as error:
+        except Exception as error:  # as in `open_tracker`: the training is worth more than what tracks it
             name = type(self._tracker).__name__
             message = f"{name} is left out from here on, metrics.jsonl goes on: {type(error).__name__}: {error}"
             Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
