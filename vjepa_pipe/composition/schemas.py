@@ -9,6 +9,7 @@ from __future__ import annotations
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig, SyntheticDataConfig
+from vjepa_pipe.config.image import ImageConfig, ImageStreamConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
 from vjepa_pipe.config.model import EncoderConfig, ModelConfig, PretrainedModelConfig, VJepa2TinyConfig
@@ -57,6 +58,8 @@ SCHEMAS: dict[str, type] = {
     "mask": MaskConfig,
     "multiblock3d": MultiBlock3DMaskConfig,
     "tube": TubeMaskConfig,
+    "image": ImageConfig,
+    "image_stream": ImageStreamConfig,
     "robot": RobotDataConfig,
     "synthetic_robot": SyntheticRobotDataConfig,
     "robotics": RoboticsConfig,
@@ -97,6 +100,7 @@ SCHEMAS: dict[str, type] = {
 OPTIONS: dict[str, dict[str, str]] = {
     "data": {"csv": "csv", "folder": "folder"},
     "decoder": {"torchcodec": "torchcodec"},
+    "image": {"none": "image"},
     "loader": {"default": "loader"},
     "mask": {"none": "mask", "blocks": "multiblock3d"},
     "model": {"none": "model", "own": "own", "vjepa2_tiny": "vjepa2_tiny", "pretrained": "pretrained"},

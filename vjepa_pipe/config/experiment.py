@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.image import ImageConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.config.model import ModelConfig
@@ -26,6 +27,7 @@ class ExperimentConfig:
     data: DataConfig = setting(DataConfig(), "videos and clips")
     data_aug: AugConfig = setting(AugConfig(), "augmentation")
     mask: MaskConfig = setting(MaskConfig(), "token masks")
+    image: ImageConfig = setting(ImageConfig(), "images that are trained on beside the videos", in_identity_if_set=True)
     robotics: RoboticsConfig = setting(RoboticsConfig(), "robot states and actions")
     decoder: DecoderConfig = setting(DecoderConfig(), "how frames are read")
     loader: LoaderConfig = setting(LoaderConfig(), "how samples become batches")
