@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -28,7 +30,7 @@ SIZES = (7_000_000, 3_000_000, 10_000_000)
 WEIGHTS = (0.335, 0.1, 0.565)
 POSITION = 1_000_000_000
 PATIENCE_SEC = 60
-PARTS = ("few_rows", "first_time", "again", "published", "masks")
+PARTS = ("few_rows", "first_time", "again", "published", "masks", "context_distance")
 
 
 @contextmanager
@@ -138,6 +140,38 @@ def masks(upstream: str | None) -> dict[str, Any]:
     return found
 
 
+def context_distance(upstream: str | None) -> dict[str, Any]:
+    """The distances of a batch of 24 clips, in turn with the published loop where the checkout has V-JEPA 2.1."""
+    import numpy as np
+    import torch
+
+    from vjepa_pipe import MaskCollator, compose
+    from vjepa_pipe.loader.schedule import GlobalBatch
+    from vjepa_pipe.masks import context_distance as distance_transform
+    from vjepa_pipe.sampling import SampleKey
+
+    torch.set_num_threads(1)
+    ways = {"ours": lambda enc, pred, grid: [distance_transform(*pair, grid) for pair in zip(enc, pred, strict=True)]}
+    published = Path(upstream or "", "app/vjepa_2_1/models/utils/masks_dist.py")
+    if upstream and published.exists():
+        loop = runpy.run_path(str(published))["compute_mask_distance"]
+        ways["published"] = lambda enc, pred, grid: loop([pred], [enc], grid[1], False)
+    keys, whole, places = [SampleKey(0, 0, i, 0, i) for i in range(24)], GlobalBatch(0, 0, 24), np.arange(24)
+    mask = compose(["experiment=vjepa2_vitl16_256px_16f"]).mask
+    found: dict[str, Any] = {}
+    for frames, side in ((16, 256), (64, 384)):
+        grid = (frames // 2, side // 16, side // 16)
+        enc, pred = MaskCollator(mask, frames).draw_masks((24, 3, frames, side, side), keys, whole, places, places)
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(3):
+            for name, way in ways.items():
+                started = time.process_time()
+                way(enc, pred, grid)
+                seconds[name].append(time.process_time() - started)
+        found["x".join(map(str, grid))] = {f"{name}_ms": round(1e3 * median(all_), 2) for name, all_ in seconds.items()}
+    return found
+
+
 def write_rows(corpus: Path, folder: Path, sizes: tuple[int, ...]) -> None:
     folder.mkdir(exist_ok=True)
     videos = sorted(str(path) for path in corpus.glob("k*.mp4")) or sorted(str(path) for path in corpus.glob("*.mp4"))
@@ -161,6 +195,7 @@ def main() -> None:
             "again": lambda: ours(args.folder, 2),
             "published": lambda: published(args.upstream),
             "masks": lambda: masks(args.upstream),
+            "context_distance": lambda: context_distance(args.upstream),
         }
         print(json.dumps(parts[args.part]()))
         return

@@ -1,6 +1,7 @@
 """Against the published code itself, where a checkout is at hand.
 
-VJEPA2_CHECKOUT and JEPA_CHECKOUT name folders with the published repositories; nothing of them is part of this one.
+VJEPA2_CHECKOUT, VJEPA21_CHECKOUT (one with `app/vjepa_2_1`) and JEPA_CHECKOUT name folders with the published
+repositories; nothing of them is part of this one.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from published_files import BLOCKS, LONG
 from released_recipes import RECIPES, V1_RECIPES, meaning
 
-from vjepa_pipe import compose
+from vjepa_pipe import MaskCollator, compose
 from vjepa_pipe.legacy.export import export_text
 from vjepa_pipe.synthetic import write_synthetic_droid
 
@@ -29,6 +32,8 @@ FILES = [
     for file in sorted(Path(folder, "configs").rglob("*.yaml"))
 ]
 needs_vjepa2 = pytest.mark.skipif(not CHECKOUTS["VJEPA2_CHECKOUT"], reason="VJEPA2_CHECKOUT is not set")
+VJEPA21 = os.environ.get("VJEPA21_CHECKOUT", "")
+needs_vjepa21 = pytest.mark.skipif(not VJEPA21, reason="VJEPA21_CHECKOUT is not set")
 needs_jepa = pytest.mark.skipif(not CHECKOUTS["JEPA_CHECKOUT"], reason="JEPA_CHECKOUT is not set")
 
 # The trainer with its own loader, or with one import changed. Two libraries that it imports and, with these
@@ -258,3 +263,22 @@ def tiny_v1_arguments(csv: str, folder: str, masks: str) -> dict[str, Any]:
         },
         "logging": {"folder": folder, "write_tag": "tiny"},
     }  # fmt: skip
+
+
+@needs_vjepa21
+@pytest.mark.parametrize("img_size", [256, 512])
+def test_context_distances_are_those_of_the_published_loss(img_size: int) -> None:
+    file = Path(VJEPA21, "app/vjepa_2_1/models/utils/masks_dist.py")
+    spec = importlib.util.spec_from_file_location("masks_dist", file)
+    assert spec is not None and spec.loader is not None
+    published = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(published)
+    config = compose(["data=synthetic", "mask=multiblock3d", "mask.context_distance=true"]).mask
+    batch = MaskCollator(config, 4)([{"video": torch.zeros(3, 4, img_size, img_size)}] * 2)
+    side = img_size // config.patch_size
+    for offset in (False, True):
+        found = published.compute_mask_distance([batch["masks_pred"]], [batch["masks_enc"]], side, offset)
+        for ours, theirs in zip(batch["context_distance"], found[0], strict=True):
+            scaled = ours / (side // 16) if offset else ours
+            # torch's square root may be off by one in the last place.
+            np.testing.assert_allclose(scaled.sqrt().numpy(), theirs.numpy(), rtol=2.5e-7)

@@ -206,6 +206,7 @@ def test_items_that_hold_a_clip(item: Any, tmp_path: Path, monkeypatch: pytest.M
     ({"frames": FRAMES[..., :2]}, r"has as 'frames' uint8 \[4, 40, 40, 2\]"),
     ({"video": CLIP, "key": 1}, "has 'key', a name that the loader uses itself"),
     ({"video": CLIP, "masks_enc": 1}, "has 'masks_enc', a name that the loader uses itself"),
+    ({"video": CLIP, "context_distance": 1}, "has 'context_distance', a name that the loader uses itself"),
     ({"video": CLIP.long()}, r"has as 'video' int64 \[3, 4, 32, 32\]"),
     ({"video": CLIP.to_sparse()}, r"has as 'video' sparse_coo float32 \[3"),
     ({"video": CLIP.numpy().astype(object)}, r"has as 'video' object \[3, 4, 32, 32\]"),

@@ -63,6 +63,12 @@ class MaskConfig:
         "number of ranks; rank, those of one rank, as published; unset: rank with convention=reference, else global",
         choices=CUT_OVER,
     )
+    context_distance: bool = setting(
+        False,
+        "batches hold `context_distance` too: how far each of the encoder's tokens is from the nearest predicted one, "
+        "for V-JEPA 2.1's context loss",
+        in_identity_if_set=True,
+    )
     extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.loader.MaskCollator", "what is built from this group")
 

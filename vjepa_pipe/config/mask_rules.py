@@ -46,6 +46,13 @@ def masks_can_be_drawn(experiment: ExperimentConfig) -> Iterator[str]:
             yield from check(mask, grid, experiment.mask.convention, f"mask.masks.{name}")
 
 
+def distances_need_masks(experiment: ExperimentConfig) -> Iterator[str]:
+    """Distances between tokens are those of masks."""
+    if experiment.mask.context_distance and not masks_per_clip(experiment):
+        without = "data.output.layout=vlm" if is_vlm(experiment.data) else "mask=none"
+        yield f"mask.context_distance must be false with {without}: such batches have no masks"
+
+
 def masks_per_clip(experiment: ExperimentConfig) -> int:
     """Pairs of masks that batches hold for each clip: those of `mask.masks`, or the one of a class of the user's."""
     own = experiment.mask._target_ != MaskConfig()._target_ and not is_vlm(experiment.data)

@@ -12,7 +12,7 @@ from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
-from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
+from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens, distances_need_masks
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.state_forms import form_faults
 from vjepa_pipe.config.targets import TARGET
@@ -219,6 +219,7 @@ RULES: tuple[Rule, ...] = (
     one_clip_mode,
     padding_fits_the_convention,
     clips_hold_whole_tokens,
+    distances_need_masks,
     augmentation_keeps_geometry,
     robot_clips,
     one_crop,

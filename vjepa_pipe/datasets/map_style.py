@@ -18,7 +18,7 @@ from vjepa_pipe.figures import Figures
 from vjepa_pipe.sampling import SampleKey, keyed_hash
 from vjepa_pipe.transforms import global_generators
 
-RESERVED = ("key", "replaced", "stats", "masks_enc", "masks_pred")
+RESERVED = ("key", "replaced", "stats", "masks_enc", "masks_pred", "context_distance")
 
 
 class _Items:

@@ -14,7 +14,7 @@ from vjepa_pipe.config.mask import MaskConfig, TubeConfig
 from vjepa_pipe.config.mask_rules import token_faults
 from vjepa_pipe.loader.batch_memory import stacked
 from vjepa_pipe.loader.schedule import BatchSchedule, GlobalBatch
-from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, OwnMask, Tube
+from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, OwnMask, Tube, context_distance
 from vjepa_pipe.sampling import SampleKey, generator
 
 Batch = dict[str, Any]
@@ -32,10 +32,12 @@ class MaskCollator:
     """Collates sample dicts into a batch dict and draws its masks.
 
     Tensors are stacked, whole numbers become int64 tensors and everything else a list. With masks, the
-    batch has two more entries, in the order of `config.masks`:
+    batch has more entries, in the order of `config.masks`:
 
     - `masks_enc`: for each mask, int64 `[B, K]`, the tokens that the encoder sees;
-    - `masks_pred`: for each mask, int64 `[B, K']`, the tokens that the predictor must predict.
+    - `masks_pred`: for each mask, int64 `[B, K']`, the tokens that the predictor must predict;
+    - `context_distance`, with `config.context_distance`: for each mask, float32 `[B, K]`, the distance of each token of
+      `masks_enc` to the nearest of `masks_pred`; see `vjepa_pipe.masks.context_distance`.
 
     Tokens count in time, then rows, then columns. Block sizes follow from the batch's place in the run,
     block positions from the clip's: workers do not matter, and a sample read in place of a bad one has
@@ -104,10 +106,14 @@ class MaskCollator:
 
     def generators_for(self, video_shape: Sequence[int]) -> dict[str, MaskGenerator]:
         """The mask generators, by name, for clips of shape `[..., T, H, W]`."""
+        grid = self._grid(video_shape)
+        return {name: self._generator(name, config, grid) for name, config in self._masks.items()}
+
+    def _grid(self, video_shape: Sequence[int]) -> tuple[int, int, int]:
+        """Tokens along time, height and width of clips of shape `[..., T, H, W]`."""
         frames, height, width = video_shape[-3:]
         patch = self.config.patch_size
-        grid = (frames // self.config.tubelet_size, height // patch, width // patch)
-        return {name: self._generator(name, config, grid) for name, config in self._masks.items()}
+        return frames // self.config.tubelet_size, height // patch, width // patch
 
     def _places_of_length(self, whole: GlobalBatch, length: int) -> IntArray:
         """Which places of a batch hold clips of this length; replacements keep to the source."""
@@ -128,8 +134,12 @@ class MaskCollator:
         if self._masks:
             if not isinstance(batch.get("video"), torch.Tensor):
                 raise UserError(f"masks are drawn for 'video'; the samples hold {', '.join(samples[0])}")
-            drawn = self.draw_masks(batch["video"].shape, keys, whole, places, cut)
+            shape = batch["video"].shape
+            drawn = self.draw_masks(shape, keys, whole, places, cut)
             batch["masks_enc"], batch["masks_pred"] = drawn
+            if self.config.context_distance:
+                grid = self._grid(shape)
+                batch["context_distance"] = [context_distance(*pair, grid) for pair in zip(*drawn, strict=True)]
         return batch
 
     def draw_masks(

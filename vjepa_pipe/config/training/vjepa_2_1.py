@@ -37,7 +37,7 @@ class VJepa21Loss(LossConfig):
     predict_all: bool = setting(True, "predict visible tokens too")
     shift_by_n: Optional[int] = setting(None, "predict this many slices ahead")
     weight_distance_loss: bool = setting(False, "weigh tokens by their distance to the mask")
-    offset_context_loss: bool = setting(False, "leave the nearest tokens out of the context loss")
+    offset_context_loss: bool = setting(False, "divide the distances by img_size / patch_size // 16")
 
 
 @dataclass
