@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+Distances = npt.NDArray[np.float32]
+
 
 def context_distance(enc: torch.Tensor, pred: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
     """The distance of each of the encoder's tokens to the nearest that is predicted, by a distance transform.
@@ -25,7 +27,7 @@ def context_distance(enc: torch.Tensor, pred: torch.Tensor, grid: tuple[int, int
         halves share no token.
     """
     clips = np.arange(len(pred))[:, None]
-    squared = np.full((math.prod(grid), len(pred)), np.inf, np.float32)
+    squared: Distances = np.full((math.prod(grid), len(pred)), np.inf, np.float32)
     squared[pred.numpy(), clips] = 0
     squared = squared.reshape(*grid, len(pred))
     for axis in range(3):
@@ -33,8 +35,8 @@ def context_distance(enc: torch.Tensor, pred: torch.Tensor, grid: tuple[int, int
     return torch.from_numpy(np.sqrt(squared.reshape(-1, len(pred))[enc.numpy(), clips]))
 
 
-def _nearest_along(axis: int, squared: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The smallest sum of a squared distance on the same line along `axis` and of the squared way there."""
+def _nearest_along(axis: int, squared: Distances) -> Distances:
+    """For each place the least sum, over its line along `axis`, of a place's value and of the squared way there."""
     nearest = squared.copy()
     there, here = np.moveaxis(squared, axis, 0), np.moveaxis(nearest, axis, 0)
     for step in range(1, len(there)):
