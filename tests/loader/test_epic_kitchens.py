@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,12 @@ import pytest
 import torch
 from epic_kitchens import TRAIN, VIDEOS, write_actions, write_epic_kitchens
 from footage import read_counter
+from storage.copies import in_memory
 
 from vjepa_pipe import ConfigError, DataManager, SampleError, compose
 from vjepa_pipe.config import ExperimentConfig
+from vjepa_pipe.config.data_files import named_files
+from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.datasets import EpicKitchensDataset
 from vjepa_pipe.datasets.keyed import KeyedDataset
 from vjepa_pipe.tasks.plain_videos import plain_videos
@@ -34,7 +39,8 @@ def work_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def experiment(root: Path, *overrides: str) -> ExperimentConfig:
     return compose([
         "data=epic_kitchens", f"data.data_paths=[{root}/train.csv]", f"data.eval_data_paths=[{root}/val.csv]",
-        "data.frames_per_clip=4", "data.img_size=32", "data.batch_size=2", "data.num_workers=0", "mask=none", *overrides,
+        "data.frames_per_clip=4", "data.img_size=32", "data.batch_size=2", "data.num_workers=0", "mask=none",
+        *overrides,
     ])  # fmt: skip
 
 
@@ -104,7 +110,10 @@ def test_clips_of_one_opening_have_a_moment_each(root: Path) -> None:
         several = ["data.repeated_sampling=2", f"data.repeated_window={window}"]
         batch = next(iter(DataManager(experiment(root, *DRAWN, *several)).build_train_loader()))
         assert batch["row"][0] == batch["row"][1]
-        found[window] = len(set(batch["anticipation_time"].tolist())), len(set(map(str, batch["clip_indices"].tolist())))
+        found[window] = (
+            len(set(batch["anticipation_time"].tolist())),
+            len(set(map(str, batch["clip_indices"].tolist()))),
+        )
     assert found["same"] == (1, 1) and found["own"][0] == 2
 
 
@@ -120,6 +129,18 @@ def test_bad_rows_are_replaced_and_fail_an_evaluation(root: Path, tmp_path: Path
         list(DataManager(experiment(root, *here)).build_eval_loader())
 
 
+def test_lists_and_videos_at_urls(root: Path) -> None:
+    url = in_memory(root, "epic_kitchens")
+    here = dataset_of(root)
+    for settings in ([f"data.data_paths=[{url}/train.csv]"], [f"data.video_root={url}"]):
+        there = dataset_of(root, *settings)
+        assert there.sources[0].path(0) == f"{url}/P01/videos/P01_01.MP4"
+        assert there.sources[0].fingerprint() == here.sources[0].fingerprint()
+        assert torch.equal(there[0]["video"], here[0]["video"])
+    with pytest.raises(ConfigError, match=f"decoder must be pyav with data.video_root={url}"):
+        experiment(root, f"data.video_root={url}", "decoder=decord")
+
+
 def test_lists_come_from_the_environment(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = ["data.data_paths=[]", "data.eval_data_paths=[]"]
     monkeypatch.delenv("EPIC_KITCHENS_CSV", raising=False)
@@ -130,6 +151,15 @@ def test_lists_come_from_the_environment(root: Path, monkeypatch: pytest.MonkeyP
     manager = DataManager(experiment(root, *named))
     datasets: list[KeyedDataset] = [manager.build_train_dataset(), manager.build_eval_dataset()]
     assert [len(dataset) for dataset in datasets] == [6, 2]
+
+
+def test_documented_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (conf_dir().parent / "docs" / "action_anticipation.md").read_text()
+    commands = re.findall(r"^ {4}(?:EPIC_KITCHENS_CSV=(\S+) )?python launch\.py (data=.*|task=.*)$", page, re.MULTILINE)
+    assert len(commands) == 2
+    for variable, words in commands:
+        monkeypatch.setenv("EPIC_KITCHENS_CSV", variable)
+        assert named_files(compose(shlex.split(words)).data) == ["EPIC_100_train.csv"]
 
 
 def test_tasks_of_files_refuse_actions(root: Path) -> None:

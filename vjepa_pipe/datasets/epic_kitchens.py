@@ -84,7 +84,9 @@ class EpicKitchensDataset(VideoDataset):
         )
         for path, part in zip(paths, rows, strict=True):
             if unknown := len(found[path]) - len(part):
-                logger.info("%s: %s left out, whose action is none of training", shown_path(path), counted(unknown, "row"))
+                logger.info(
+                    "%s: %s left out, whose action is none of training", shown_path(path), counted(unknown, "row")
+                )
         super().__init__(
             rows,
             frames_per_clip=config.frames_per_clip,

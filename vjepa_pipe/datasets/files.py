@@ -27,7 +27,9 @@ FILE_FORMAT = (
 TRAINING, HELD_OUT = 0, 1
 """Seeds of the synthetic videos."""
 
-ACTION_FORMAT = "a CSV file of EPIC-KITCHENS, with the columns video_id, start_frame, stop_frame, verb_class, noun_class"
+ACTION_FORMAT = (
+    "a CSV file of EPIC-KITCHENS, with the columns video_id, start_frame, stop_frame, verb_class, noun_class"
+)
 
 ROBOT_FORMATS = {
     "droid": "a folder that holds trajectory folders, or a file with one of them on each line",

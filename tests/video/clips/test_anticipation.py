@@ -25,7 +25,7 @@ def test_golden_clips(dropped: bool) -> None:
         action = Anticipation(case["first"], case["last"], case["time_sec"], case["point"])
         clip = case["frames_per_clip"], case["target_fps"], GOLDEN["num_frames"], case["fps"]
         if dropped:
-            with pytest.raises(ClipError, match="would end at frame 4.. of a video with 400"):
+            with pytest.raises(ClipError, match=r"would end at frame 4.. of a video with 400"):
                 action.frames(*clip, "reference")
         else:
             frames = action.frames(*clip, "reference")
