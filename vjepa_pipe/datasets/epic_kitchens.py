@@ -17,7 +17,7 @@ from vjepa_pipe.datasets.files import annotation_files
 from vjepa_pipe.datasets.keyed import Transform
 from vjepa_pipe.datasets.video import VideoDataset
 from vjepa_pipe.sampling import SampleKey
-from vjepa_pipe.sources import ActionClasses, Segments, read_actions, read_all, segments
+from vjepa_pipe.sources import ActionClasses, Segments, read_actions, read_all
 from vjepa_pipe.storage import Storage, shown_path
 from vjepa_pipe.video import Anticipation, Decoder
 
@@ -79,7 +79,7 @@ class EpicKitchensDataset(VideoDataset):
         self.classes = ActionClasses.of([action for file in training for action in found[file]], config.convention)
         names = source_names or [""] * len(paths)
         rows = read_all(
-            partial(segments, path, found[path], self.classes, config.video_root, config.video_path, name)
+            partial(Segments.of, path, found[path], self.classes, config.video_root, config.video_path, name)
             for path, name in zip(paths, names, strict=True)
         )
         for path, part in zip(paths, rows, strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from vjepa_pipe.config.folders import cache_dir
 from vjepa_pipe.sources.errors import EpisodeError, SourceError, read_all
 from vjepa_pipe.sources.lists.annotations import read_rows
-from vjepa_pipe.sources.lists.epic_kitchens import ActionClasses, Segments, read_actions, segments
+from vjepa_pipe.sources.lists.epic_kitchens import ActionClasses, Segments, read_actions
 from vjepa_pipe.sources.lists.webvid import read_webvid, read_webvid_original
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from vjepa_pipe.sources.probed.video_index import VideoIndex, read_indexes
@@ -43,6 +43,5 @@ __all__ = [
     "read_rows",
     "read_webvid",
     "read_webvid_original",
-    "segments",
     "with_lerobot_names",
 ]

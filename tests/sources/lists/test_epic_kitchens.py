@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from epic_kitchens import TRAIN, VAL, write_actions
 
-from vjepa_pipe.sources import ActionClasses, SourceError, read_actions, segments
+from vjepa_pipe.sources import ActionClasses, Segments, SourceError, read_actions
 from vjepa_pipe.sources.lists.epic_kitchens import Action
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "epic_kitchens.json").read_text())["classes"]
@@ -20,32 +20,32 @@ def test_rows_are_actions_in_the_order_of_the_file(tmp_path: Path) -> None:
     file = write_actions(tmp_path / "train.csv", TRAIN)
     actions = read_actions(file)
     assert actions == [Action(*row) for row in TRAIN]
-    rows = segments(str(file), actions, ActionClasses.of(actions), "", PLACE)
+    rows = Segments.of(str(file), actions, ActionClasses.of(actions), "", PLACE)
     assert (rows.name, len(rows)) == ("train", len(TRAIN))
     assert rows.path(2) == str(tmp_path / "P02" / "P02_103.MP4"), "beside the list"
     assert rows.numbers(2) == [50, 70, 1, 0], "of verbs 3, 5 and nouns 9, 70"
     assert [rows.label(i) for i in range(4)] == [3, 0, 2, 1], "of (3, 9), (3, 70), (5, 9), (5, 70)"
     copy = pickle.loads(pickle.dumps(rows))
     assert (copy.path(2), copy.numbers(2), copy.fingerprint()) == (rows.path(2), rows.numbers(2), rows.fingerprint())
-    later = segments(str(file), [*actions[:-1], actions[-1]._replace(last=90)], ActionClasses.of(actions), "", PLACE)
+    later = Segments.of(str(file), [*actions[:-1], actions[-1]._replace(last=90)], ActionClasses.of(actions), "", PLACE)
     assert later.fingerprint() != rows.fingerprint()
 
 
 def test_where_videos_lie(tmp_path: Path) -> None:
     actions = [Action(*row) for row in TRAIN]
     classes = ActionClasses.of(actions)
-    inside = segments("train.csv", actions, classes, str(tmp_path), "videos/{video}/{participant}.mp4")
+    inside = Segments.of("train.csv", actions, classes, str(tmp_path), "videos/{video}/{participant}.mp4")
     assert inside.path(0) == str(tmp_path / "videos" / "P01_01" / "P01.mp4")
-    stored = segments("s3://bucket/lists/train.csv", actions, classes, "", PLACE)
+    stored = Segments.of("s3://bucket/lists/train.csv", actions, classes, "", PLACE)
     assert stored.path(0) == "s3://bucket/lists/P01/P01_01.MP4"
 
 
 def test_actions_that_training_does_not_know_are_left_out() -> None:
     classes = ActionClasses.of([Action(*row) for row in TRAIN])
-    rows = segments("val.csv", [Action(*row) for row in VAL], classes, "", PLACE)
+    rows = Segments.of("val.csv", [Action(*row) for row in VAL], classes, "", PLACE)
     assert [rows.numbers(i)[:2] for i in range(len(rows))] == [[40, 60], [50, 95]]
     with pytest.raises(SourceError, match=r"val\.csv: none of its actions is one of training"):
-        segments("val.csv", [Action("P01_01", 1, 2, 5, 3)], classes, "", PLACE)
+        Segments.of("val.csv", [Action("P01_01", 1, 2, 5, 3)], classes, "", PLACE)
 
 
 def test_reference_numbers_classes_as_published() -> None:
@@ -56,7 +56,7 @@ def test_reference_numbers_classes_as_published() -> None:
     for numbers, order in zip(found, expected, strict=True):
         assert list(numbers) == order and list(numbers.values()) == list(range(len(order)))
     val = [Action("P01_01", i, i, verb, noun) for i, (verb, noun) in enumerate(GOLDEN["val"])]
-    rows = segments("val.csv", val, classes, "", PLACE)
+    rows = Segments.of("val.csv", val, classes, "", PLACE)
     assert [rows.numbers(i)[0] for i in range(len(rows))] == GOLDEN["kept"]
     strict = ActionClasses.of(train)
     assert list(strict.actions) == sorted(classes.actions) != list(classes.actions)

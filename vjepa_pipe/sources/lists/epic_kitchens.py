@@ -76,7 +76,7 @@ class ActionClasses:
         """The classes that occur in some actions.
 
         `strict` numbers them in ascending order. `reference` numbers them as the published code does (vjepa2
-        evals/action_anticipation_frozen/epickitchens.py), in the order of Python's sets; released probes are trained so.
+        evals/action_anticipation_frozen/epickitchens.py), in the order of Python's sets, as released probes are.
         """
         pairs = {(action.verb, action.noun) for action in actions}
         order: Any = list if convention == "reference" else sorted
@@ -98,6 +98,40 @@ class Segments(Rows):
         super().__init__(name, table, folder)
         self._numbers = numbers
 
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        actions: Sequence[Action],
+        classes: ActionClasses,
+        video_root: str,
+        video_path: str,
+        name: str = "",
+    ) -> Segments:
+        """The actions of a file whose verb and noun occur together in `classes`; others are left out.
+
+        Args:
+            path: The annotation file.
+            actions: What it holds.
+            classes: The classes of samples.
+            video_root: Folder of the videos, or its URL; empty: the annotation file's.
+            video_path: Where a video lies in it, with `{participant}` and `{video}`.
+            name: What the source is called; empty: the file's name without suffix.
+
+        Raises:
+            SourceError: None of its actions occurs in `classes`.
+        """
+        known = [one for one in actions if (one.verb, one.noun) in classes.actions]
+        if not known:
+            raise SourceError(path, "none of its actions is one of training")
+        paths = (
+            video_path.replace("{participant}", one.video.split("_")[0]).replace("{video}", one.video) for one in known
+        )
+        labels = np.array([classes.actions[one.verb, one.noun] for one in known], np.int64)
+        numbers = [(one.first, one.last, classes.verbs[one.verb], classes.nouns[one.noun]) for one in known]
+        folder = absolute(video_root) if video_root else folder_of(absolute(path))
+        return cls(name or Path(path).stem, Table(text_column(paths), labels), folder, np.array(numbers, np.int64))
+
     def numbers(self, i: int) -> list[int]:
         """First frame, last frame, verb class and noun class of row `i`."""
         return [int(number) for number in self._numbers[self._checked(i)]]
@@ -108,33 +142,3 @@ class Segments(Rows):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Segments, (self.name, self._table, self.folder, self._numbers)
-
-
-def segments(
-    path: str, actions: Sequence[Action], classes: ActionClasses, video_root: str, video_path: str, name: str = ""
-) -> Segments:
-    """The actions of a file whose verb and noun occur together in `classes`; others are left out.
-
-    Args:
-        path: The annotation file.
-        actions: What it holds.
-        classes: The classes of samples.
-        video_root: Folder of the videos, or its URL; empty: the annotation file's.
-        video_path: Where a video lies in it, with `{participant}` and `{video}`.
-        name: What the source is called; empty: the file's name without suffix.
-
-    Raises:
-        SourceError: None of its actions occurs in `classes`.
-    """
-    known = [one for one in actions if (one.verb, one.noun) in classes.actions]
-    if not known:
-        raise SourceError(path, "none of its actions is one of training")
-    places = (
-        video_path.replace("{participant}", one.video.split("_")[0]).replace("{video}", one.video) for one in known
-    )
-    labels = np.array([classes.actions[one.verb, one.noun] for one in known], np.int64)
-    numbers = np.array(
-        [(one.first, one.last, classes.verbs[one.verb], classes.nouns[one.noun]) for one in known], np.int64
-    )
-    folder = absolute(video_root) if video_root else folder_of(absolute(path))
-    return Segments(name or Path(path).stem, Table(text_column(places), labels), folder, numbers)
