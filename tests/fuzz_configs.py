@@ -130,6 +130,7 @@ def names() -> tuple[str, ...]:
     for words in (
         [],
         ["data=webvid"],
+        ["data=epic_kitchens"],
         ["mask=tube", "decoder=torchcodec"],
         ["experiment=vjepa2_ac_droid"],
         ["task=index"],

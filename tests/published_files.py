@@ -64,7 +64,8 @@ FILES: dict[str, dict[str, Any]] = {
             "data": {
                 "dataset": "EK100", "base_path": "/b", "dataset_train": "a.csv", "dataset_val": "b.csv",
                 "frames_per_clip": 8, "frames_per_second": 4, "auto_augment": True, "motion_shift": False,
-                "reprob": 0.25, "random_resize_scale": [0.08, 1.0],
+                "reprob": 0.25, "random_resize_scale": [0.08, 1.0], "train_anticipation_time_sec": [0.25, 1.75],
+                "train_anticipation_point": [0.0, 0.25], "anticipation_time_sec": [1.0, 1.0],
             },
             "optimization": PROBE,
         },

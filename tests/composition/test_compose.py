@@ -102,6 +102,7 @@ BAD_COMMAND_LINES = {
     "captions: names that are not registered": ["data=webvid", "data.dataset_type=w", "data.sampling_policy=unifrom"],
     "captions: frames": ["data=webvid", "data.min_frames=20", "data.frames_per_clip=8", "data.img_size=100"],
     "captions: settings of clips": ["data=webvid", "data.data_paths=[a.csv]", "data.clip_mode=duration"],
+    "actions: settings of clips": ["data=epic_kitchens", "data.num_clips=2", "data.index_dir=i", "data.video_path=x"],
     "captions: half a budget": ["data=webvid", "data.text.max_seq_len=256", "data.text.max_text_len=1"],
     "captions: no mask": ["loader.on_bad_sample=zero_masked"],
     "index: robot data": ["data=synthetic_robot", "data_aug=robotics", "mask=none", "data.index_dir=index"],

@@ -54,13 +54,6 @@ def test_faults_are_one_message(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs").exists()
 
 
-def test_what_is_not_run_says_so(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("/video.mp4 0\n")
-    result = launch(f"legacy={write_file(tmp_path, 'anticipation')}", *STREAM, cwd=tmp_path)
-    assert result.returncode == 1
-    assert "error: action segments of EPIC-KITCHENS are not streamed" in result.stderr
-
-
 def test_a_run_over_a_robot_file(cache: Path, tmp_path: Path) -> None:
     folder = write_synthetic_droid(cache, 4)
     listed = tmp_path / "list.csv"

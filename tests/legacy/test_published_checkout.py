@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from epic_kitchens import write_epic_kitchens
 from published_files import BLOCKS, LONG
 from released_recipes import RECIPES, V1_RECIPES, meaning
 
@@ -159,6 +160,64 @@ def test_robot_batches_are_those_of_the_published_loader(cache: Path, tmp_path: 
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))},
     )  # fmt: skip
     assert "DONE 4" in result.stdout, result.stderr[-3000:]
+
+
+# Both pipelines' clips of the same actions; the published one is made to draw the times and points that ours has drawn.
+COMPARE_ACTIONS = """
+import importlib.util, sys, types
+import torch
+checkout, root = sys.argv[1:]
+sys.path.insert(0, checkout)
+if importlib.util.find_spec("webdataset") is None:
+    sys.modules["webdataset"] = types.SimpleNamespace(PipelineStage=object)
+import evals.action_anticipation_frozen.epickitchens as epic
+from vjepa_pipe import DataManager, compose
+manager = DataManager(compose([
+    "data=epic_kitchens", f"data.data_paths=[{root}/train.csv]", f"data.eval_data_paths=[{root}/val.csv]", "mask=none",
+    "data.frames_per_clip=4", "data.target_fps=7", "data.img_size=32", "data.num_workers=0", "data_aug=none",
+    "data.convention=reference", "data.anticipation_time_sec=[0.25,1.75]", "data.anticipation_point=[0,0.25]",
+]))
+found = epic.filter_annotations(root, f"{root}/train.csv", f"{root}/val.csv", file_format=0)
+asked, drawn, compared = [], [], 0
+class Reader(epic.VideoReader):
+    def get_batch(self, indices):
+        asked.append(indices.tolist())
+        return super().get_batch(indices)
+epic.VideoReader = Reader
+epic.random = types.SimpleNamespace(uniform=lambda low, high: drawn.pop(0))
+for ours, (paths, annotations) in (
+    (manager.build_train_dataset(), found["train"]), (manager.build_eval_dataset(), found["val"])
+):
+    verbs, nouns = list(found["verbs"]), list(found["nouns"])
+    assert [list(part) for part in vars(ours.classes).values()] == [verbs, nouns, list(found["actions"])]
+    rows, decoder = ours.sources[0], epic.decode_videos_to_clips(annotations, frames_per_clip=4, fps=7)
+    assert sum(map(len, annotations.values())) == len(rows)
+    for path in paths:
+        here = sorted((row for row in range(len(rows)) if rows.path(row) == path), key=rows.numbers)
+        samples = [ours[row] for row in here]
+        drawn += [sample[f"anticipation_{name}"].item() for sample in samples for name in ("time", "point")]
+        for sample, row, theirs in zip(samples, here, decoder.run([path]), strict=True):
+            assert sample["clip_indices"].tolist() == asked.pop(0)
+            assert (verbs[sample["verb"]], nouns[sample["noun"]]) == (theirs["verb"], theirs["noun"])
+            frames = ours.read(ours.key_of(row)).frames
+            difference = torch.from_numpy(frames).int() - torch.from_numpy(theirs["video"]).int()
+            assert difference.abs().max() <= 1  # two decoders
+            compared += 1
+print("DONE", compared)
+"""
+
+
+@needs_vjepa2
+@pytest.mark.skipif(not importlib.util.find_spec("pandas"), reason="the published code needs pandas")
+def test_clips_before_actions_are_those_of_the_published_pipeline(tmp_path: Path) -> None:
+    root = write_epic_kitchens(tmp_path)
+    (tmp_path / "compare.py").write_text(COMPARE_ACTIONS)
+    result = subprocess.run(
+        [sys.executable, "compare.py", str(CHECKOUTS["VJEPA2_CHECKOUT"]), str(root)],
+        capture_output=True, text=True, timeout=300, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))},
+    )  # fmt: skip
+    assert "DONE 8" in result.stdout, result.stderr[-3000:]
 
 
 def tiny_arguments(csv: str, folder: str) -> dict[str, Any]:

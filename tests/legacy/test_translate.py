@@ -10,6 +10,7 @@ from published_files import BLOCKS, CLIPS, FILES, LONG, SHORT, write_file
 
 from vjepa_pipe import ConfigError, compose
 from vjepa_pipe.config import ExperimentConfig, RobotDataConfig
+from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import translate
@@ -49,7 +50,6 @@ def test_released_masks_keep_their_names(tmp_path: Path) -> None:
         ("vjepa_v1", "model.use_mask_tokens", True),
         ("vjepa_2_1", "loss.predict_all", True),
         ("vjepa_droid", "model.pred_is_frame_causal", True),
-        ("anticipation", "experiment.data.val_anticipation_point", [0.0, 0.0]),
     ],
 )
 def test_defaults_are_those_of_the_profile(tmp_path: Path, kind: str, path: str, default: Any) -> None:
@@ -71,6 +71,22 @@ def test_clip_modes(tmp_path: Path) -> None:
     v1_probe = load(tmp_path, "video_probe_v1").data
     assert (v1_probe.clip_mode, v1_probe.clip_duration_sec) == ("duration", 2.5)
     assert load(tmp_path, "image_probe").data.data_paths == ["/images/in1k/train"]
+
+
+def test_anticipation_file_becomes_these_settings(tmp_path: Path) -> None:
+    found = load(tmp_path, "anticipation", experiment__data__file_format=0)
+    data = found.data
+    assert isinstance(data, EpicKitchensDataConfig)
+    assert (data.data_paths, data.eval_data_paths, data.video_root) == (["a.csv"], ["b.csv"], "/b")
+    assert data.video_path == "{participant}/videos/{video}.MP4"
+    assert load(tmp_path, "anticipation").data.video_path == "{participant}/{video}.MP4"  # type: ignore[attr-defined]
+    assert (data.anticipation_time_sec, data.anticipation_point) == ((0.25, 1.75), (0.0, 0.25))
+    assert (data.eval_anticipation_time_sec, data.eval_anticipation_point) == (1.0, 0.0), "the published default point"
+    assert (data.frames_per_clip, data.target_fps, data.convention) == (8, 4, "reference")
+    assert data.max_file_bytes is None, "these videos are long, and the published code reads all of them"
+    assert (found.data_aug.horizontal_flip, found.data_aug.rand_augment_order) == (True, "before_crop")
+    (warning,) = translate(read_legacy(write_file(tmp_path, "anticipation"))).warnings
+    assert "before the end of the action" in warning
 
 
 def test_robot_file_becomes_these_settings(tmp_path: Path) -> None:
@@ -160,6 +176,9 @@ def test_unknown_key_is_an_error_unless_asked(tmp_path: Path) -> None:
         ("vjepa_droid", {"data__camera_views": []}, r":\d+: data.camera_views must be a list .* \(got \[\]\)"),
         ("vjepa_droid", {"data__camera_frame": "x"}, r":\d+: data.camera_frame: robotics.camera_frame must be true"),
         ("vjepa_droid", {"data__fps": 0}, r":\d+: data.fps: data.target_fps must be > 0"),
+        ("anticipation", {"experiment__data__anticipation_time_sec": [0.5, 1]}, r":\d+: .*must be one number twice"),
+        ("anticipation", {"experiment__data__val_anticipation_point": 1}, r":\d+: .*must be one number twice"),
+        ("anticipation", {"experiment__data__train_anticipation_point": [0, 1.5]}, r":\d+: .*must be <= 1 \(got 1.5"),
         ("video_probe", {"model_kwargs__wrapper_kwargs": {"_target_": "os.system"}}, r"os.system is not an allowed"),
     ],
 )

@@ -20,7 +20,10 @@ from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
 EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]
-OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(group) if option != "webvid"]
+OF_THEIR_OWN = ("webvid", "epic_kitchens")
+"""Data of other forms than lists, folders and robots, with tests of their own."""
+
+OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(group) if option not in OF_THEIR_OWN]
 CHOICES = [
     pytest.param(experiment, option, marks=needs_torchcodec if option == "decoder=torchcodec" else ())
     for experiment, option in itertools.product(EXPERIMENTS, OPTIONS)

@@ -190,6 +190,7 @@ def test_classes(tmp_path: Path, labels: str, others: str, given: int | None, ou
     (["data=ssv2"], ["data.eval_data_paths must be given", "or SSV2_VAL_CSV=PATH in the environment"]),
     (["data=folder", "data.data_paths=[x]"], ["data.labels must be folders for task=probe"]),
     (["data=synthetic_robot"], ["data: task=probe needs videos with a class each"]),
+    (["data=epic_kitchens"], ["data: task=probe needs videos with a class each"]),
     (["loader.output=uint8", "data_aug=none"], ["loader.output must be float32 for task=probe (got uint8)"]),
     (["data.batch_size=1000"], ["data.batch_size=1000 is more than an epoch of 192 clips"]),
 ])  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig, SyntheticDataConfig
+from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.image import ImageConfig, ImageStreamConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
@@ -54,6 +55,7 @@ SCHEMAS: dict[str, type] = {
     "folder": FolderDataConfig,
     "synthetic": SyntheticDataConfig,
     "captioned": CaptionedDataConfig,
+    "epic_kitchens": EpicKitchensDataConfig,
     "aug": AugConfig,
     "mask": MaskConfig,
     "multiblock3d": MultiBlock3DMaskConfig,

@@ -16,6 +16,7 @@ from vjepa_pipe.config.build import WANTING, faults_of, shown
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
 from vjepa_pipe.config.data_files import named_eval_files
+from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.model import EncoderConfig, PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
@@ -131,7 +132,7 @@ def probe_faults(experiment: ExperimentConfig) -> Iterator[str]:
 
 def _data_faults(experiment: ExperimentConfig) -> Iterator[str]:
     data = experiment.data
-    if isinstance(data, (RobotDataConfig, CaptionedDataConfig)):
+    if isinstance(data, (RobotDataConfig, CaptionedDataConfig, EpicKitchensDataConfig)):
         yield "data: task=probe needs videos with a class each, such as data=csv with lines of `path label`"
     elif isinstance(data, FolderDataConfig) and data.labels == "none":
         yield "data.labels must be folders for task=probe: with none, no video has a label"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.build import WANTING, shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
-from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig
+from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig, DataConfig
+from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
@@ -21,6 +22,10 @@ from vjepa_pipe.config.task import IndexTaskConfig, ShardedTaskConfig
 ROBOT_CLIPS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "repeated_sampling": 1, "repeated_window": "own",
     "max_duration_sec": None, "index_dir": None,
+}  # fmt: skip
+
+CLIPS_OF_ACTIONS = {
+    "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "random_clip_sampling": True, "index_dir": None,
 }  # fmt: skip
 
 UNSET = {
@@ -135,10 +140,7 @@ def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
         if robotics.enabled:
             yield "robotics.enabled needs data with robot states: data=droid, data=lerobot or data=synthetic_robot"
         return
-    for name, only in ROBOT_CLIPS.items():
-        if getattr(data, name) != only:
-            wanted = "unset" if only is None else str(only).lower()
-            yield f"data.{name} must be {wanted} for robot data, which does not read it (got {getattr(data, name)})"
+    yield from _not_read(data, ROBOT_CLIPS, "robot data")
     if robotics.stereo and data.layout != "droid":
         yield "robotics.stereo needs data.layout=droid: LeRobot datasets hold no stereo videos"
     if robotics.camera_frame and data.extrinsics_key == "":
@@ -147,6 +149,24 @@ def robot_clips(experiment: ExperimentConfig) -> Iterator[str]:
         yield "robotics.statistics has no effect when robotics.normalization=none"
     if robotics.enabled and robotics.state_form != "auto":
         yield from form_faults(robotics.state_form, robotics)
+
+
+def clips_of_actions(experiment: ExperimentConfig) -> Iterator[str]:
+    """A clip before an action has one place, in the video that a row of the list names."""
+    data = experiment.data
+    if not isinstance(data, EpicKitchensDataConfig):
+        return
+    yield from _not_read(data, CLIPS_OF_ACTIONS, "EPIC-KITCHENS")
+    if "{video}" not in data.video_path:
+        yield f"data.video_path must hold {{video}} (got {data.video_path!r})"
+
+
+def _not_read(data: DataConfig, only: Mapping[str, Any], kind: str) -> Iterator[str]:
+    """A line for each setting that this kind of data does not read, and that has another value than its only one."""
+    for name, value in only.items():
+        if getattr(data, name) != value:
+            wanted = "unset" if value is None else str(value).lower()
+            yield f"data.{name} must be {wanted} for {kind}, which does not read it (got {getattr(data, name)})"
 
 
 def one_crop(experiment: ExperimentConfig) -> Iterator[str]:
@@ -222,6 +242,7 @@ RULES: tuple[Rule, ...] = (
     distances_need_masks,
     augmentation_keeps_geometry,
     robot_clips,
+    clips_of_actions,
     one_crop,
     one_epoch_length,
     clips_of_a_video_share_a_batch,

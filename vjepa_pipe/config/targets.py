@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "vjepa_pipe.datasets.VideoDataset",
         "vjepa_pipe.datasets.RobotDataset",
         "vjepa_pipe.datasets.build_video_dataset",
-        "vjepa_pipe.legacy.not_run.ActionSegments",
+        "vjepa_pipe.datasets.EpicKitchensDataset",
     ),
     "data_aug": ("vjepa_pipe.transforms.VideoTransformPipeline",),
     "data_aug.extra_transforms": ("torchvision.transforms.v2.CLASS",),

@@ -11,12 +11,13 @@ from typing import Any
 
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig
 from vjepa_pipe.config.data_files import named_files
+from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.urls import EXTRA, FROM_OBSTORE, is_remote, scheme_of, shown_path
 
-TAKE_URLS = ("data.data_paths", "data.eval_data_paths", "data.data_root", "data.index_dir")
+TAKE_URLS = ("data.data_paths", "data.eval_data_paths", "data.data_root", "data.video_root", "data.index_dir")
 """Settings that take URLs; others that name files or folders take paths of this machine."""
 
 GROUPS = ("data", "loader", "robotics", "storage", "task")
@@ -65,11 +66,13 @@ def lists_at_urls_are_of_videos(experiment: ExperimentConfig) -> Iterator[str]:
 
 
 def remote_lists(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """Each list of an experiment that is a URL: the setting or variable that names it, and what is shown of it."""
+    """Each list or folder of videos that is a URL: the setting or variable that names it, and what is shown of it."""
     for name in ("data_paths", "eval_data_paths"):
         for i, path in enumerate(getattr(data, name)):
             if is_remote(path):
                 yield f"data.{name}[{i}]", shown_path(path)
+    if isinstance(data, EpicKitchensDataConfig) and is_remote(data.video_root):
+        yield "data.video_root", shown_path(data.video_root)
     written = set(data.data_paths)
     for path in named_files(data):
         if is_remote(path) and path not in written:

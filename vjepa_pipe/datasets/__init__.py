@@ -3,6 +3,7 @@
 from vjepa_pipe.datasets.bad import BadSample, SampleSkipped, TooManyBadSamples
 from vjepa_pipe.datasets.caption_tokens import CaptionTokens
 from vjepa_pipe.datasets.captioned import CaptionedDataset, build_video_dataset
+from vjepa_pipe.datasets.epic_kitchens import EpicKitchensDataset
 from vjepa_pipe.datasets.files import annotation_files
 from vjepa_pipe.datasets.keyed import KeyedDataset, Source
 from vjepa_pipe.datasets.map_style import MapStyleDataset
@@ -15,6 +16,7 @@ __all__ = [
     "CaptionTokens",
     "CaptionedDataset",
     "Clip",
+    "EpicKitchensDataset",
     "KeyedDataset",
     "MapStyleDataset",
     "RobotClip",

@@ -9,6 +9,7 @@ from pathlib import Path
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
 from vjepa_pipe.config.data_files import named_eval_files, named_files, unset_variables
+from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.robot_data import RobotDataConfig, SyntheticRobotDataConfig
@@ -26,6 +27,10 @@ FILE_FORMAT = (
 TRAINING, HELD_OUT = 0, 1
 """Seeds of the synthetic videos."""
 
+ACTION_FORMAT = (
+    "a CSV file of EPIC-KITCHENS, with the columns video_id, start_frame, stop_frame, verb_class, noun_class"
+)
+
 ROBOT_FORMATS = {
     "droid": "a folder that holds trajectory folders, or a file with one of them on each line",
     "lerobot": "the folder of a LeRobot dataset, which holds meta/info.json",
@@ -36,6 +41,8 @@ def file_format(data: DataConfig) -> str:
     """What the files of this data must hold, for messages."""
     if isinstance(data, RobotDataConfig):
         return ROBOT_FORMATS[data.layout]
+    if isinstance(data, EpicKitchensDataConfig):
+        return ACTION_FORMAT
     return "a folder of videos or images" if isinstance(data, FolderDataConfig) else FILE_FORMAT
 
 

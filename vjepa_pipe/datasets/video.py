@@ -350,9 +350,15 @@ class VideoDataset(KeyedDataset):
         """The frame numbers of the clips of each key, in a video of this length and rate."""
         if self.max_duration_sec is not None and num_frames > self.max_duration_sec * fps:
             raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
-        named = keys if self.repeated_window == "own" else [self.first_of(key) for key in keys]
-        sampler = self.clip_samplers[keys[0].source]
-        return [sampler.draw(generator(key, "clip"), num_frames, fps) for key in named]
+        return [self._clips(key, num_frames, fps) for key in keys]
+
+    def _clips(self, key: SampleKey, num_frames: int, fps: float) -> list[npt.NDArray[np.int64]]:
+        """The frame numbers of the clips of a key, in a video of this length and rate."""
+        return self.clip_samplers[key.source].draw(self._window_rng(key), num_frames, fps)
+
+    def _window_rng(self, key: SampleKey) -> np.random.Generator:
+        """The generator that the place of a key's clips is drawn from."""
+        return generator(key if self.repeated_window == "own" else self.first_of(key), "clip")
 
 
 def _rows_of(path: str | Path | Rows, *arguments: Any) -> Rows:

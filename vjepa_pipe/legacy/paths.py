@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vjepa_pipe.config.data import DataConfig
-from vjepa_pipe.config.data_files import named_files, unset_variables
+from vjepa_pipe.config.data_files import named_eval_files, named_files, unset_variables
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.urls import shown_path
 
@@ -14,8 +14,8 @@ def named_paths(data: DataConfig, field: str = "data.data_paths") -> list[str]:
     Raises:
         ConfigError: If neither names a file.
     """
-    if field == "data.eval_data_paths" and data.eval_data_paths:
-        return list(data.eval_data_paths)
+    if field == "data.eval_data_paths" and (found := named_eval_files(data)):
+        return [shown_path(path) for path in found]
     unset, named = unset_variables(data), named_files(data)
     if unset or not named:
         names = ", ".join(unset) or "none"

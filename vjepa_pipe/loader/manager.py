@@ -21,7 +21,14 @@ from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
-from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
+from vjepa_pipe.datasets import (
+    CaptionedDataset,
+    EpicKitchensDataset,
+    KeyedDataset,
+    MapStyleDataset,
+    VideoDataset,
+    annotation_files,
+)
 from vjepa_pipe.datasets.files import eval_files
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
@@ -204,7 +211,8 @@ class DataManager:
                 raise ConfigError(
                     [f"data.{name} is read for lists of videos; data._target_={data._target_} gives others"]
                 )
-        if isinstance(dataset, VideoDataset) and dataset.indexes is None:
+        takes_index = not isinstance(dataset, (CaptionedDataset, EpicKitchensDataset))
+        if isinstance(dataset, VideoDataset) and takes_index and dataset.indexes is None:
             self._advise_index(dataset)
         if loader.quarantine is not None:
             dataset.quarantine |= read_quarantine(loader.quarantine, dataset.sources)

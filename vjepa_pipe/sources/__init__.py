@@ -8,6 +8,7 @@ from __future__ import annotations
 from vjepa_pipe.config.folders import cache_dir
 from vjepa_pipe.sources.errors import EpisodeError, SourceError, read_all
 from vjepa_pipe.sources.lists.annotations import read_rows
+from vjepa_pipe.sources.lists.epic_kitchens import ActionClasses, Segments, read_actions
 from vjepa_pipe.sources.lists.webvid import read_webvid, read_webvid_original
 from vjepa_pipe.sources.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from vjepa_pipe.sources.probed.video_index import VideoIndex, read_indexes
@@ -21,6 +22,7 @@ __all__ = [
     "EYES",
     "IMAGE_SUFFIXES",
     "VIDEO_SUFFIXES",
+    "ActionClasses",
     "CameraTrack",
     "DroidSource",
     "Episode",
@@ -29,11 +31,13 @@ __all__ = [
     "LeRobotSource",
     "RobotSource",
     "Rows",
+    "Segments",
     "SourceError",
     "VideoIndex",
     "cache_dir",
     "name_faults",
     "pose_column",
+    "read_actions",
     "read_all",
     "read_indexes",
     "read_rows",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.datasets import VideoDataset, annotation_files
+from vjepa_pipe.datasets import EpicKitchensDataset, VideoDataset, annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.tasks.shards import was_here
@@ -19,10 +19,10 @@ def plain_videos(manager: DataManager) -> VideoDataset:
     """The experiment's training dataset.
 
     Raises:
-        ConfigError: If its rows are not video files, but robot episodes or items of a dataset of the user's own.
+        ConfigError: If its rows are not video files, but robot episodes, actions or items of a dataset of the user's.
     """
     dataset = manager.build_train_dataset()
-    if not isinstance(dataset, VideoDataset):
+    if not isinstance(dataset, VideoDataset) or isinstance(dataset, EpicKitchensDataset):
         raise ConfigError(
             [f"this task reads lists of videos; data._target_={manager.config.data._target_} gives others"]
         )

@@ -19,7 +19,7 @@ from vjepa_pipe.config.data import CLIP_MODES
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.task import ValidateTaskConfig
-from vjepa_pipe.datasets import RobotDataset, VideoDataset
+from vjepa_pipe.datasets import EpicKitchensDataset, RobotDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.schedule import BatchSchedule
 from vjepa_pipe.sampling import SampleOrder
@@ -82,7 +82,7 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 
 
 def clips(manager: DataManager, files: OpenedFiles) -> str:
-    """Gate 1: every clip mode, on the first rows of every source."""
+    """Gate 1: every clip mode that the data has, on the first rows of every source."""
     task = manager.config.task
     assert isinstance(task, ValidateTaskConfig)
     train = manager.build_train_dataset()
@@ -92,18 +92,17 @@ def clips(manager: DataManager, files: OpenedFiles) -> str:
         found = robot_clips(train, task.samples, manager.config.data.img_size, files)
         files.require_all()
         return found
-    read = 0
-    for mode in CLIP_MODES:
-        data = replace(manager.config.data, clip_mode=mode, clip_duration_sec=None, frame_step=None)
-        moded = DataManager(replace(manager.config, data=data), rank=0, world_size=1)
-        dataset = plain_videos(moded)
+    modes = CLIP_MODES[:1] if isinstance(train, EpicKitchensDataset) else CLIP_MODES
+    read, side = 0, manager.config.data.img_size
+    for mode in modes:
+        dataset = train if isinstance(train, EpicKitchensDataset) else _with_mode(manager, mode)
         dataset.on_bad_sample = "raise"
         first_row = 0
         for rows, sampler in zip(dataset.sources, dataset.clip_samplers, strict=True):
             for row in range(min(task.samples, len(rows))):
                 with files.opening(rows.path(row)):
                     clip, sample = dataset.read(dataset.key_of(first_row + row)), dataset[first_row + row]
-                    length, side = sampler.frames_per_clip, data.img_size
+                    length = sampler.frames_per_clip
                     require(
                         tuple(sample["video"].shape[-4:]) == (3, length, side, side),
                         f"{clip.path}: {mode} gave a clip of shape {list(sample['video'].shape)}",
@@ -113,9 +112,13 @@ def clips(manager: DataManager, files: OpenedFiles) -> str:
                     read += 1
             first_row += len(rows)
     files.require_all()
-    return (
-        f"{counted(read, 'clip')} in {len(CLIP_MODES)} clip modes: [C, T, H, W], with frame numbers inside their files"
-    )
+    kinds = counted(len(modes), "clip mode")
+    return f"{counted(read, 'clip')} in {kinds}: [C, T, H, W], with frame numbers inside their files"
+
+
+def _with_mode(manager: DataManager, mode: str) -> VideoDataset:
+    data = replace(manager.config.data, clip_mode=mode, clip_duration_sec=None, frame_step=None)
+    return plain_videos(DataManager(replace(manager.config, data=data), rank=0, world_size=1))
 
 
 def transforms(manager: DataManager, files: OpenedFiles) -> str:

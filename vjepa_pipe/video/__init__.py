@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vjepa_pipe.video.clips.anticipation import Anticipation
 from vjepa_pipe.video.clips.frame_times import FrameTimes, times_of
 from vjepa_pipe.video.clips.policies import FrameSampler, PolicyError
 from vjepa_pipe.video.clips.sampler import ClipSampler
@@ -15,6 +16,7 @@ from vjepa_pipe.video.probe import Probe, probe
 from vjepa_pipe.video.reader import Decoder, VideoReader
 
 __all__ = [
+    "Anticipation",
     "ClipError",
     "ClipSampler",
     "ClipTooShort",

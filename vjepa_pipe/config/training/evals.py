@@ -69,16 +69,9 @@ class LabelledImages(LabelledVideos):
 
 @dataclass
 class AnticipationData:
-    """Which actions are anticipated, from how far."""
+    """Whose actions are anticipated."""
 
     dataset: str = setting(REQUIRED, "EK100")
-    base_path: str = setting(REQUIRED, "folder of the videos", path=True)
-    dataset_val: str = setting(REQUIRED, "annotations of the validation set", path=True)
-    file_format: int = setting(1, "0: P01/videos/ID.MP4, else P01/ID.MP4")
-    train_anticipation_time_sec: Optional[list[float]] = setting(None, "seconds before the action, in training")
-    train_anticipation_point: Optional[list[float]] = setting(None, "share of the action that is seen, in training")
-    val_anticipation_point: list[float] = setting([0.0, 0.0], "share of the action that is seen, in validation")
-    anticipation_time_sec: Optional[list[float]] = setting(None, "seconds before the action, in validation")
 
 
 @dataclass

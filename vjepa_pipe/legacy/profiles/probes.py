@@ -7,8 +7,9 @@ from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.training import AnticipationTraining, ImageProbeTraining, VideoProbeTraining
-from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings, handed_on, move
-from vjepa_pipe.legacy.profiles.video import READER, clip_duration, dataset_type, find, frame_step, paths
+from vjepa_pipe.config.training.base import REQUIRED
+from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings, handed_on, move, setting_of
+from vjepa_pipe.legacy.profiles.video import READER, TRANSFORM, clip_duration, dataset_type, find, frame_step, paths
 
 EVAL_AUG: Settings = {"data_aug": "eval", "data_aug.crop_ratio": [0.75, 4 / 3]}
 """Augmentation that the published probes have built in."""
@@ -18,6 +19,7 @@ _VIEWS = "clips of the eval loader start at fixed places; the published one draw
 _SWALLOWED = {
     "model_kwargs.pretrain_kwargs.encoder.img_temporal_dim_size": "the V-JEPA 2 encoder swallows it; 2.1 reads it"
 }
+_IN_FOLDERS, _BESIDE = "{participant}/videos/{video}.MP4", "{participant}/{video}.MP4"
 _WORKERS = {"max_workers": "num_workers"}
 
 
@@ -62,12 +64,32 @@ def _timm(_: Mapping[str, Any]) -> Iterator[str]:
     yield "the published image probe trains with timm's image transforms, which are not run: see data_aug instead"
 
 
-def _epic_kitchens(_: Mapping[str, Any]) -> Iterator[str]:
-    yield "EPIC-KITCHENS action segments are not read here: every key is kept and handed on, no batch is streamed"
+def _video_path() -> Key:
+    """How videos lie below their folder."""
+
+    def read(value: Any) -> Settings:
+        return {"data.video_path": _IN_FOLDERS if value == 0 else _BESIDE}
+
+    def write(experiment: ExperimentConfig) -> Any:
+        places = (_IN_FOLDERS, _BESIDE)
+        path = setting_of(experiment, "data.video_path")
+        return places.index(path) if path in places else 1
+
+    return Key("experiment.data.file_format", "data.video_path", 1, read, write)
+
+
+def _fixed(name: str, to: str, default: Any = REQUIRED) -> Key:
+    """A range that validation draws from, which must be one value."""
+
+    def read(value: Any) -> Settings:
+        if not isinstance(value, list) or len(value) != 2 or value[0] != value[1]:
+            raise BadValue(f"must be one number twice: validation clips are at fixed places (got {value!r})")
+        return {to: value[0]}
+
+    return Key(name, to, default, read, lambda experiment: [setting_of(experiment, to)] * 2)
 
 
 def _anticipation_point(values: Mapping[str, Any]) -> Iterator[str]:
-    yield from _epic_kitchens(values)
     if find(values, "experiment.data.val_anticipation_point") is None:
         yield (
             "experiment.data.val_anticipation_point is not set: its default [0, 0] ends validation clips "
@@ -122,6 +144,13 @@ ANTICIPATION = Profile(
     training="anticipation",
     keys=(
         paths("experiment.data.dataset_train", "data.data_paths", single=True),
+        paths("experiment.data.dataset_val", "data.eval_data_paths", single=True),
+        move("experiment.data.base_path", "data.video_root"),
+        _video_path(),
+        move("experiment.data.train_anticipation_time_sec", "data.anticipation_time_sec"),
+        move("experiment.data.train_anticipation_point", "data.anticipation_point"),
+        _fixed("experiment.data.anticipation_time_sec", "data.eval_anticipation_time_sec"),
+        _fixed("experiment.data.val_anticipation_point", "data.eval_anticipation_point", [0.0, 0.0]),
         move("experiment.data.num_workers", "data.num_workers", 12),
         move("experiment.data.pin_memory", "loader.pin_memory", True),
         move("experiment.data.frames_per_clip", "data.frames_per_clip"),
@@ -134,12 +163,8 @@ ANTICIPATION = Profile(
         move("experiment.optimization.batch_size", "data.batch_size"),
         *handed_on(AnticipationTraining),
     ),
-    built_in=READER
+    built_in=TRANSFORM
     | EVAL_AUG
-    | {
-        "mask": "none",
-        "data_aug.horizontal_flip": True,
-        "data._target_": "vjepa_pipe.legacy.not_run.ActionSegments",
-    },
+    | {"data": "epic_kitchens", "data.convention": "reference", "mask": "none", "data_aug.horizontal_flip": True},
     warnings=_anticipation_point,
 )

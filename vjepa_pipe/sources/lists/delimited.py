@@ -11,7 +11,7 @@ from vjepa_pipe.sources.errors import SourceError
 from vjepa_pipe.sources.lists.layouts import LABEL_COLUMNS, PATH_COLUMNS, TEXT_COLUMNS, Layout
 from vjepa_pipe.sources.tables.builder import Row, TableBuilder, spans_of
 from vjepa_pipe.sources.tables.columns import Table
-from vjepa_pipe.sources.tables.text import Chunk, ListFile
+from vjepa_pipe.sources.tables.text import Chunk, ListFile, read_chunks
 
 _BATCH = 4096
 _BLANKS = " \t\r\n"
@@ -71,6 +71,30 @@ def csv_lines(path: ListFile, chunks: Iterable[Chunk]) -> Iterator[tuple[int, li
                 yield line, cells
     except csv.Error as error:
         raise SourceError(path, f"line {reader.line_num} is not CSV: {error}") from error
+
+
+def csv_rows(path: ListFile, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number, from 1, and cells by column of each row of a CSV file with a header.
+
+    Args:
+        path: The file.
+        columns: Those that it must have, spelt so; others may stand beside them.
+
+    Raises:
+        SourceError: The file is empty or no CSV, lacks a column, or has a row with other columns than the header.
+    """
+    lines = csv_lines(path, read_chunks(path))
+    header = next(lines, (0, []))[1]
+    if not header:
+        raise SourceError(path, f"is empty: it must start with a header that names {', '.join(columns)}")
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise SourceError(path, f"has no column {', '.join(missing)}: its columns are {', '.join(header)}")
+    for line, cells in lines:
+        if len(cells) != len(header):
+            wanted = f"{counted(len(header), 'column')}, as the header"
+            raise SourceError(path, f"line {line} must have {wanted} (got {len(cells)})")
+        yield line, dict(zip(header, cells, strict=True))
 
 
 def collect(path: ListFile, rows: Iterator[Row], captions: bool) -> Table:

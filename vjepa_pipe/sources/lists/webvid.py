@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vjepa_pipe.config.errors import counted
 from vjepa_pipe.sources.errors import SourceError, as_source_error
-from vjepa_pipe.sources.lists.delimited import csv_lines
+from vjepa_pipe.sources.lists.delimited import csv_rows
 from vjepa_pipe.sources.rows import Rows
 from vjepa_pipe.sources.tables.cache import entry_of, is_kept, keep, load_table
 from vjepa_pipe.sources.tables.columns import Table, TextBuilder
-from vjepa_pipe.sources.tables.text import list_file, read_chunks
+from vjepa_pipe.sources.tables.text import list_file
 from vjepa_pipe.storage import RemoteFile, Storage, absolute, folder_of, join, name_of
 
 CSV_SPLITS = {"train": "train", "validation": "val"}
@@ -134,22 +133,8 @@ def _rows(
         file = list_file(path, storage)
         if isinstance(file, RemoteFile) and file.facts != known[1:]:
             raise SourceError(file, "changed while it was read")
-        header: list[str] | None = None
-        for line, cells in csv_lines(file, read_chunks(file)):
-            if header is None:
-                header = cells
-                missing = [column for column in columns if column not in header]
-                if missing:
-                    raise SourceError(file, f"has no column {', '.join(missing)}: its columns are {', '.join(header)}")
-                continue
-            if len(cells) != len(header):
-                raise SourceError(
-                    file, f"line {line} must have {counted(len(header), 'column')}, as the header (got {len(cells)})"
-                )
-            row = dict(zip(header, cells, strict=True))
+        for line, row in csv_rows(file, columns):
             video = row["videoid"]
             if not video or "/" in video:
                 raise SourceError(file, f"line {line}: videoid must be a file name (got {video!r})")
             yield row
-        if header is None:
-            raise SourceError(file, f"is empty: it must start with a header that names {', '.join(columns)}")
