@@ -4,8 +4,8 @@
     python bench/loaders.py published --csv k.csv --upstream CHECKOUT
 
 The recipe is that of released pretraining: 16 frames at 4 fps, crop 256 or --size, scale 0.3 to 1, ratio 0.75 to 1.35,
-flip, normalised, two mask generators. Processor time counts this process and its workers, from the end of the warm-up on.
-With --to-the-end the rest of the list is read when the time is taken, so that all that was read ahead is used.
+flip, normalised, two mask generators. Processor time counts this process and its workers, from the end of the warm-up
+on. With --to-the-end the rest of the list is read when the time is taken, so that all that was read ahead is used.
 """
 
 from __future__ import annotations
