@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,8 @@ def equal_batches(a: dict, b: dict) -> bool:
     return same_masks and torch.equal(a["video"], b["video"]) and a["key"] == b["key"]
 
 
-@pytest.mark.parametrize("size", [(32, 64), [64, 16]])
-def test_clips_and_masks_that_are_not_square(videos_csv: Path, size: Any) -> None:
+@pytest.mark.parametrize("size", [(32, 64), [64, 32]])
+def test_clips_and_masks_that_are_not_square(videos_csv: Path, size: Sequence[int]) -> None:
     experiment = masked(videos_csv, 0)
     experiment.data.img_size = size
     batch = next(iter(DataManager(experiment).build_train_loader()))
