@@ -42,7 +42,7 @@ class OutputConfig:
 
     layout: str = setting(
         "vlm",
-        "vlm: pixel_values [F,3,H,W] from -1 to 1, whole frames squeezed to this size, without data_aug or masks; "
+        "vlm: pixel_values [F,3,H,W] from -1 to 1, whole frames squeezed to frame_size, without data_aug or masks; "
         "vjepa: video [3,F,H,W] through data_aug, with masks",
         choices=LAYOUTS,
     )
