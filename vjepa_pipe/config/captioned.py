@@ -7,7 +7,7 @@ from typing import Optional
 
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.fields import setting
-from vjepa_pipe.config.img_size import ImgSize, shortest
+from vjepa_pipe.config.img_size import ImgSize, canonical
 from vjepa_pipe.config.video import VideoFields
 
 LAYOUTS = ("vlm", "vjepa")
@@ -65,4 +65,4 @@ class CaptionedDataConfig(VideoFields, DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.frame_size = shortest(self.frame_size)
+        self.frame_size = canonical(self.frame_size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from vjepa_pipe.config.fields import setting
-from vjepa_pipe.config.img_size import ImgSize, shortest
+from vjepa_pipe.config.img_size import ImgSize, canonical
 
 CLIP_MODES = ("fps", "duration", "frame_step")
 SHORT_VIDEO_POLICIES = ("repeat_last", "circulant", "drop")
@@ -101,7 +101,7 @@ class DataConfig:
     _target_: str = setting("vjepa_pipe.datasets.VideoDataset", "what is built from this group")
 
     def __post_init__(self) -> None:
-        self.img_size = shortest(self.img_size)
+        self.img_size = canonical(self.img_size)
 
 
 @dataclass

@@ -33,7 +33,7 @@ def height_and_width(img_size: ImgSize) -> tuple[int, int]:
     return height, width
 
 
-def shortest(img_size: Any) -> Any:
+def canonical(img_size: Any) -> Any:
     """The form in which a config holds a size: one number for a square, else `[height, width]`; others unchanged."""
     if not is_img_size(img_size) or isinstance(img_size, int):
         return img_size

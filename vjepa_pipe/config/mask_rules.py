@@ -7,7 +7,7 @@ from typing import Any
 
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.img_size import ImgSize, height_and_width, shortest
+from vjepa_pipe.config.img_size import ImgSize, canonical, height_and_width
 from vjepa_pipe.config.mask import MaskConfig, TubeConfig
 from vjepa_pipe.config.mask_sizes import block_faults, tube_faults
 
@@ -29,7 +29,7 @@ def token_faults(mask: MaskConfig, img_size: ImgSize, lengths: Iterable[int]) ->
     """
     patch, tubelet = mask.patch_size, mask.tubelet_size
     if any(side % patch for side in height_and_width(img_size)):
-        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {shortest(img_size)})"
+        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {canonical(img_size)})"
     for length in sorted(set(lengths)):
         if length < tubelet:
             yield f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
