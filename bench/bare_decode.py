@@ -21,9 +21,8 @@ MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 class SparseDecode(Dataset[torch.Tensor]):
     """PyAV, one thread: from the key frame before the clip, leaving out pictures that nothing depends on."""
 
-    def __init__(self, paths: Sequence[str], keys: Sequence[SampleKey]) -> None:
-        self.paths = paths
-        self.keys = keys
+    def __init__(self, paths: Sequence[str], keys: Sequence[SampleKey], size: Sequence[int]) -> None:
+        self.paths, self.keys, self.size = paths, keys, size
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -73,7 +72,7 @@ class TorchcodecByHand(SparseDecode):
         video = VideoDecoder(self.source(index), seek_mode="approximate", num_ffmpeg_threads=1)
         about = video.metadata
         frames = video.get_frames_at(self.draw(index, about.num_frames, about.average_fps)).data
-        frames = v2.RandomResizedCrop(256, scale=(0.3, 1.0), ratio=(0.75, 1.35), antialias=False)(frames)
+        frames = v2.RandomResizedCrop(self.size, scale=(0.3, 1.0), ratio=(0.75, 1.35), antialias=False)(frames)
         frames = v2.RandomHorizontalFlip()(frames)
         return v2.functional.normalize(frames.float(), MEAN, STD).transpose(0, 1)
 
@@ -89,7 +88,9 @@ class S3fsByHand(TorchcodecByHand):
 
 def by_hand(args: argparse.Namespace, kind: Callable[..., Dataset[Any]], keys: Sequence[SampleKey]) -> Iterator[Any]:
     paths = [line.split()[0] for line in Path(args.csv).read_text().splitlines()]
-    loader = DataLoader(kind(paths, keys), batch_size=args.batch, num_workers=args.workers, worker_init_fn=one_thread)
+    loader = DataLoader(
+        kind(paths, keys, args.size), batch_size=args.batch, num_workers=args.workers, worker_init_fn=one_thread
+    )
     return iter(loader)
 
 

@@ -4,7 +4,8 @@
 
 CORPUS holds a csv of `path label` lines for each kind of footage. Every round runs every loader once on each csv, so
 that a busy machine is equally unkind to all. Rows named by --rand-augment are run a second time with RandAugment.
-Without a checkout the published loader is left out. Ratios are medians over the rounds of the ratio within a round.
+Without a checkout, and with a --size of two numbers, the published loader is left out. Ratios are medians over the
+rounds of the ratio within a round.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--upstream")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--size", type=int, nargs="+", default=[256], help="of clips: a side, or height and width")
     parser.add_argument("--rows", nargs="*", help="names of the csv files; all when left out")
     parser.add_argument("--contenders", nargs="*", default=list(CONTENDERS), choices=[*CONTENDERS, *OTHERS])
     parser.add_argument("--rand-augment", nargs="*", default=[], metavar="ROW")
@@ -81,13 +83,14 @@ def main() -> None:
     files = sorted(args.corpus.glob("*.csv"))
     rows = {file.stem: (file, []) for file in files if not args.rows or file.stem in args.rows}
     rows |= {f"{row}, RandAugment": (rows[row][0], ["--auto-augment"]) for row in args.rand_augment}
-    names = [name for name in args.contenders if args.upstream or name != "published"]
+    size = ["--size", *map(str, args.size)]
+    names = [name for name in args.contenders if (args.upstream and len(args.size) == 1) or name != "published"]
     seen: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(args.rounds):
         for row, (csv, extra) in rows.items():
             for name in names:
                 loader, overrides = (CONTENDERS | OTHERS)[name]
-                seen[row][name].append(run(loader, csv, args, overrides, extra))
+                seen[row][name].append(run(loader, csv, args, overrides, [*size, *extra]))
                 print(row, name, seen[row][name][-1], flush=True)
             args.out.write_text(json.dumps(report(seen, args), indent=2) + "\n")
     print("\n".join(["", *lines(report(seen, args))]))
@@ -96,7 +99,12 @@ def main() -> None:
 def report(seen: dict[str, dict[str, list[dict[str, float]]]], args: argparse.Namespace) -> dict[str, Any]:
     packages = {name: version(name) for name in ("torch", "av", "decord", "torchcodec")}
     rows = medians(seen, {"published": "times_published", "bare decode": "of_bare_decode"})
-    return {**settings(args), "versions": {"Python": platform.python_version(), **packages}, "rows": rows}
+    return {
+        **settings(args),
+        "img_size": args.size,
+        "versions": {"Python": platform.python_version(), **packages},
+        "rows": rows,
+    }
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -3,9 +3,9 @@
     python bench/loaders.py ours --csv k.csv
     python bench/loaders.py published --csv k.csv --upstream CHECKOUT
 
-The recipe is that of released pretraining: 16 frames at 4 fps, crop 256, scale 0.3 to 1, ratio 0.75 to 1.35, flip,
-normalised, two mask generators. Processor time counts this process and its workers, from the end of the warm-up on.
-With --to-the-end the rest of the list is read when the time is taken, so that all that was read ahead is used.
+The recipe is that of released pretraining: 16 frames at 4 fps, crop 256 or --size, scale 0.3 to 1, ratio 0.75 to 1.35,
+flip, normalised, two mask generators. Processor time counts this process and its workers, from the end of the warm-up
+on. With --to-the-end the rest of the list is read when the time is taken, so that all that was read ahead is used.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def our_loader(args: argparse.Namespace) -> ClipLoader:
         f"data.data_paths=[{args.csv}]",
         "data.data_weights=null",
         "data.source_names=null",
+        f"data.img_size={args.size[0] if len(args.size) == 1 else args.size}",
         f"data.batch_size={args.batch}",
         f"data.num_workers={args.workers}",
         f"data_aug.auto_augment={args.auto_augment}",
@@ -73,9 +74,10 @@ def published(args: argparse.Namespace) -> Iterator[Any]:
     from src.masks.multiseq_multiblock3d import MaskCollator
 
     torch.manual_seed(0)
-    collator = MaskCollator(cfgs_mask=PUBLISHED_MASKS, dataset_fpcs=[16], crop_size=256, patch_size=16, tubelet_size=2)
+    (side,) = args.size  # it crops squares alone
+    collator = MaskCollator(cfgs_mask=PUBLISHED_MASKS, dataset_fpcs=[16], crop_size=side, patch_size=16, tubelet_size=2)
     transform = make_transforms(
-        crop_size=256,
+        crop_size=side,
         random_resize_aspect_ratio=(0.75, 1.35),
         auto_augment=args.auto_augment,
         motion_shift=args.motion_shift,
@@ -139,6 +141,7 @@ def main() -> None:
     parser.add_argument("loader", choices=LOADERS)
     parser.add_argument("--csv", required=True)
     parser.add_argument("--upstream")
+    parser.add_argument("--size", type=int, nargs="+", default=[256], help="of clips: a side, or height and width")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--batches", type=int, default=20)

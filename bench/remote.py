@@ -139,7 +139,8 @@ def least_bytes(remote: Path, index_dir: Path, clips: int) -> float:
     from vjepa_pipe.sampling import generator
     from vjepa_pipe.video.index.packet_table import unpack_object
 
-    recipe = {"auto_augment": False, "motion_shift": False, "reprob": 0.0, "batch": BATCH_SIZE, "workers": WORKERS}
+    augmentation = {"auto_augment": False, "motion_shift": False, "reprob": 0.0}
+    recipe = {**augmentation, "size": [256], "batch": BATCH_SIZE, "workers": WORKERS}
     overrides = [f"loader.iterations_per_epoch={clips // BATCH_SIZE}", f"data.index_dir={index_dir}"]
     loader = our_loader(argparse.Namespace(csv=remote, override=overrides, **recipe))
     dataset: Any = loader.dataset

@@ -23,7 +23,9 @@ from vjepa_pipe.synthetic import write_synthetic_droid
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
-PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("experiments", "folders", "prepare", "train")]
+PAGES = [
+    (ROOT / "docs" / f"{name}.md").read_text() for name in ("experiments", "folders", "img_size", "prepare", "train")
+]
 LINES = [
     line
     for line in "".join([README, *PAGES]).splitlines()

@@ -64,10 +64,16 @@ def test_packaged_files_keep_to_their_schema(group: str, file: Path) -> None:
 @pytest.mark.parametrize(("group", "text"), [
     ("data", "target_fps: 0"), ("data", "target_fsp: 4"), ("data", "clip_mode: fsp"), ("data", "data_paths: a.csv"),
     ("data_aug", "crop_scale: [1]"), ("data_aug", "horizontal_flip: 3"), ("mask", "masks: {short: {num_blocks: 0}}"),
-    ("experiment", "data: {img_size: big}"), ("experiment", "sed: 3"), ("loader", "prefetch_factor: 1.5"),
+    ("experiment", "data: {img_size: big}"), ("data", "img_size: [256]"), ("data", "img_size: [0, 256]"),
+    ("experiment", "sed: 3"), ("loader", "prefetch_factor: 1.5"),
 ])  # fmt: skip
 def test_faults_an_editor_underlines(group: str, text: str) -> None:
     assert broken(SCHEMAS[group], yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("size", ["224", "[256, 512]", "${seed}"])
+def test_a_size_is_one_number_or_two(size: str) -> None:
+    assert not broken(SCHEMAS["data"], yaml.safe_load(f"img_size: {size}"))
 
 
 def test_references_and_missing_values_are_allowed() -> None:

@@ -166,7 +166,7 @@ def test_every_fault_in_a_file_is_named_with_its_line(tmp_path: Path, monkeypatc
     assert set(error.value.faults) == {
         "experiment/five.yaml:5: data.target_fsp is not a setting (did you mean data.target_fps?)",
         "experiment/five.yaml:6: data.batch_size must be a whole number (got 'many')",
-        "experiment/five.yaml:7: data.img_size must be a whole number (got 'large')",
+        "experiment/five.yaml:7: data.img_size must be one number or [height, width] (got 'large')",
         "experiment/five.yaml:10: mask.masks.tube.ratio must be < 1 (got 2.0)",
         "experiment/five.yaml:12: data_aug.crop_scale must have 2 values (got [0.5])",
         "data.num_workers must be >= 0 (got -1)",
@@ -191,7 +191,7 @@ def test_an_experiment_file_without_its_package_says_so(tmp_path: Path) -> None:
 def test_config_made_in_python_is_checked_too() -> None:
     with pytest.raises(ConfigError, match=r"data.batch_size must be >= 1 \(got 0\)"):
         check(ExperimentConfig(data=DataConfig(batch_size=0)))
-    with pytest.raises(ConfigError, match=r"data.img_size must be a whole number \(got '224'\)"):
+    with pytest.raises(ConfigError, match=r"data.img_size must be one number or \[height, width\] \(got '224'\)"):
         check(ExperimentConfig(data=DataConfig(img_size="224")))  # type: ignore[arg-type]
 
 

@@ -128,9 +128,20 @@ def test_what_is_not_offered_is_refused(videos_csv: Path, changes: dict[str, Any
     [
         (([{"num_blocks": 1}], [8]), r"cfgs_mask\[0\] must be given"),
         (([BLOCKS | {"x": 1}], [8]), r"cfgs_mask\[0\].x is not a key"),
-        (([BLOCKS], [8], (64, 32)), r"crop_size must be one number"),
+        (([BLOCKS], [8], 64, (16, 8)), r"patch_size must be one number, or twice the same \(got \(16, 8\)\)"),
     ],
 )
 def test_wrong_mask_entries(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         MaskCollator(*arguments)
+
+
+def test_masks_of_clips_that_are_not_square() -> None:
+    """As published where `crop_size` is a tuple: rows and columns of tokens are counted apart."""
+    collator = MaskCollator([BLOCKS], [4], (32, 64))
+    ((_, (seen,), (asked,)),) = collator([([torch.zeros(3, 4, 32, 64)], 0, [np.arange(4)]) for _ in range(3)])
+    assert min(seen.min(), asked.min()) >= 0 and max(seen.max(), asked.max()) < 2 * 2 * 4
+    assert max(seen.max(), asked.max()) >= 2 * 2 * 2
+    assert not set(seen[0].tolist()) & set(asked[0].tolist())
+    with pytest.raises(ValueError, match=r"img_size must be one number or \[height, width\] \(got \(64, 64, 64\)\)"):
+        MaskCollator([BLOCKS], [4], (64, 64, 64))

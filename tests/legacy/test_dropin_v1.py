@@ -84,7 +84,7 @@ def test_arguments_that_the_published_code_ignores(videos_csv: Path) -> None:
     (lambda csv: pretraining(csv, shared_transform=print), "shared_transform"),
     (lambda _: TubeMaskCollator([{"spatial_scale": [1, 1]}]), r"cfgs_mask\[0\]\.spatial_scale is not a key of a mask"),
     (lambda _: MultiBlockMaskCollator([{"ratio": 0.5}]), r"cfgs_mask\[0\]\.ratio is not a key of a mask"),
-    (lambda _: MultiBlockMaskCollator([BLOCKS], crop_size=(64, 32)), "crop_size must be one number"),
+    (lambda _: MultiBlockMaskCollator([BLOCKS], patch_size=(16, 8)), "patch_size must be one number"),
 ])  # fmt: skip
 def test_what_is_not_offered_is_refused(videos_csv: Path, make: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

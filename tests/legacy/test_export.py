@@ -37,6 +37,14 @@ def test_what_published_yaml_cannot_say_is_named(tmp_path: Path) -> None:
     assert published_values(changed)["data"]["fps"] == 5
 
 
+@pytest.mark.parametrize(("kind", "default"), [("vjepa", 224), ("vjepa_droid", 256)])
+def test_the_published_code_crops_squares(tmp_path: Path, kind: str, default: int) -> None:
+    changed = compose([f"legacy={write_file(tmp_path, kind)}", "data.img_size=[32,64]"])
+    values = published_values(changed)
+    assert values["data"]["crop_size"] == default
+    assert not_said(changed, values) == [f"data.img_size=[32, 64] (the published code does {default})"]
+
+
 def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
     """The published loader divides frames by `fps` and uses the result as a count."""
     values = published_values(compose([f"legacy={write_file(tmp_path, 'vjepa')}"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,19 @@ def equal_batches(a: dict, b: dict) -> bool:
         torch.equal(x, y) for name in ("masks_enc", "masks_pred") for x, y in zip(a[name], b[name], strict=True)
     )
     return same_masks and torch.equal(a["video"], b["video"]) and a["key"] == b["key"]
+
+
+@pytest.mark.parametrize("size", [(32, 64), [64, 32]])
+def test_clips_and_masks_that_are_not_square(videos_csv: Path, size: Sequence[int]) -> None:
+    experiment = masked(videos_csv, 0)
+    experiment.data.img_size = size
+    batch = next(iter(DataManager(experiment).build_train_loader()))
+    assert batch["video"].shape == (2, 3, 4, *size)
+    assert next(iter(DataManager(experiment).build_eval_loader()))["video"].shape == (2, 3, 4, *size)
+    tokens = 2 * (size[0] // 16) * (size[1] // 16)
+    for seen, asked in zip(batch["masks_enc"], batch["masks_pred"], strict=True):
+        for row in torch.cat([seen, asked], 1):
+            assert row.min() >= 0 and row.max() < tokens and len(row.unique()) == len(row)
 
 
 @pytest.mark.parametrize(("workers", "method"), [(1, "fork"), (3, "fork"), (2, "spawn"), (2, "forkserver")])

@@ -7,10 +7,11 @@ import re
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vjepa_pipe.config.mask import MultiBlockConfig
+from vjepa_pipe.config.mask_sizes import block_size
 from vjepa_pipe.masks import MultiBlock3D
 
 GRID = (8, 16, 16)
@@ -267,3 +268,31 @@ def test_collating_nothing_is_refused():
         ValueError, match=re.escape("clip 1 of the batch must have at least one token in each mask (got 0)")
     ):
         masks.collate([masks.draw_clip((8, 4, 4), np.random.default_rng(0)), np.zeros(GRID, dtype=bool)], generators(2))
+
+
+@given(
+    scale=st.floats(0.1, 0.9),
+    aspect=st.floats(0.5, 2.0),
+    grid=st.tuples(st.just(2), st.integers(1, 40), st.integers(1, 40)),
+)
+@settings(max_examples=100)
+@example(scale=0.7, aspect=1.0, grid=(8, 8, 32))
+def test_strict_blocks_keep_their_share_of_a_frame_that_is_not_square(scale, aspect, grid):
+    config = MultiBlockConfig(spatial_scale=(scale, scale), aspect_ratio=(aspect, aspect))
+    (_, *strict), (_, *published) = (block_size(config, grid, (0, 0, 0), one) for one in ("strict", "reference"))
+    height, width = grid[1:]
+    assert 0 <= strict[0] <= height and 0 <= strict[1] <= width
+    if height == width:
+        assert strict == published
+        return
+    area = int(height * width * scale)
+    # Each side is rounded, by half a token at most.
+    assert abs(strict[0] * strict[1] - area) <= 0.5 * (strict[0] + strict[1]) + 0.25
+    if published[0] < height and published[1] < width:
+        assert strict == published
+
+
+def test_a_block_wider_than_a_strip_is_cut_as_published_or_lengthened():
+    config, grid = MultiBlockConfig(spatial_scale=(0.7, 0.7)), (8, 8, 32)
+    sizes = {one: block_size(config, grid, (0, 0, 1 / 3), one) for one in ("strict", "reference")}
+    assert sizes == {"strict": (8, 8, 22), "reference": (8, 8, 13)}

@@ -38,8 +38,9 @@ def a_batch(frames: int = 4, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def test_a_loaders_batch_has_a_loss_with_gradients(cache: Any) -> None:
-    chosen = experiment()
+@pytest.mark.parametrize("size", ["64", "[32,64]"])
+def test_a_loaders_batch_has_a_loss_with_gradients(cache: Any, size: str) -> None:
+    chosen = experiment(f"data.img_size={size}")
     model = Pretraining(chosen)
     loss = model(next(iter(DataManager(chosen).build_train_loader())))
     loss.backward()
@@ -76,6 +77,16 @@ def test_the_context_has_not_seen_what_is_predicted(model: Pretraining) -> None:
     other[0, :, 2 * time : 2 * time + 2, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] += 1
     assert torch.equal(model.encoder(batch["video"], seen), model.encoder(other, seen))
     assert not torch.equal(model.encoder(batch["video"]), model.encoder(other))
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 64), (64, 32), (16, 48)])
+def test_tokens_of_any_shape_stand_at_their_rows_and_columns(model: Pretraining, height: int, width: int) -> None:
+    """A part of a clip from its corner has the features that its tokens have where they stand in the clip."""
+    clips = a_batch()["video"]
+    places = torch.arange(2 * 4 * 4).view(2, 4, 4)[:, : height // 16, : width // 16].reshape(1, -1)
+    with torch.no_grad():
+        found = model.encoder(clips[..., :height, :width])
+        torch.testing.assert_close(found, model.encoder(clips, places.expand(2, -1)), rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize(

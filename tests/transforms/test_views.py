@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from vjepa_pipe.config import AugConfig
 from vjepa_pipe.transforms import Box, MultiViewCrop, ResizeCenterCrop, VideoTransformPipeline
 from vjepa_pipe.transforms.bilinear import resize_bilinear
-from vjepa_pipe.transforms.views import short_side_size
+from vjepa_pipe.transforms.views import covering_size
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "eval_transforms.npz")
 OPENCV_5X4 = [[0, 51, 128, 204, 255], [3, 47, 115, 191, 241], [8, 40, 90, 164, 214], [10, 37, 77, 151, 200]]
@@ -88,7 +88,7 @@ def test_the_same_size_is_the_same_picture() -> None:
     [((40, 56), 36, (36, 50)), ((56, 40), 36, (50, 36)), ((40, 40), 7, (7, 7)), ((1, 9), 4, (4, 36))],
 )
 def test_short_side(source: tuple[int, int], size: int, expected: tuple[int, int]) -> None:
-    assert short_side_size(*source, size) == expected
+    assert covering_size(source, (size, size)) == expected
 
 
 def test_views_start_at_equal_steps_along_the_long_side_of_a_portrait() -> None:

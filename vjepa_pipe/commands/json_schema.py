@@ -15,6 +15,7 @@ from vjepa_pipe.composition.store import registered
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of
+from vjepa_pipe.config.img_size import ImgSize
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 _OR_REFERENCE = {"type": "string", "pattern": r"^(\$\{.*\}|\?\?\?)$"}
@@ -95,6 +96,8 @@ def _field(hint: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
 
 def _type(hint: Any, bounds: Bounds) -> dict[str, Any]:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint == ImgSize:
+        return {"anyOf": [_type(form, bounds) for form in (int, tuple[int, int])]}
     if origin is typing.Union:
         inner = next(part for part in arguments if part is not type(None))
         return {"anyOf": [_type(inner, bounds), {"type": "null"}]}

@@ -13,6 +13,7 @@ from vjepa_pipe.composition.store import registered
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of
+from vjepa_pipe.config.img_size import FORMS, ImgSize
 from vjepa_pipe.config.sweep import SweepConfig
 
 HEAD = """# Every setting
@@ -90,6 +91,8 @@ def _parts(hint: Any) -> Iterator[type]:
 
 def _type(hint: Any) -> str:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint == ImgSize:
+        return FORMS
     if origin is typing.Union:
         return f"{_type(next(part for part in arguments if part is not type(None)))} or null"
     if origin is tuple:

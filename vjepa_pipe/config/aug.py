@@ -52,7 +52,10 @@ class AugConfig:
         choices=PRECISIONS,
     )
     eval_views: int = setting(
-        1, "crops along the long side of each clip when evaluating; 1: the centre crop", ge=1, le=1000
+        1,
+        "crops along the side that is longer, relative to img_size, when evaluating; 1: the centre crop",
+        ge=1,
+        le=1000,
     )
     keep_geometry: bool = setting(False, "refuse what breaks the relation of pixels to robot actions, such as flips")
     extra_transforms: list[Any] = setting(

@@ -13,6 +13,7 @@ from typing import Any
 
 from vjepa_pipe.config.errors import did_you_mean
 from vjepa_pipe.config.fields import LARGEST, Bounds, bounds_of
+from vjepa_pipe.config.img_size import FORMS, ImgSize, is_img_size
 from vjepa_pipe.config.tree import leaves
 
 MISSING = "???"
@@ -49,7 +50,8 @@ def is_wanting(fault: str) -> bool:
 def hints_of(cls: type[Any]) -> dict[str, Any]:
     """The types of a dataclass's fields, evaluated once."""
     if cls not in _hints:
-        _hints[cls] = typing.get_type_hints(cls)
+        annotated = typing.get_type_hints(cls, include_extras=True)
+        _hints[cls] = typing.get_type_hints(cls) | {name: hint for name, hint in annotated.items() if hint == ImgSize}
     return _hints[cls]
 
 
@@ -118,6 +120,8 @@ class _Builder:
         origin, args = typing.get_origin(hint), typing.get_args(hint)
         if hint is Any:
             return value
+        if hint == ImgSize:
+            return self._img_size(value, where)
         if origin in (typing.Union, types.UnionType):
             inner = next(arg for arg in args if arg is not type(None))
             return None if value is None else self.value(inner, value, where)
@@ -152,6 +156,12 @@ class _Builder:
         inner = args if origin is tuple else (args[0],) * len(value)
         items = [self.value(hint, v, f"{where}[{i}]") for i, (hint, v) in enumerate(zip(inner, value, strict=True))]
         return tuple(items) if origin is tuple else items
+
+    def _img_size(self, value: Any, where: str) -> Any:
+        many = isinstance(value, (list, tuple))
+        if self.convert:
+            value = [_converted(int, side) for side in value] if many else _converted(int, value)
+        return value if is_img_size(value) else self._wrong(FORMS, value, where)
 
     def _scalar(self, hint: Any, value: Any, where: str) -> Any:
         if self.convert:

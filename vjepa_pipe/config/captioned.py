@@ -7,6 +7,7 @@ from typing import Optional
 
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.img_size import ImgSize, canonical
 from vjepa_pipe.config.video import VideoFields
 
 LAYOUTS = ("vlm", "vjepa")
@@ -41,8 +42,8 @@ class OutputConfig:
 
     layout: str = setting(
         "vlm",
-        "vlm: pixel_values [F,3,S,S] from -1 to 1, whole frames squeezed to a square, without data_aug or masks; "
-        "vjepa: video [3,F,S,S] through data_aug, with masks",
+        "vlm: pixel_values [F,3,H,W] from -1 to 1, whole frames squeezed to frame_size, without data_aug or masks; "
+        "vjepa: video [3,F,H,W] through data_aug, with masks",
         choices=LAYOUTS,
     )
 
@@ -57,7 +58,11 @@ class CaptionedDataConfig(VideoFields, DataConfig):
     """Videos with captions, a fixed number of frames from the whole of each."""
 
     frames_per_clip: int = setting(16, "frames in a sample: equal to max_frames", ge=1, le=10_000)
-    img_size: int = setting(224, "side of a frame in pixels: equal to frame_size", ge=1, le=8192)
+    img_size: ImgSize = setting(224, "height and width of a frame in pixels: equal to frame_size", ge=1, le=8192)
     text: TextConfig = setting(TextConfig(), "captions as tokens")
     output: OutputConfig = setting(OutputConfig(), "the form of a sample")
     _target_: str = setting("vjepa_pipe.datasets.build_video_dataset", "what is built from this group")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.frame_size = canonical(self.frame_size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.img_size import ImgSize, canonical
 
 CLIP_MODES = ("fps", "duration", "frame_step")
 SHORT_VIDEO_POLICIES = ("repeat_last", "circulant", "drop")
@@ -32,7 +33,9 @@ class DataConfig:
     )
     frames_per_clip: int = setting(16, "frames in a clip", ge=1, le=10_000)
     target_fps: float = setting(10, "frames per second of a clip, with clip_mode=fps", gt=0, le=10_000)
-    img_size: int = setting(224, "side of the square the clip is cropped and resized to, in pixels", ge=1, le=8192)
+    img_size: ImgSize = setting(
+        224, "height and width that a clip is cropped and resized to, in pixels; one number: a square", ge=1, le=8192
+    )
     num_workers: int = setting(
         8, "decoding processes per rank; 0 decodes in the main process", ge=0, le=1024, affects_results=False
     )
@@ -96,6 +99,9 @@ class DataConfig:
     )
     extra_args: dict[str, Any] = setting({}, "further keyword arguments, for a `_target_` of your own")
     _target_: str = setting("vjepa_pipe.datasets.VideoDataset", "what is built from this group")
+
+    def __post_init__(self) -> None:
+        self.img_size = canonical(self.img_size)
 
 
 @dataclass

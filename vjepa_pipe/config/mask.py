@@ -25,7 +25,11 @@ class MultiBlockConfig:
         (1.0, 1.0), "share of the clip's length that one block covers: smallest, largest", gt=0, le=1, ordered=True
     )
     aspect_ratio: tuple[float, float] = setting(
-        (0.75, 1.5), "height / width of a block: smallest, largest", ge=0.01, le=100, ordered=True
+        (0.75, 1.5),
+        "height / width of a block, in tokens: smallest, largest; a side longer than the frame's is cut to it",
+        ge=0.01,
+        le=100,
+        ordered=True,
     )
     num_blocks: int = setting(8, "blocks per clip", ge=1, le=1000)
     max_temporal_keep: float = setting(1.0, "share of the clip, from its start, that the encoder may see", gt=0, le=1)

@@ -7,6 +7,7 @@ from typing import Any
 
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.img_size import ImgSize, canonical, height_and_width
 from vjepa_pipe.config.mask import MaskConfig, TubeConfig
 from vjepa_pipe.config.mask_sizes import block_faults, tube_faults
 
@@ -18,17 +19,17 @@ def clips_hold_whole_tokens(experiment: ExperimentConfig) -> Iterator[str]:
     yield from token_faults(experiment.mask, experiment.data.img_size, _lengths(experiment))
 
 
-def token_faults(mask: MaskConfig, img_size: int, lengths: Iterable[int]) -> Iterator[str]:
+def token_faults(mask: MaskConfig, img_size: ImgSize, lengths: Iterable[int]) -> Iterator[str]:
     """A line for each side of a clip that holds no whole number of tokens.
 
     Args:
         mask: Says how large a token is.
-        img_size: Height and width of the clips, in pixels.
+        img_size: Height and width of the clips, in pixels; one number: squares.
         lengths: Their lengths, in frames.
     """
     patch, tubelet = mask.patch_size, mask.tubelet_size
-    if img_size % patch:
-        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {img_size})"
+    if any(side % patch for side in height_and_width(img_size)):
+        yield f"data.img_size must be a multiple of mask.patch_size={patch} (got {canonical(img_size)})"
     for length in sorted(set(lengths)):
         if length < tubelet:
             yield f"data.frames_per_clip must be at least mask.tubelet_size={tubelet} to hold a token (got {length})"
@@ -38,9 +39,9 @@ def token_faults(mask: MaskConfig, img_size: int, lengths: Iterable[int]) -> Ite
 
 def masks_can_be_drawn(experiment: ExperimentConfig) -> Iterator[str]:
     """Each mask leaves the encoder something, and hides something, of every clip."""
-    side = experiment.data.img_size // experiment.mask.patch_size
+    height, width = (side // experiment.mask.patch_size for side in height_and_width(experiment.data.img_size))
     for length in _lengths(experiment):
-        grid = (length // experiment.mask.tubelet_size, side, side)
+        grid = (length // experiment.mask.tubelet_size, height, width)
         for name, mask in _masks(experiment).items():
             check = tube_faults if isinstance(mask, TubeConfig) else block_faults
             yield from check(mask, grid, experiment.mask.convention, f"mask.masks.{name}")

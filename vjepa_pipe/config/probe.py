@@ -18,6 +18,7 @@ from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataCo
 from vjepa_pipe.config.data_files import named_eval_files
 from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.model import EncoderConfig, PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.targets import PLACES
@@ -158,7 +159,7 @@ def _model_faults(experiment: ExperimentConfig) -> Iterator[str]:
     model, data = experiment.model, experiment.data
     if not isinstance(model, VJepa2TinyConfig) or model._target_ != VJepa2TinyConfig._target_:
         return
-    if data.img_size % model.patch_size:
+    if any(side % model.patch_size for side in height_and_width(data.img_size)):
         yield f"data.img_size must be a multiple of model.patch_size={model.patch_size} (got {data.img_size})"
     if data.frames_per_clip % model.tubelet_size:
         yield (

@@ -7,6 +7,7 @@ from typing import Optional
 
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.fields import setting
+from vjepa_pipe.config.img_size import ImgSize
 
 LAYOUTS = ("droid", "lerobot")
 LEROBOT_VERSIONS = ("v2.1", "v3.0")
@@ -26,7 +27,9 @@ class RobotDataConfig(DataConfig):
     )
     frames_per_clip: int = setting(8, "frames in a clip", ge=1, le=10_000)
     target_fps: float = setting(4, "frames per second of a clip", gt=0, le=10_000)
-    img_size: int = setting(256, "side of the square the clip is cropped and resized to, in pixels", ge=1, le=8192)
+    img_size: ImgSize = setting(
+        256, "height and width that a clip is cropped and resized to, in pixels; one number: a square", ge=1, le=8192
+    )
     batch_size: int = setting(8, "clips per batch and rank", ge=1, le=65_536)
     short_videos: str = setting("drop", "episodes shorter than a clip are treated as bad", choices=("drop",))
     layout: str = setting("droid", "how the data lies on disk", choices=LAYOUTS)

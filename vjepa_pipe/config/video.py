@@ -8,6 +8,7 @@ from typing import Any
 
 from vjepa_pipe.config.build import broken_bounds
 from vjepa_pipe.config.fields import bounds_of, setting
+from vjepa_pipe.config.img_size import FORMS, ImgSize, is_img_size
 from vjepa_pipe.config.registry import list_sampling_policies, list_video_datasets
 
 SPLITS = ("train", "validation")
@@ -26,7 +27,7 @@ class VideoFields:
     max_frames: int = setting(16, "frames in a sample; shorter videos are padded to it", ge=1, le=10_000)
     min_frames: int = setting(4, "fewest moments looked at, with sampling_policy=uniform", ge=1, le=10_000)
     fps: float = setting(2.0, "frames per second looked at, until max_frames is reached", gt=0, le=10_000)
-    frame_size: int = setting(224, "side of a frame in pixels", ge=1, le=8192)
+    frame_size: ImgSize = setting(224, "height and width of a frame in pixels; one number: a square", ge=1, le=8192)
     prompt: str = setting("", "text before each caption; not trained on")
 
 
@@ -46,7 +47,7 @@ class VideoConfig(VideoFields):
         max_frames: Frames in a sample; shorter videos are padded to it.
         min_frames: Fewest moments looked at, in [1, max_frames]. A short video has fewer frames than that.
         fps: Frames per second looked at, > 0.
-        frame_size: Side of a frame in pixels, > 0.
+        frame_size: Height and width of a frame in pixels, > 0: one number for a square, or `[height, width]`.
         prompt: Text before each caption.
 
     Raises:
@@ -70,8 +71,12 @@ class VideoConfig(VideoFields):
         _require(number, "fps must be a number", self.fps)
         _require(self.fps > 0, "fps must be positive", self.fps)  # NaN is not
         _require(math.isfinite(self.fps), "fps must be finite", self.fps)
-        _require_whole("frame_size", self.frame_size)
-        _require(self.frame_size > 0, "frame_size must be positive", self.frame_size)
+        size: Any = self.frame_size
+        if isinstance(size, (list, tuple)):
+            _require(is_img_size(size), f"frame_size must be {FORMS}", size)
+        else:
+            _require_whole("frame_size", size)
+            _require(size > 0, "frame_size must be positive", size)
         for name in ("data_root", "dataset_name", "prompt"):
             _require(isinstance(getattr(self, name), str), f"{name} must be text", getattr(self, name))
         for field in fields(self):

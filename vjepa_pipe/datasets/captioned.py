@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from vjepa_pipe.config.captioned import LAYOUTS, TextConfig
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.registry import get_video_dataset
 from vjepa_pipe.config.video import VideoFields
@@ -22,18 +23,18 @@ from vjepa_pipe.figures import clip_figures
 from vjepa_pipe.sampling import SampleKey
 from vjepa_pipe.sources import Rows
 from vjepa_pipe.storage import Storage, is_remote, shown_path
-from vjepa_pipe.transforms import SqueezeToSquare
+from vjepa_pipe.transforms import Squeeze
 from vjepa_pipe.video import Decoder, FrameSampler, VideoError, times_of
 
 
 class CaptionedDataset(VideoDataset):
     """Frames of captioned videos, in the layout of a video-language model or of V-JEPA.
 
-    Samples follow from keys as in `VideoDataset`. With F = `config.max_frames` and S = `config.frame_size`, a
-    sample is a dict:
+    Samples follow from keys as in `VideoDataset`. With F = `config.max_frames`, and H and W those of
+    `config.frame_size`, a sample is a dict:
 
-    - layout `vlm`: `pixel_values`, float32 `[F, 3, S, S]` in [-1, 1]; layout `vjepa`: `video`, what the transform
-      makes of the frames, `[3, F, S, S]`. Frames beyond those of a short video are exact zeros;
+    - layout `vlm`: `pixel_values`, float32 `[F, 3, H, W]` in [-1, 1]; layout `vjepa`: `video`, what the transform
+      makes of the frames, `[3, F, H, W]`. Frames beyond those of a short video are exact zeros;
     - `frame_mask`: bool `[F]`, true for real frames, which come first, each once;
     - `frame_times`: float32 `[F]`, seconds from the video's first frame; 0 for frames that are not real;
     - `clip_indices`: int64 `[F]`, frame numbers in presentation order; -1 for frames that are not real;
@@ -82,7 +83,7 @@ class CaptionedDataset(VideoDataset):
         super().__init__(
             [rows],
             frames_per_clip=config.max_frames,
-            transform=SqueezeToSquare(config.frame_size) if layout == "vlm" else transform,
+            transform=Squeeze(config.frame_size) if layout == "vlm" else transform,
             decoder=decoder,
             storage=storage,
             seed=seed,
@@ -135,7 +136,7 @@ class CaptionedDataset(VideoDataset):
 
     def blank_sample(self, key: SampleKey) -> dict[str, Any]:
         """Zeros in place of frames, none of them real, and no label to train on."""
-        shape = (0, 3, self.frame_size, self.frame_size)
+        shape = (0, 3, *height_and_width(self.frame_size))
         nothing = torch.zeros(shape if self.layout == "vlm" else (shape[1], shape[0], *shape[2:]))
         sample = self._packed(key, nothing, torch.zeros(0), torch.zeros(0, dtype=torch.int64))
         untrained = self.tokens.untrained(sample["caption"]) if self.tokens else {}

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from vjepa_pipe.config.img_size import ImgSize
 from vjepa_pipe.legacy.dropin import data as v2
 from vjepa_pipe.legacy.dropin import masks as v2_masks
 from vjepa_pipe.legacy.dropin.samples import AnyTransform
@@ -35,19 +36,20 @@ class MultiBlockMaskCollator(v2_masks.MaskCollator):
 
     Args:
         cfgs_mask: Entries of a published `mask` list.
-        crop_size: Side of a clip in pixels, or height and width, which must be equal.
+        crop_size: Side of a clip in pixels, or height and width.
         num_frames: Frames per clip.
-        patch_size: Side of a token in pixels, likewise.
+        patch_size: Side of a token in pixels, or height and width, which must be equal.
         tubelet_size: Frames per token.
 
     Raises:
-        ConfigError: If an entry is wrong, or sides differ.
+        ConfigError: If an entry is wrong, or the sides of a token differ.
+        ValueError: If `crop_size` is no size.
     """
 
     def __init__(
         self,
         cfgs_mask: Sequence[Mapping[str, Any]],
-        crop_size: int | Sequence[int] = (224, 224),
+        crop_size: ImgSize = (224, 224),
         num_frames: int = 16,
         patch_size: int | Sequence[int] = (16, 16),
         tubelet_size: int = 2,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from vjepa_pipe.config.errors import ConfigError, UserError
+from vjepa_pipe.config.img_size import ImgSize, height_and_width
 from vjepa_pipe.config.mask import MaskConfig, TubeConfig
 from vjepa_pipe.config.mask_rules import token_faults
 from vjepa_pipe.loader.batch_memory import stacked
@@ -52,8 +53,8 @@ class MaskCollator:
         frames_per_clip: The clip length T, or that of each source.
         schedule: Where batches lie in the run; None: batches are counted as they come, on this rank alone.
         seed: Seed of the keys made for samples that carry none.
-        img_size: Height and width of the clips in pixels, when known: masks that cannot be drawn are then
-            found here and not at the first batch.
+        img_size: Height and width of the clips in pixels, or one number for squares, when known: masks that cannot
+            be drawn are then found here and not at the first batch.
         own_mask: Draws instead of `config.masks`; see `OwnMask`.
 
     Raises:
@@ -66,7 +67,7 @@ class MaskCollator:
         frames_per_clip: int | Sequence[int] = 16,
         schedule: BatchSchedule | None = None,
         seed: int = 0,
-        img_size: int | None = None,
+        img_size: ImgSize | None = None,
         own_mask: Any = None,
     ) -> None:
         self.config = config if config is not None else MaskConfig()
@@ -82,7 +83,7 @@ class MaskCollator:
             if own_mask is not None and (faults := list(token_faults(self.config, img_size, self.lengths))):
                 raise ConfigError(faults)
             for length in self.lengths:
-                self.generators_for((length, img_size, img_size))
+                self.generators_for((length, *height_and_width(img_size)))
 
     def __call__(self, samples: Sequence[Mapping[str, Any]]) -> Batch | list[Batch]:
         keys = self._keys(samples)

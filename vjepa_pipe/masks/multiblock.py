@@ -20,7 +20,8 @@ _MAX_TRIES = 10_000
 class MultiBlock3D(MaskGenerator):
     """The masks of V-JEPA (Bardes et al., 2024), after vjepa2 `src/masks/multiseq_multiblock3d.py`.
 
-    Block sizes, and what becomes of given block positions, are those of the published code.
+    Block sizes, and what becomes of given block positions, are those of the published code; of frames that are not
+    square, with `strict`, see `block_size`.
     Positions are drawn per clip from its own generator; the published code draws them from torch's
     global one.
 
@@ -56,7 +57,7 @@ class MultiBlock3D(MaskGenerator):
         source = torch.Generator()
         source.manual_seed(seed)
         temporal, spatial, aspect = (torch.rand(1, generator=source).item() for _ in range(3))
-        return block_size(self.config, self.grid, (temporal, spatial, aspect))
+        return block_size(self.config, self.grid, (temporal, spatial, aspect), self.convention)
 
     def draw_positions(
         self, size: tuple[int, int, int], rng: np.random.Generator, clips: int = 1

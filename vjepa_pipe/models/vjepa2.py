@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.extras import import_extra
+from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.mask_rules import masks_per_clip
 from vjepa_pipe.config.training import VJepaTraining
 from vjepa_pipe.config.training.sizes import ENCODERS
@@ -209,7 +210,7 @@ def transformers_model(experiment: ExperimentConfig) -> Any:
     config = vjepa2.VJEPA2Config(
         patch_size=experiment.mask.patch_size,
         tubelet_size=experiment.mask.tubelet_size,
-        crop_size=experiment.data.img_size,
+        crop_size=max(height_and_width(experiment.data.img_size)),  # for its own forward, which takes squares alone
         frames_per_clip=max(lengths),
         hidden_size=size.width,
         num_hidden_layers=size.depth,

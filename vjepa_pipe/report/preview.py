@@ -6,6 +6,7 @@ in its own colours, what the predictor must predict tinted, and what neither use
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ Pixels = npt.NDArray[np.uint8]
 
 FRAMES = 8
 TILE = 128
+"""Side of a square frame as it is drawn; others have its area."""
 GAP = 3
 MARGIN = 18
 LABEL_WIDTH = 92
@@ -63,9 +65,11 @@ def draw_preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clip
     whole = batch.get("decode_ok", torch.ones(len(batch["source"]), dtype=torch.bool))
     chosen = torch.nonzero(whole).flatten().tolist()[:clips]
     masks = (list(getattr(experiment.mask, "masks", {})) or ["mask"]) if "masks_enc" in batch else []
-    block = CAPTION + (1 + len(masks)) * (TILE + GAP) + MARGIN
-    columns = min(FRAMES, len(_frames(batch, 0, experiment)))
-    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
+    first = _frames(batch, 0, experiment)
+    width, height = tile = tile_size(first, TILE)
+    block = CAPTION + (1 + len(masks)) * (height + GAP) + MARGIN
+    columns = min(FRAMES, len(first))
+    size = (2 * MARGIN + LABEL_WIDTH + columns * (width + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     _draw_legend(pen, experiment, bool(masks))
@@ -84,12 +88,19 @@ def draw_preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clip
         for i, name in enumerate(masks):
             rows.append((name, _masked(frames, batch["masks_enc"][i][clip], batch["masks_pred"][i][clip], experiment)))
         for row, (name, images) in enumerate(rows):
-            y = top + CAPTION + row * (TILE + GAP)
-            pen.text((MARGIN, y + TILE // 2 - 9), name, SOFT_INK, font(14))
+            y = top + CAPTION + row * (height + GAP)
+            pen.text((MARGIN, y + height // 2 - 9), name, SOFT_INK, font(14))
             for column, frame in enumerate(shown):
-                tile = Image.fromarray(images[frame]).resize((TILE, TILE), Image.Resampling.LANCZOS)
-                picture.paste(tile, (MARGIN + LABEL_WIDTH + column * (TILE + GAP), y))
+                shown_frame = Image.fromarray(images[frame]).resize(tile, Image.Resampling.LANCZOS)
+                picture.paste(shown_frame, (MARGIN + LABEL_WIDTH + column * (width + GAP), y))
     return picture
+
+
+def tile_size(frames: Pixels, side: int) -> tuple[int, int]:
+    """Width and height in which frames `[T, H, W, C]` are drawn: their proportions, and the area of a square."""
+    height, width = frames.shape[1:3]
+    scale = side / math.sqrt(height * width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked: bool) -> None:

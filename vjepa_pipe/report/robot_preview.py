@@ -11,12 +11,24 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, ImageDraw
 
 from vjepa_pipe.datasets import RobotClip, RobotDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
-from vjepa_pipe.report.preview import BACKGROUND, CAPTION, FRAMES, GAP, INK, MARGIN, SOFT_INK, displayable, font
+from vjepa_pipe.report.preview import (
+    BACKGROUND,
+    CAPTION,
+    FRAMES,
+    GAP,
+    INK,
+    MARGIN,
+    SOFT_INK,
+    displayable,
+    font,
+    tile_size,
+)
 from vjepa_pipe.robotics import project
 from vjepa_pipe.sampling import SampleKey
 
@@ -24,6 +36,8 @@ Points = npt.NDArray[np.float64]
 
 TILE = 160
 STRIP = 46
+STRIP_WIDTH = 116
+"""Room that the strip needs, where frames are narrower."""
 LABEL_WIDTH = 84
 PATH, NOW, ACTION, GRIPPER = (255, 196, 61), (255, 255, 255), (64, 224, 208), (92, 118, 168)
 POSE = 6
@@ -47,9 +61,11 @@ def draw_robot_preview(manager: DataManager, dataset: RobotDataset, batch: Batch
     keys = batch["key"][:clips]
     columns = min(FRAMES, batch["video"].shape[-3])
     views = len(batch["camera"][0])
+    width, height = tile = tile_size(displayable(_views(batch["video"][0])[0], experiment), TILE)
+    pitch = max(width, STRIP_WIDTH) + GAP
     head = 2 * MARGIN + CAPTION + LINE * len(dataset.description)
-    block = CAPTION + views * (TILE + STRIP + GAP) + MARGIN
-    size = (2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP), head + len(keys) * block)
+    block = CAPTION + views * (height + STRIP + GAP) + MARGIN
+    size = (2 * MARGIN + LABEL_WIDTH + columns * pitch, head + len(keys) * block)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     timing = f"{dataset.robotics.temporal_sampling} time, {dataset.robotics.action} actions"
@@ -61,24 +77,30 @@ def draw_robot_preview(manager: DataManager, dataset: RobotDataset, batch: Batch
         clip = dataset.read(key)
         top = head - MARGIN + number * block
         pen.text((MARGIN, top + 4), _caption(clip, batch["source"][number]), INK, font(14))
-        videos = batch["video"][number]
-        for view, video in enumerate(videos if videos.ndim == 5 else videos[None]):
-            y = top + CAPTION + view * (TILE + STRIP + GAP)
+        for view, video in enumerate(_views(batch["video"][number])):
+            y = top + CAPTION + view * (height + STRIP + GAP)
             name = clip.views[view].name.replace("_mp4_path", "").rpartition(".")[2]
-            pen.text((MARGIN, y + TILE // 2 - 9), name[-12:], SOFT_INK, font(13))
-            path = _path(dataset, clip, key, view)
+            pen.text((MARGIN, y + height // 2 - 9), name[-12:], SOFT_INK, font(13))
+            path = _path(dataset, clip, key, view, tile)
             frames = displayable(video, experiment)
             for column, frame in enumerate(np.linspace(0, len(frames) - 1, columns).round().astype(int)):
-                x = MARGIN + LABEL_WIDTH + column * (TILE + GAP)
-                tile = Image.fromarray(frames[frame]).resize((TILE, TILE), Image.Resampling.LANCZOS)
+                x = MARGIN + LABEL_WIDTH + column * pitch
+                shown = Image.fromarray(frames[frame]).resize(tile, Image.Resampling.LANCZOS)
                 state, rest = divmod(int(frame), dataset.robotics.frameskip)
                 if path is not None:
-                    _draw_path(ImageDraw.Draw(tile), path, state if rest == 0 else None)
-                picture.paste(tile, (x, y))
+                    _draw_path(ImageDraw.Draw(shown), path, state if rest == 0 else None)
+                picture.paste(shown, (x, y))
                 if rest == 0 and dataset.robotics.enabled:
-                    draw = _draw_strip if dataset.has_poses else _draw_bars
-                    draw(pen, (x, y + TILE + 4), clip, state)
+                    if dataset.has_poses:
+                        _draw_strip(pen, (x, y + height + 4), clip, state)
+                    else:
+                        _draw_bars(pen, (x, y + height + 4), clip, state, pitch - GAP)
     return picture
+
+
+def _views(videos: torch.Tensor) -> torch.Tensor:
+    """The views of a clip, `[V, C, T, H, W]`."""
+    return videos if videos.ndim == 5 else videos[None]
 
 
 def _caption(clip: RobotClip, source: str) -> str:
@@ -87,15 +109,15 @@ def _caption(clip: RobotClip, source: str) -> str:
     return f"{source}   {folder}   rows {clip.rows[0]} to {clip.rows[-1]}   header {clip.fps:g} fps   {clip.task}"
 
 
-def _path(dataset: RobotDataset, clip: RobotClip, key: SampleKey, view: int) -> Points | None:
-    """Where the gripper is on the tiles of a view, `[S, 2]`; None where the data does not tell."""
+def _path(dataset: RobotDataset, clip: RobotClip, key: SampleKey, view: int, tile: tuple[int, int]) -> Points | None:
+    """Where the gripper is on the frames of a view as they are drawn, `[S, 2]`; None where the data does not tell."""
     focal = dataset.config.focal_length
     if focal is None or clip.extrinsics is None or not dataset.has_poses:
         return None
     height, width = clip.frames[view].shape[1:3]
     points = project(clip.states[:, :3], clip.extrinsics[view], focal, width, height)
     top, left, box_height, box_width = dataset.crop_box(key, clip, view)
-    return (points - [left, top]) / [box_width, box_height] * TILE
+    return (points - [left, top]) / [box_width, box_height] * tile
 
 
 def _draw_path(pen: ImageDraw.ImageDraw, path: Points, now: int | None) -> None:
@@ -132,14 +154,14 @@ def _draw_strip(pen: ImageDraw.ImageDraw, corner: tuple[int, int], clip: RobotCl
     pen.line((x + 106, middle[1], x + 106, middle[1] - up), INK, 3)
 
 
-def _draw_bars(pen: ImageDraw.ImageDraw, corner: tuple[int, int], clip: RobotClip, state: int) -> None:
+def _draw_bars(pen: ImageDraw.ImageDraw, corner: tuple[int, int], clip: RobotClip, state: int, room: int) -> None:
     """A bar for each number, as far as there is room for."""
     x, y = corner
     bottom = y + STRIP - 10
     low, high = clip.states.min(0), clip.states.max(0)
     filled = (clip.states[state] - low) / np.maximum(high - low, 1e-9)
-    width = max(2, TILE // max(len(filled), 8) - 2)
-    for number, share in enumerate(filled[: TILE // (width + 2)]):
+    width = max(2, room // max(len(filled), 8) - 2)
+    for number, share in enumerate(filled[: room // (width + 2)]):
         left = x + number * (width + 2)
         pen.rectangle((left, bottom - float(share) * (bottom - y), left + width - 1, bottom), fill=GRIPPER)
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.program import program
 from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.datasets import annotation_files
@@ -74,7 +75,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     for found in estimates:
         console.print(estimate_lines(found, task.shards, task.workers), markup=False, highlight=False)
     console.print(check_space(target, estimates), markup=False, highlight=False)
-    if experiment.data.img_size > task.short_side:
+    if min(height_and_width(experiment.data.img_size)) > task.short_side:
         crop, side = f"data.img_size={experiment.data.img_size}", f"task.short_side={task.short_side}"
         console.print(f"{crop} is more than {side}: every crop will be enlarged", markup=False, highlight=False)
     if not task.dry_run:

@@ -11,6 +11,7 @@ from torch import nn
 
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.model import VJepa2TinyConfig
 from vjepa_pipe.config.probe import ProbeSettings, probe_settings, probed_model
@@ -100,7 +101,7 @@ def _encoders(experiment: ExperimentConfig, random: int) -> list[nn.Module]:
 def _width(encoder: nn.Module, experiment: ExperimentConfig, settings: ProbeSettings, device: torch.device) -> int:
     """D of an encoder's tokens, found out with an empty clip."""
     frames = settings.still_frames or experiment.data.frames_per_clip
-    clip = torch.zeros(1, 3, frames, experiment.data.img_size, experiment.data.img_size, device=device)
+    clip = torch.zeros(1, 3, frames, *height_and_width(experiment.data.img_size), device=device)
     tokens = encoder(clip)
     if not isinstance(tokens, torch.Tensor) or tokens.ndim != 3 or len(tokens) != 1 or not tokens.is_floating_point():
         shown = list(tokens.shape) if isinstance(tokens, torch.Tensor) else type(tokens).__name__

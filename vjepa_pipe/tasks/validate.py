@@ -18,6 +18,7 @@ from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CLIP_MODES
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.task import ValidateTaskConfig
 from vjepa_pipe.datasets import EpicKitchensDataset, RobotDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
@@ -93,7 +94,7 @@ def clips(manager: DataManager, files: OpenedFiles) -> str:
         files.require_all()
         return found
     modes = CLIP_MODES[:1] if isinstance(train, EpicKitchensDataset) else CLIP_MODES
-    read, side = 0, manager.config.data.img_size
+    read, size = 0, height_and_width(manager.config.data.img_size)
     for mode in modes:
         dataset = train if isinstance(train, EpicKitchensDataset) else _with_mode(manager, mode)
         dataset.on_bad_sample = "raise"
@@ -102,9 +103,8 @@ def clips(manager: DataManager, files: OpenedFiles) -> str:
             for row in range(min(task.samples, len(rows))):
                 with files.opening(rows.path(row)):
                     clip, sample = dataset.read(dataset.key_of(first_row + row)), dataset[first_row + row]
-                    length = sampler.frames_per_clip
                     require(
-                        tuple(sample["video"].shape[-4:]) == (3, length, side, side),
+                        tuple(sample["video"].shape[-4:]) == (3, sampler.frames_per_clip, *size),
                         f"{clip.path}: {mode} gave a clip of shape {list(sample['video'].shape)}",
                     )
                     inside = all(((part >= 0) & (part < clip.num_frames)).all() for part in clip.indices)
@@ -125,7 +125,7 @@ def transforms(manager: DataManager, files: OpenedFiles) -> str:
     """Gate 2: shapes, normalisation, determinism."""
     config, pipeline = manager.config, manager.build_transforms()
     frames = _first_frames(manager, files)
-    shape = (3, len(frames), config.data.img_size, config.data.img_size)
+    shape = (3, len(frames), *height_and_width(config.data.img_size))
     train = pipeline.get_train_transform()(frames, rng=np.random.default_rng(config.seed))
     require(tuple(train.shape) == shape, f"the train transform gave {list(train.shape)}, not {list(shape)}")
     require(

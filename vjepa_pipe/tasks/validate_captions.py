@@ -6,6 +6,7 @@ import torch
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
 from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.task import ValidateTaskConfig
 from vjepa_pipe.config.urls import shown_path
 from vjepa_pipe.loader import DataManager
@@ -18,9 +19,9 @@ def captions(manager: DataManager, files: OpenedFiles) -> str:
     assert isinstance(data, CaptionedDataConfig) and isinstance(task, ValidateTaskConfig)
     dataset = manager.build_train_dataset()
     dataset.on_bad_sample = "raise"
-    frames, side = data.max_frames, data.frame_size
+    frames, size = data.max_frames, height_and_width(data.frame_size)
     vlm = data.output.layout == "vlm"
-    name, shape = ("pixel_values", (frames, 3, side, side)) if vlm else ("video", (3, frames, side, side))
+    name, shape = ("pixel_values", (frames, 3, *size)) if vlm else ("video", (3, frames, *size))
     count = real = empty = 0
     for row in range(min(task.samples, len(dataset))):
         path = shown_path(dataset.sources[0].path(row))

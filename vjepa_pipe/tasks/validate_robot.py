@@ -5,17 +5,18 @@ from __future__ import annotations
 import torch
 
 from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.img_size import ImgSize, height_and_width
 from vjepa_pipe.datasets import RobotDataset
 from vjepa_pipe.tasks.gates import OpenedFiles, require
 
 
-def robot_clips(dataset: RobotDataset, samples: int, size: int, files: OpenedFiles) -> str:
+def robot_clips(dataset: RobotDataset, samples: int, size: ImgSize, files: OpenedFiles) -> str:
     """Read the first episodes of every source.
 
     Args:
         dataset: Raises on what it cannot read.
         samples: Episodes to read of each source.
-        size: Side of a clip in pixels.
+        size: Height and width of a clip in pixels; one number: a square.
         files: Told of each episode.
 
     Returns:
@@ -33,7 +34,7 @@ def robot_clips(dataset: RobotDataset, samples: int, size: int, files: OpenedFil
                 sample = dataset[first + row]
                 where = f"{rows.name} row {sample['row']}"
                 shape = list(sample["video"].shape)
-                require(shape[-4:] == [3, length, size, size], f"{where}: the clip has shape {shape}")
+                require(shape[-4:] == [3, length, *height_and_width(size)], f"{where}: the clip has shape {shape}")
                 if dataset.robotics.enabled:
                     states, actions = sample["states"], sample["actions"]
                     require(

@@ -18,7 +18,7 @@ from vjepa_pipe.transforms.normalize import Normalize
 from vjepa_pipe.transforms.padding import pad_clip_circulant, pad_indices_circulant
 from vjepa_pipe.transforms.pipeline import VideoTransformPipeline
 from vjepa_pipe.transforms.randaugment import AugmentOp, RandAugment, RandAugmentParams
-from vjepa_pipe.transforms.squeeze import SqueezeToSquare
+from vjepa_pipe.transforms.squeeze import Squeeze
 from vjepa_pipe.transforms.train import ClipParams, TrainTransform
 from vjepa_pipe.transforms.views import MultiViewCrop, ResizeCenterCrop
 
@@ -38,7 +38,7 @@ __all__ = [
     "RandomErasing",
     "RandomResizedCrop",
     "ResizeCenterCrop",
-    "SqueezeToSquare",
+    "Squeeze",
     "TrainTransform",
     "VideoTransformPipeline",
     "as_frames",

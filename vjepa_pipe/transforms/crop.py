@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vjepa_pipe.config.aug import PRECISIONS
+from vjepa_pipe.config.img_size import ImgSize, height_and_width
 from vjepa_pipe.transforms.box import Box, draw_log_uniform, place
 from vjepa_pipe.transforms.frames import check_shape
 
@@ -48,22 +49,22 @@ class CropParams:
 
 @dataclass(frozen=True)
 class RandomResizedCrop:
-    """Crop a random box and resize it to a square.
+    """Crop a random box and resize it; proportions are lost where the box and the output have other ones.
 
     Attributes:
-        size: Side of the output in pixels.
+        size: Height and width of the output in pixels; one number: a square.
         scale: Smallest and largest share of the frame's area.
-        ratio: Smallest and largest width / height.
+        ratio: Smallest and largest width / height of the box, whatever the output's, as torchvision draws it.
         motion_shift: Draw a second box, and move from the first to it during the clip.
         center_ratio: Take the largest centred box of this width / height, and draw nothing.
         precision: `exact` resizes in float32, bit for bit as vjepa2 does; `fast` resizes in uint8, within one grey
             level of it.
 
     Raises:
-        ValueError: A bound is not positive, or a pair is not in order.
+        ValueError: A size or bound is not positive, or a pair is not in order.
     """
 
-    size: int
+    size: ImgSize
     scale: tuple[float, float] = (0.3, 1.0)
     ratio: tuple[float, float] = (0.75, 1.33)
     motion_shift: bool = False
@@ -71,8 +72,7 @@ class RandomResizedCrop:
     precision: str = "exact"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"img_size must be >= 1 (got {self.size})")
+        height_and_width(self.size)
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)} (got {self.precision!r})")
         for name, (low, high) in (("crop_scale", self.scale), ("crop_ratio", self.ratio)):
@@ -102,7 +102,7 @@ class RandomResizedCrop:
             params: Where to crop.
 
         Returns:
-            `[C, T, size, size]` from 0 to 255: float32, or uint8 with `fast`.
+            `[C, T, height, width]` from 0 to 255: float32, or uint8 with `fast`.
 
         Raises:
             ValueError: A box does not fit the frames.
@@ -111,7 +111,7 @@ class RandomResizedCrop:
         return torch.stack([self.resized(frame, box) for frame, box in zip(frames, boxes, strict=True)], dim=1)
 
     def resized(self, frame: Tensor, box: Box) -> Tensor:
-        """One frame uint8 `[H, W, C]`, cropped and resized to `[C, size, size]`; see `apply`."""
+        """One frame uint8 `[H, W, C]`, cropped and resized to `[C, height, width]`; see `apply`."""
         height, width, _ = frame.shape
         top, left, box_height, box_width = box
         if min(box) < 0 or 0 in box[2:] or top + box_height > height or left + box_width > width:
@@ -119,8 +119,9 @@ class RandomResizedCrop:
         cut = frame[top : top + box_height, left : left + box_width].permute(2, 0, 1)
         # Each colour is an image in the published `[C, T, H, W]`; an image of three colours is rounded otherwise.
         images = cut[None] if self.precision == "fast" else cut[:, None].float()
-        resized = F.interpolate(images, size=(self.size, self.size), mode="bilinear", align_corners=False)
-        return resized.view(len(cut), self.size, self.size)
+        size = height_and_width(self.size)
+        resized = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+        return resized.view(len(cut), *size)
 
     def _draw_box(self, rng: np.random.Generator, height: int, width: int) -> Box:
         for _ in range(TRIES):

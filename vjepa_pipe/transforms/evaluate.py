@@ -18,7 +18,7 @@ class EvalTransform:
     """From decoded frames to an evaluation clip; nothing is drawn.
 
     Attributes:
-        view: The centre crop, or several crops along the long side.
+        view: The centre crop, or several crops along the side that is left over.
         normalize: Mean and standard deviation.
         as_uint8: Give whole 8-bit values, not normalised.
     """
@@ -35,7 +35,8 @@ class EvalTransform:
             rng: Unused; taken so that both transforms are called alike.
 
         Returns:
-            Normalised float32 (uint8 with `as_uint8`) `[C, T, size, size]`, or `[V, C, T, size, size]` for V > 1 views.
+            Normalised float32 (uint8 with `as_uint8`) `[C, T, height, width]`, or `[V, C, T, height, width]` for V > 1
+            views.
 
         Raises:
             TypeError: The frames are not uint8.

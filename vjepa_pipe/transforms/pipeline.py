@@ -8,6 +8,7 @@ from typing import Any
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.build import faults_of
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.img_size import ImgSize
 from vjepa_pipe.config.loader import OUTPUTS
 from vjepa_pipe.transforms.crop import RandomResizedCrop
 from vjepa_pipe.transforms.erase import RandomErasing
@@ -24,7 +25,7 @@ class VideoTransformPipeline:
 
     Args:
         config: The augmentation; None takes the defaults.
-        img_size: Side of the output in pixels.
+        img_size: Height and width of the output in pixels; one number: a square.
         extra_transforms: Further transforms for training, each from uint8 `[T, C, H, W]` to the same dtype and
             layout, called after crop and flip. Empty takes `config.extra_transforms`, which must then hold
             callables, not `_target_` nodes.
@@ -34,13 +35,14 @@ class VideoTransformPipeline:
     Raises:
         ConfigError: The config breaks a bound, or keeps geometry and yet turns the flip on, or erases (with noise
             that has no 8-bit values) where uint8 is asked for; a ValueError.
+        ValueError: The size is neither one number nor a height and a width, or a side is below 1.
         TypeError: An extra transform cannot be called.
     """
 
     def __init__(
         self,
         config: AugConfig | None = None,
-        img_size: int = 224,
+        img_size: ImgSize = 224,
         extra_transforms: Sequence[ClipTransform] = (),
         output: str = "float32",
     ) -> None:

@@ -5,6 +5,7 @@ Order: random resized crop, flip, [extra transforms], [RandAugment], to `[C, T, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.img_size import ImgSize, height_and_width
 from vjepa_pipe.transforms.crop import CropParams, RandomResizedCrop
 from vjepa_pipe.transforms.erase import EraseParams, RandomErasing
 from vjepa_pipe.transforms.flip import FlipParams, HorizontalFlip
@@ -44,20 +46,20 @@ class ClipParams:
     erase: EraseParams | None = None
     extra_seed: int | None = None
 
-    def figures(self, height: int, width: int, size: int) -> dict[str, float]:
+    def figures(self, height: int, width: int, size: ImgSize) -> dict[str, float]:
         """What was drawn, in numbers: see `vjepa_pipe.figures.FIGURES`. Of a moving crop, the mean of both its ends.
 
         Args:
             height: Pixels of the decoded frames.
             width: Pixels of the decoded frames.
-            size: Side of the clip in pixels.
+            size: Height and width of the clip in pixels; one number: a square.
         """
         boxes = [box for box in (self.crop.start, self.crop.end) if box is not None]
         erased = self.erase.box.height * self.erase.box.width if self.erase else 0
         return {
             "crop_area": sum(box.height * box.width for box in boxes) / (len(boxes) * height * width),
             "crop_aspect": sum(box.width / box.height for box in boxes) / len(boxes),
-            "erased": erased / size**2,
+            "erased": erased / math.prod(height_and_width(size)),
         }
 
 
@@ -94,7 +96,7 @@ class TrainTransform:
             rng: Source of randomness; None takes a fresh, unseeded one.
 
         Returns:
-            Normalised float32 `[C, T, size, size]`; with `as_uint8`, uint8 from 0 to 255.
+            Normalised float32 `[C, T, height, width]`; with `as_uint8`, uint8 from 0 to 255.
 
         Raises:
             TypeError: The frames are not uint8.
@@ -115,7 +117,7 @@ class TrainTransform:
             crop=self.crop.draw(rng, shape),
             flip=self.flip.draw(rng, shape),
             rand_augment=self.rand_augment.draw(rng, shape) if self.rand_augment else None,
-            erase=self.erase.draw(rng, (count, self.crop.size, self.crop.size, channels)),
+            erase=self.erase.draw(rng, (count, *height_and_width(self.crop.size), channels)),
             extra_seed=int(rng.integers(2**63)) if self.extra_transforms else None,
         )
 
@@ -132,9 +134,8 @@ class TrainTransform:
             As for a call.
         """
         frames = as_frames(frames)
-        out = new_clip(
-            (CHANNELS, len(frames), self.crop.size, self.crop.size), torch.uint8 if self.as_uint8 else torch.float32
-        )
+        shape = (CHANNELS, len(frames), *height_and_width(self.crop.size))
+        out = new_clip(shape, torch.uint8 if self.as_uint8 else torch.float32)
         if self.rand_augment_first:
             frames = self._augment(frames, params)
         pieces = self._cropped(frames, params)
@@ -154,7 +155,7 @@ class TrainTransform:
         return out if self.as_uint8 else self.erase.apply(out, params.erase)
 
     def _cropped(self, frames: Tensor, params: ClipParams) -> Iterator[Tensor]:
-        """The frames, cropped and flipped, one by one: float32 or uint8 `[C, 1, size, size]`."""
+        """The frames, cropped and flipped, one by one: float32 or uint8 `[C, 1, height, width]`."""
         for index, box in enumerate(params.crop.boxes(len(frames))):
             yield self.flip.apply(self.crop.resized(frames[index], box), params.flip)[:, None]
 

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import default_collate
 
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.img_size import ImgSize, height_and_width
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, MultiBlockConfig, TubeConfig, TubeMaskConfig
 from vjepa_pipe.legacy.key import BadValue, Settings
 from vjepa_pipe.legacy.masks import RELEASED, read_blocks
@@ -30,12 +31,13 @@ class MaskCollator:
     Args:
         cfgs_mask: Entries of a published `mask` list.
         dataset_fpcs: Frames per clip of each source.
-        crop_size: Side of a clip in pixels, or height and width, which must be equal.
-        patch_size: Side of a token in pixels, likewise.
+        crop_size: Side of a clip in pixels, or height and width.
+        patch_size: Side of a token in pixels, or height and width, which must be equal.
         tubelet_size: Frames per token.
 
     Raises:
-        ConfigError: If an entry is wrong, or sides differ.
+        ConfigError: If an entry is wrong, or the sides of a token differ.
+        ValueError: If `crop_size` is no size.
     """
 
     _read = staticmethod(read_blocks)
@@ -44,7 +46,7 @@ class MaskCollator:
         self,
         cfgs_mask: Sequence[Mapping[str, Any]],
         dataset_fpcs: Sequence[int],
-        crop_size: int | Sequence[int] = (224, 224),
+        crop_size: ImgSize = (224, 224),
         patch_size: int | Sequence[int] = (16, 16),
         tubelet_size: int = 2,
     ) -> None:
@@ -52,8 +54,8 @@ class MaskCollator:
             settings = self._read([dict(entry) for entry in cfgs_mask])
         except BadValue as bad:
             raise ConfigError([f"cfgs_mask{bad.below} {bad}"]) from bad
-        config = _mask_config(settings, _side(patch_size, "patch_size"), tubelet_size)
-        self.crop_size = _side(crop_size, "crop_size")
+        config = _mask_config(settings, _side(patch_size), tubelet_size)
+        self.crop_size = height_and_width(crop_size)
         self.lengths = list(dict.fromkeys(dataset_fpcs))
         self._masks = {length: KeyedMaskCollator(config, length) for length in self.lengths}
         self._steps = 0
@@ -89,7 +91,7 @@ class MaskCollator:
             keys = [SampleKey(0, 0, first + i, 0, i) for i in range(len(samples))]
             whole = GlobalBatch(self._steps, first, len(samples))
         places = np.array([key.position - whole.first for key in keys])
-        shape = (length, self.crop_size, self.crop_size)
+        shape = (length, *self.crop_size)
         return self._masks[length].draw_masks(shape, keys, whole, places, cut=places)
 
 
@@ -113,8 +115,8 @@ def _mask_config(settings: Settings, patch_size: int, tubelet_size: int) -> Mask
     return kind(patch_size=patch_size, tubelet_size=tubelet_size, convention="reference", masks=masks)
 
 
-def _side(size: int | Sequence[int], name: str) -> int:
-    sides = {size} if isinstance(size, int) else set(size)
+def _side(patch_size: int | Sequence[int]) -> int:
+    sides = {patch_size} if isinstance(patch_size, int) else set(patch_size)
     if len(sides) != 1:
-        raise ConfigError([f"{name} must be one number, or twice the same (got {size})"])
+        raise ConfigError([f"patch_size must be one number, or twice the same (got {patch_size})"])
     return sides.pop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vjepa_pipe.config.aug import IMAGENET_MEAN, IMAGENET_STD, AugConfig
+from vjepa_pipe.config.img_size import ImgSize
 from vjepa_pipe.legacy.profiles.video import POLICY
 from vjepa_pipe.transforms import VideoTransformPipeline
 from vjepa_pipe.transforms.train import TrainTransform
@@ -17,10 +18,10 @@ def make_transforms(
     reprob: float = 0.0,
     auto_augment: bool = False,
     motion_shift: bool = False,
-    crop_size: int = 224,
+    crop_size: ImgSize = 224,
     normalize: Sequence[Sequence[float]] = (IMAGENET_MEAN, IMAGENET_STD),
 ) -> TrainTransform:
-    """The training transform: uint8 `[T, H, W, 3]` to normalised float32 `[C, T, crop_size, crop_size]`.
+    """The training transform: uint8 `[T, H, W, 3]` to normalised float32 `[C, T, height, width]`.
 
     Args:
         random_horizontal_flip: Mirror half of the clips.
@@ -29,11 +30,12 @@ def make_transforms(
         reprob: Probability of random erasing.
         auto_augment: RandAugment with the published policy, on whole frames.
         motion_shift: Let the crop move during the clip.
-        crop_size: Side of the output in pixels.
+        crop_size: Side of the output in pixels; here it may be `(height, width)` too.
         normalize: Mean and standard deviation of the colours, for pixels from 0 to 1.
 
     Raises:
         ConfigError: If a value is out of range.
+        ValueError: If `crop_size` is.
     """
     mean, std = (tuple(values) for values in normalize)
     config = AugConfig(

@@ -10,7 +10,7 @@ from vjepa_pipe.config.robot_data import DROID_NAMES, RobotDataConfig, with_droi
 from vjepa_pipe.config.training import DroidTraining
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings, handed_on, move
-from vjepa_pipe.legacy.profiles.video import TRANSFORM, crop_and_colour, find, paths, warm_up_within_training
+from vjepa_pipe.legacy.profiles.video import TRANSFORM, crop_and_colour, find, paths, square, warm_up_within_training
 
 
 def _read_lengths(value: Any) -> Settings:
@@ -70,7 +70,7 @@ DROID = Profile(
         Key("data.fps", "data.target_fps", None, _read_rate, _write_rate),
         Key("data.camera_views", "data.cameras", ["left_mp4_path"], _read_cameras, _write_cameras),
         move("data.camera_frame", "robotics.camera_frame", False),
-        move("data.crop_size", "data.img_size", 256),
+        square("data.crop_size", 256),
         move("data.patch_size", "mask.patch_size"),
         move("data.tubelet_size", "mask.tubelet_size", note="the model's; the published dataset has 1 built in"),
         move("data.pin_mem", "loader.pin_memory", False),

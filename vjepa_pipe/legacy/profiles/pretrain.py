@@ -17,6 +17,7 @@ from vjepa_pipe.legacy.profiles.video import (
     find,
     one_per_dataset,
     paths,
+    square,
     warm_up_within_training,
 )
 
@@ -31,7 +32,7 @@ _DATA = (
     clip_lengths("data.dataset_fpcs"),
     move("data.batch_size", "data.batch_size"),
     move("data.fps", "data.target_fps"),
-    move("data.crop_size", "data.img_size", 224),
+    square("data.crop_size"),
     move("data.patch_size", "mask.patch_size"),
     move("data.tubelet_size", "mask.tubelet_size"),
     move("data.pin_mem", "loader.pin_memory", False),

@@ -9,7 +9,16 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.training import AnticipationTraining, ImageProbeTraining, VideoProbeTraining
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import BadValue, Key, Profile, Settings, handed_on, move, setting_of
-from vjepa_pipe.legacy.profiles.video import READER, TRANSFORM, clip_duration, dataset_type, find, frame_step, paths
+from vjepa_pipe.legacy.profiles.video import (
+    READER,
+    TRANSFORM,
+    clip_duration,
+    dataset_type,
+    find,
+    frame_step,
+    paths,
+    square,
+)
 
 EVAL_AUG: Settings = {"data_aug": "eval", "data_aug.crop_ratio": [0.75, 4 / 3]}
 """Augmentation that the published probes have built in."""
@@ -105,7 +114,7 @@ VIDEO_PROBE = Profile(
         dataset_type("experiment.data.dataset_type"),
         paths("experiment.data.dataset_train", "data.data_paths", single=True),
         paths("experiment.data.dataset_val", "data.eval_data_paths", single=True),
-        move("experiment.data.resolution", "data.img_size", 224),
+        square("experiment.data.resolution"),
         move("experiment.data.num_segments", "data.num_clips", 1),
         move("experiment.data.frames_per_clip", "data.frames_per_clip", 16),
         frame_step("experiment.data.frame_step", 4),
@@ -126,7 +135,7 @@ IMAGE_PROBE = Profile(
     marker=("eval_name", "image_classification_frozen"),
     training="image_probe",
     keys=(
-        move("experiment.data.resolution", "data.img_size", 224),
+        square("experiment.data.resolution"),
         normalization("experiment.data.normalization"),
         move("experiment.optimization.batch_size", "data.batch_size"),
         *handed_on(ImageProbeTraining),
@@ -155,7 +164,7 @@ ANTICIPATION = Profile(
         move("experiment.data.pin_memory", "loader.pin_memory", True),
         move("experiment.data.frames_per_clip", "data.frames_per_clip"),
         move("experiment.data.frames_per_second", "data.target_fps"),
-        move("experiment.data.resolution", "data.img_size", 224),
+        square("experiment.data.resolution"),
         move("experiment.data.auto_augment", "data_aug.auto_augment"),
         move("experiment.data.motion_shift", "data_aug.motion_shift"),
         move("experiment.data.reprob", "data_aug.random_erasing"),

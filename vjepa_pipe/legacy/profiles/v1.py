@@ -20,6 +20,7 @@ from vjepa_pipe.legacy.profiles.video import (
     frame_step,
     one_per_dataset,
     paths,
+    square,
     warm_up_within_training,
 )
 
@@ -80,7 +81,7 @@ JEPA = Profile(
             lambda experiment: experiment.data.short_videos == "drop",
         ),
         move("data.batch_size", "data.batch_size"),
-        move("data.crop_size", "data.img_size", 224),
+        square("data.crop_size"),
         move("data.patch_size", "mask.patch_size"),
         move("data.tubelet_size", "mask.tubelet_size"),
         move("data.num_workers", "data.num_workers", 1),
@@ -121,7 +122,7 @@ V1_VIDEO_PROBE = Profile(
         dataset_type("data.dataset_type"),
         paths("data.dataset_train", "data.data_paths", single=True),
         paths("data.dataset_val", "data.eval_data_paths", single=True),
-        move("optimization.resolution", "data.img_size", 224),
+        square("optimization.resolution"),
         move("data.num_segments", "data.num_clips", 1),
         move("data.frames_per_clip", "data.frames_per_clip", 16),
         frame_step("pretrain.frame_step", 4),
@@ -138,7 +139,7 @@ V1_IMAGE_PROBE = Profile(
     marker=("eval_name", "image_classification_frozen"),
     training="image_probe_v1",
     keys=(
-        move("data.resolution", "data.img_size", 224),
+        square("data.resolution"),
         move("optimization.batch_size", "data.batch_size"),
         *handed_on(V1ImageProbeTraining),
     ),

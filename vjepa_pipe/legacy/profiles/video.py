@@ -106,6 +106,21 @@ def crop_and_colour() -> Iterator[Key]:
     yield move("data_aug.auto_augment", "data_aug.auto_augment", False)
 
 
+def square(name: str, default: int = 224) -> Key:
+    """The side of clips: the published code crops squares."""
+
+    def read(value: Any) -> Settings:
+        if isinstance(value, list):
+            raise BadValue(f"must be one number (got {value}): the published code crops squares")
+        return {"data.img_size": value}
+
+    def write(experiment: ExperimentConfig) -> Any:
+        size = experiment.data.img_size
+        return size if isinstance(size, int) else default  # what cannot be said is named beside it
+
+    return Key(name, "data.img_size", default, read, write)
+
+
 def one_per_dataset(section: str, names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]:
     """A check that lists have an entry for each dataset."""
 
