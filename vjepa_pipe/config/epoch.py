@@ -54,11 +54,18 @@ def epoch_faults(experiment: ExperimentConfig, rows: int | None, ranks: int = 1)
         yield f"{fault}: set {', or '.join(ways)}"
 
 
+def exact_share(image: ImageStreamConfig) -> Fraction:
+    """The share of images as the fraction that is meant: 1/3 for 0.3333333333333333."""
+    near = Fraction(image.share).limit_denominator(10**6)
+    return near if 0 < near < 1 else Fraction(image.share)
+
+
 def _share_of_videos(experiment: ExperimentConfig) -> Fraction:
     """Of all batches; with `reference` all are, as those of videos are larger by as much as they are fewer."""
     image = experiment.image
-    strict = isinstance(image, ImageStreamConfig) and image.convention == "strict"
-    return 1 - image.exact_share if strict else Fraction(1)  # type: ignore[attr-defined]
+    if isinstance(image, ImageStreamConfig) and image.convention == "strict":
+        return 1 - exact_share(image)
+    return Fraction(1)
 
 
 def known_rows(data: DataConfig) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from vjepa_pipe.config.data import CONVENTIONS, DataConfig
@@ -39,12 +38,6 @@ class ImageStreamConfig(ImageConfig):
         "images to the first int(world_size * share) ranks, and to the others larger batches of videos, as published",
         choices=CONVENTIONS,
     )
-
-    @property
-    def exact_share(self) -> Fraction:
-        """`share` as the fraction that is meant: 1/3 for 0.3333333333333333."""
-        near = Fraction(self.share).limit_denominator(10**6)
-        return near if 0 < near < 1 else Fraction(self.share)
 
 
 def image_experiment(experiment: ExperimentConfig) -> ExperimentConfig | None:

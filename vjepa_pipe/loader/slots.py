@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vjepa_pipe.config.data import DataConfig
+from vjepa_pipe.config.epoch import exact_share
 from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.config.image import IMAGE, VIDEO, ImageStreamConfig
 
@@ -126,7 +127,7 @@ def slots_of(image: ImageStreamConfig, world_size: int) -> Slots:
         ConfigError: If the share is less than one of the ranks, with `reference`.
     """
     if image.convention == "strict":
-        return StrictSlots(world_size, image.exact_share)
+        return StrictSlots(world_size, exact_share(image))
     image_ranks = int(world_size * image.share)
     if not image_ranks:
         ranks = next(ranks for ranks in itertools.count(math.ceil(1 / image.share)) if int(ranks * image.share))
