@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import torch
 from fake_cuda import FakeCuda, cuda
+from indexing import index_of
 from loading import digests, joined, rows_csv
 from mixing import loaders_of, mix, write_images
+from torch.utils.data import DataLoader
 
 from vjepa_pipe import ConfigError, DataManager, allow_targets
 from vjepa_pipe.config import DecoderConfig, ExperimentConfig, SamplerConfig
@@ -22,7 +24,7 @@ from vjepa_pipe.datasets import KeyedDataset, MixedDataset, VideoDataset
 from vjepa_pipe.datasets.bad import Quarantined
 from vjepa_pipe.loader import ClipLoader, MaskCollator, device_prefetch
 from vjepa_pipe.loader.batch_memory import BatchMemory
-from vjepa_pipe.sampling import SampleKey
+from vjepa_pipe.sampling import KeyedIndex, SampleKey
 
 __all__ = ["cuda"]
 
@@ -192,6 +194,24 @@ def test_the_quarantine_of_a_mix_is_that_of_its_datasets(videos_csv: Path, image
     dataset.on_read = read.append
     assert dataset[8]["source"] == "pictures" and dataset[7]["source"] == "videos"
     assert [key[3:] for key in read] == [(1, 0), (0, 7)]
+
+
+def test_an_index_is_asked_about_its_own_videos(videos_csv: Path, images: Path, tmp_path: Path) -> None:
+    videos = rows_csv(tmp_path / "rows.csv", videos_csv, {5: "text.txt"})
+    folder = index_of(videos, tmp_path / "index")
+    loader = loader_of(mix(videos, images, 0.5, data_index_dir=str(folder)), tmp_path / "run")
+    bad = [bad for batch in loader for sample in batch["replaced"] for bad in sample]
+    assert {(one.source, one.row, one.error) for one in bad} == {("rows", 5, "BadInIndex")}
+    assert loader.report.sources["pictures"].clips == 12 and not loader.quarantine_file.exists()
+
+
+def test_rows_and_indices_with_keys_are_read_as_of_any_dataset(videos_csv: Path, images: Path, tmp_path: Path) -> None:
+    dataset = loader_of(mix(videos_csv, images), tmp_path).dataset
+    loader = DataLoader(dataset, batch_size=2, sampler=[7, KeyedIndex(9, 5, 2, 30)], collate_fn=list)
+    ((video, image),) = loader
+    assert (video["modality"], video["key"]) == ("video", SampleKey(0, 0, 7, 0, 7))
+    assert (image["modality"], image["key"], image["label"]) == ("image", SampleKey(5, 2, 30, 1, 1), 1)
+    assert torch.equal(image["video"], dataset[SampleKey(5, 2, 30, 1, 1)]["video"])
 
 
 class Planning(KeyedDataset):
