@@ -16,7 +16,7 @@ from fake_cuda import FakeCuda, cuda
 from indexing import index_of
 from loading import digests, joined, rows_csv
 from mixing import loaders_of, mix, write_images
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
 from vjepa_pipe import ConfigError, DataManager, allow_targets
 from vjepa_pipe.config import DecoderConfig, ExperimentConfig, SamplerConfig
@@ -290,6 +290,19 @@ def test_own_collators_are_given_one_stream_at_a_time(videos_csv: Path, images: 
     assert list(manager.build_train_loader(named))[:2] == [(2, {"video"}), (3, {"image"})]
     plain = list(islice(manager.build_train_loader(MaskCollator()), 2))
     assert modalities(plain) == "vi" and not any("masks_enc" in batch for batch in plain)
+
+
+def test_two_workers_share_both_streams(videos_csv: Path, images: Path, tmp_path: Path) -> None:
+    """Not one of them the videos, and the other the images between them."""
+
+    def named(samples: Sequence[Any]) -> str:
+        worker: Any = get_worker_info()
+        return f"{samples[0]['modality'][0]}{worker.id}"
+
+    manager = DataManager(mix(videos_csv, images, 0.5, data_num_workers=2), output_dir=tmp_path)
+    loader = manager.build_train_loader(named)
+    assert list(loader) == ["v0", "i0", "v1", "i1"] * 2
+    loader.close()
 
 
 class Backwards:
