@@ -13,6 +13,9 @@ from vjepa_pipe.config.robotics import RoboticsConfig
 if TYPE_CHECKING:
     from vjepa_pipe.config.experiment import ExperimentConfig
 
+VIDEO, IMAGE = "video", "image"
+"""The streams of a mix: what `modality` says in its batches."""
+
 
 @dataclass
 class ImageConfig:

@@ -7,6 +7,7 @@ from vjepa_pipe.datasets.epic_kitchens import EpicKitchensDataset
 from vjepa_pipe.datasets.files import annotation_files
 from vjepa_pipe.datasets.keyed import KeyedDataset, Source
 from vjepa_pipe.datasets.map_style import MapStyleDataset
+from vjepa_pipe.datasets.mixed import MixedDataset
 from vjepa_pipe.datasets.robot import RobotClip, RobotDataset
 from vjepa_pipe.datasets.stats import SampleStats
 from vjepa_pipe.datasets.video import Clip, VideoDataset
@@ -19,6 +20,7 @@ __all__ = [
     "EpicKitchensDataset",
     "KeyedDataset",
     "MapStyleDataset",
+    "MixedDataset",
     "RobotClip",
     "RobotDataset",
     "SampleSkipped",
