@@ -28,8 +28,8 @@ class ImageConfig:
 class ImageStreamConfig(ImageConfig):
     """Batches of images beside those of videos, on a share of the ranks, or of the steps where ranks are too few."""
 
-    data: DataConfig = setting(DataConfig(), "the images: sources, size, batch size and workers of their own")
-    mask: MaskConfig = setting(MaskConfig(), "token masks of the images")
+    data: DataConfig = setting(DataConfig(), "settings of group data, for the images: their sources, size, batch size and workers")
+    mask: MaskConfig = setting(MaskConfig(), "settings of group mask, for the images")
     share: float = setting(0.25, "share of all batches that hold images", gt=0, lt=1)
     convention: str = setting(
         "strict",
@@ -74,11 +74,11 @@ def faults_of_streams(
     yield from found
     images = image_experiment(experiment)
     if images is not None:
-        yield from (line for fault in faults(images) if (line := _of_images(fault, images)) not in found)
+        yield from (line for fault in faults(images) if (line := of_images(fault, images)) not in found)
 
 
-def _of_images(fault: str, images: ExperimentConfig) -> str:
+def of_images(said: str, images: ExperimentConfig) -> str:
     """A line about the images as an experiment, with their settings and options as the whole experiment names them."""
     names = "|".join(field.name for group in (images.data, images.mask) for field in fields(group))
-    line = re.sub(rf"(?<![\w.])(data|mask)\.(?=({names})\b)", r"image.\1.", fault)
+    line = re.sub(rf"(?<![\w.])(data|mask)\.(?=({names})\b)", r"image.\1.", said)
     return re.sub(r"(?<![\w.])(data|mask)=(?=\w)", r"\1@image.\1=", line)

@@ -187,6 +187,8 @@ def images_beside_videos(experiment: ExperimentConfig) -> Iterator[str]:
     if isinstance(image.data, (RobotDataConfig, CaptionedDataConfig)):
         kind = "robots" if isinstance(image.data, RobotDataConfig) else "captions"
         yield f"image.data must be images or plain videos, such as data@image.data=folder (got data of {kind})"
+    if shared := sorted({*(image.data.source_names or ())} & {*(experiment.data.source_names or ())}):
+        yield f"image.data.source_names must differ from data.source_names (got {', '.join(shared)} in both)"
     if experiment.robotics.enabled:
         yield "robotics.enabled must be false with images beside the videos: an image has no states and actions"
     if is_vlm(experiment.data):
