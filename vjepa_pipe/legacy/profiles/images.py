@@ -18,6 +18,9 @@ from vjepa_pipe.legacy.profiles.video import READER, clip_lengths, dataset_type,
 SHARED = ("data.fps", "data.patch_size", "data.tubelet_size", "data.num_workers")
 """Keys of the videos that hold for images too, unless `img_data` says otherwise."""
 
+TEMPORAL_SIZE = "model.img_temporal_dim_size"
+"""With any value, an image is one frame and one tubelet."""
+
 
 def for_images(key: Key, name: str, default: Any = REQUIRED) -> Key:
     """What a key says of the videos, said of the images under another name."""
@@ -33,9 +36,17 @@ def for_images(key: Key, name: str, default: Any = REQUIRED) -> Key:
     return Key(name, f"image.{key.to}", default, lambda value: _below(key.read(value)), write, key.note)
 
 
-def also_for_images(key: Key) -> Key:
-    """A key of the videos that holds for images too."""
-    return replace(key, read=lambda value: key.read(value) | _below(key.read(value)))
+def with_images(key: Key) -> Key:
+    """A key of the videos, with what it says of images too, where it does."""
+
+    def read(value: Any) -> Settings:
+        if key.name in SHARED:
+            return key.read(value) | _below(key.read(value))
+        return key.read(value) | ({} if value is None else {"image.mask.tubelet_size": 1})
+
+    if key.name == TEMPORAL_SIZE:
+        return replace(key, to=f"{key.to}, image.mask.tubelet_size", read=read)
+    return replace(key, read=read) if key.name in SHARED else key
 
 
 def _below(settings: Settings) -> Settings:
@@ -84,16 +95,14 @@ IMAGES_BUILT_IN: Settings = {
 } | {f"image.{path}": value for path, value in READER.items() if path.startswith("data.")}
 
 
-def images_that_follow_the_videos(values: Mapping[str, Any]) -> Settings:
-    """Masks and tubelets of images, where `img_mask` and `model.img_temporal_dim_size` leave them to the videos."""
-    masks = {} if values.get("img_mask") is not None else _below(read_image_blocks(values["mask"]))
-    single = find(values, "model.img_temporal_dim_size") is not None
-    return masks | ({"image.mask.tubelet_size": 1} if single else {})
+def masks_of_the_videos(values: Mapping[str, Any]) -> Settings:
+    """Masks of images where `img_mask` leaves them to the videos."""
+    return {} if values.get("img_mask") is not None else _below(read_image_blocks(values["mask"]))
 
 
 def check_images(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each list of images has its weight and length; images without time are of one frame."""
+    """Each list of images has its weight and length; an image that is one tubelet has one frame."""
     yield from one_per_dataset("img_data", ("datasets_weights", "dataset_fpcs"))(values)
     frames = find(values, "img_data.dataset_fpcs")
-    if find(values, "model.img_temporal_dim_size") is not None and isinstance(frames, list) and set(frames) - {1}:
-        yield "img_data.dataset_fpcs", f"must be 1 with model.img_temporal_dim_size (got {frames})"
+    if find(values, TEMPORAL_SIZE) is not None and isinstance(frames, list) and set(frames) - {1}:
+        yield "img_data.dataset_fpcs", f"must be 1 with {TEMPORAL_SIZE} (got {frames})"

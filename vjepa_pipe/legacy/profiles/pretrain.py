@@ -13,10 +13,9 @@ from vjepa_pipe.legacy.masks import read_blocks, write_masks
 from vjepa_pipe.legacy.profiles.images import (
     IMAGE_KEYS,
     IMAGES_BUILT_IN,
-    SHARED,
-    also_for_images,
     check_images,
-    images_that_follow_the_videos,
+    masks_of_the_videos,
+    with_images,
 )
 from vjepa_pipe.legacy.profiles.video import (
     READER,
@@ -118,10 +117,10 @@ VJEPA_2_1 = Profile(
 VJEPA_2_1_IMAGES = replace(
     VJEPA_2_1,
     name="V-JEPA 2.1 pretraining on videos and images",
-    keys=(*(also_for_images(key) if key.name in SHARED else key for key in VJEPA_2_1.keys), *IMAGE_KEYS),
+    keys=(*map(with_images, VJEPA_2_1.keys), *IMAGE_KEYS),
     built_in=VJEPA_2_1.built_in | IMAGES_BUILT_IN,
     dead={key: reason for key, reason in VJEPA_2_1.dead.items() if key not in ("img_data", "img_mask")},
     check=_check_images,
     warnings=_warnings_of_images,
-    finish=images_that_follow_the_videos,
+    finish=masks_of_the_videos,
 )
