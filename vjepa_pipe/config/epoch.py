@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig, SyntheticImagesConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.image import ImageStreamConfig
@@ -74,4 +74,6 @@ def known_rows(data: DataConfig) -> int | None:
         return None
     if isinstance(data, SyntheticDataConfig):
         return data.num_videos
+    if isinstance(data, SyntheticImagesConfig):
+        return data.num_images
     return data.num_episodes if isinstance(data, SyntheticRobotDataConfig) else None

@@ -8,10 +8,12 @@ from typing import Any
 from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.build import WANTING, shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
+from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig, DataConfig
 from vjepa_pipe.config.epic_kitchens import EpicKitchensDataConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import ImageStreamConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
 from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens, distances_need_masks
 from vjepa_pipe.config.robot_data import RobotDataConfig
@@ -27,6 +29,8 @@ ROBOT_CLIPS = {
 CLIPS_OF_ACTIONS = {
     "clip_mode": "fps", "num_clips": 1, "allow_clip_overlap": False, "random_clip_sampling": True, "index_dir": None,
 }  # fmt: skip
+
+_NO_IMAGES = {"robots": RobotDataConfig, "captions": CaptionedDataConfig, "actions": EpicKitchensDataConfig}
 
 UNSET = {
     "data_weights": "shares in proportion to the rows",
@@ -197,6 +201,24 @@ def clips_of_a_video_share_a_batch(experiment: ExperimentConfig) -> Iterator[str
             yield f"{name} must be a multiple of data.repeated_sampling={clips}, such as {near} (got {length})"
 
 
+def images_beside_videos(experiment: ExperimentConfig) -> Iterator[str]:
+    """Batches of images and of videos take turns, so both are whole and hold clips and masks alone."""
+    image = experiment.image
+    if not isinstance(image, ImageStreamConfig):
+        return
+    for kind, of in _NO_IMAGES.items():
+        if isinstance(image.data, of):
+            yield f"image.data must be images or plain videos, such as data@image.data=folder (got data of {kind})"
+    if shared := sorted({*(image.data.source_names or ())} & {*(experiment.data.source_names or ())}):
+        yield f"image.data.source_names must differ from data.source_names (got {', '.join(shared)} in both)"
+    if experiment.robotics.enabled:
+        yield "robotics.enabled must be false with images beside the videos: an image has no states and actions"
+    if is_vlm(experiment.data):
+        yield "data.output.layout must be vjepa with images beside the videos (got vlm): they have no captions"
+    if not experiment.loader.drop_last:
+        yield "loader.drop_last must be true with images beside the videos: a step takes whole batches of both"
+
+
 def bytes_are_not_erased(experiment: ExperimentConfig) -> Iterator[str]:
     """Erasing puts noise of normalised clips in place of pixels, and 8-bit values cannot hold it."""
     if experiment.loader.output == "uint8" and experiment.data_aug.random_erasing:
@@ -246,6 +268,7 @@ RULES: tuple[Rule, ...] = (
     one_crop,
     one_epoch_length,
     clips_of_a_video_share_a_batch,
+    images_beside_videos,
     *CAPTION_RULES,
     bytes_are_not_erased,
     index_fits_the_decoder,
