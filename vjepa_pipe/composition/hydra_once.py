@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra._internal import defaults_list
+from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
+from hydra._internal.defaults_list import DefaultsList
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
@@ -46,6 +47,24 @@ def done_once() -> Iterator[None]:
     finally:
         for (owner, name, _), old in zip(changes, before, strict=True):
             setattr(owner, name, old)
+
+
+@contextmanager
+def defaults_noted() -> Iterator[list[DefaultsList]]:
+    """In this block, every defaults list that Hydra makes is noted, so that nobody has to ask for it again."""
+    module: Any = config_loader_impl
+    create = module.create_defaults_list
+    made: list[DefaultsList] = []
+
+    def create_noted(*arguments: Any, **more: Any) -> DefaultsList:
+        made.append(create(*arguments, **more))
+        return made[-1]
+
+    module.create_defaults_list = create_noted
+    try:
+        yield made
+    finally:
+        module.create_defaults_list = create
 
 
 def _copy_sources(repository: CachingConfigRepository, delegate: IConfigRepository) -> None:
