@@ -39,7 +39,10 @@ def test_what_is_allowed_on_the_command_line_is_allowed_in_jobs(tmp_path: Path) 
     assert list(states(tmp_path / "sweep").values()) == ["done", "done"]
 
 
-@pytest.mark.parametrize("method", [None, "fork", "spawn", "forkserver"])
+# In a process of joblib's None is fork, and forkserver imports the main module as spawn does.
+@pytest.mark.parametrize("method", [
+    None, "spawn", pytest.param("fork", marks=pytest.mark.soak), pytest.param("forkserver", marks=pytest.mark.soak),
+])  # fmt: skip
 def test_points_side_by_side_start_workers_on_mapped_tables(
     tmp_path: Path, toy: dict[str, str], videos_csv: Path, method: str | None
 ) -> None:
