@@ -155,10 +155,12 @@ def _compose() -> None:
 
     from vjepa_pipe.composition.hydra_loader import PRIMARY, hydra_loader
     from vjepa_pipe.composition.store import _register_own
+    from vjepa_pipe.config import targets
 
     _register_own()
     with hydra_loader() as loader:
         loader.load_configuration(PRIMARY, [], RunMode.RUN)
+    targets._from_packages.cache_clear()
 
 
 def _become(argv: list[str], cwd: str, env: dict[str, str], output: list[str]) -> None:
