@@ -21,12 +21,13 @@ test-next: $(VENV)/.installed-dev
 	PYTHONPATH=$(CURDIR) $(VENV)-next/bin/python -m pytest tests/composition tests/config tests/tasks tests/sweeps
 
 # Ten minutes of good and bad files under random kills and resumes, and five from a store that fails; then thousands of
-# damaged files and odd overrides.
+# damaged files and odd overrides, and the tests that `make test` leaves out.
 soak: $(VENV)/.installed-dev
 	$(BIN)/python tests/soak.py
 	$(BIN)/python tests/soak.py 300 --store
 	$(BIN)/python tests/fuzz_files.py
 	$(BIN)/python tests/fuzz_configs.py
+	$(BIN)/python -m pytest -m soak
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

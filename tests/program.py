@@ -1,11 +1,14 @@
 """The program as a person starts it, in a process of its own.
 
-To import torch costs more than most runs of the tests, so one process imports everything and waits; each run is a fork
-of it that has its own arguments, folder, environment and output, and ends as any Python program does.
+To import torch costs more than most runs of the tests, so one process imports everything, has Hydra compose once and
+waits. Each run is a fork of it that has its own arguments, folder, environment and output. It ends as any Python
+program does, threads and exit functions included, but leaves its modules whole: each page of memory that it writes to
+on the way out would have to be copied first.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import importlib
@@ -127,6 +130,7 @@ def _serve() -> dict[str, Any]:
     """Answer orders; returns one in the process that shall follow it."""
     for name in IMPORTED:
         importlib.import_module(name)
+    _compose()
     gc.collect()
     gc.freeze()  # what was imported is not looked through again, neither while a run works nor when it ends
     while line := sys.stdin.buffer.readline():
@@ -145,6 +149,20 @@ def _serve() -> dict[str, Any]:
     sys.exit()
 
 
+def _compose() -> None:
+    """What Hydra keeps from one composition to the next; plugins and what they register are found by each run."""
+    from hydra.types import RunMode
+
+    from vjepa_pipe.composition.hydra_loader import PRIMARY, hydra_loader
+    from vjepa_pipe.composition.store import _register_own
+    from vjepa_pipe.config import targets
+
+    _register_own()
+    with hydra_loader() as loader:
+        loader.load_configuration(PRIMARY, [], RunMode.RUN)
+    targets._from_packages.cache_clear()
+
+
 def _become(argv: list[str], cwd: str, env: dict[str, str], output: list[str]) -> None:
     files = [os.open(os.devnull, os.O_RDONLY), *(os.open(name, os.O_WRONLY | os.O_APPEND) for name in output)]
     for number, file in enumerate(files):
@@ -161,4 +179,15 @@ def _become(argv: list[str], cwd: str, env: dict[str, str], output: list[str]) -
 
 if __name__ == "__main__":
     _become(**_serve())
-    runpy.run_path(str(LAUNCH), run_name="__main__")
+    status = 0
+    try:
+        runpy.run_path(str(LAUNCH), run_name="__main__")
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        status = end.code
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -31,6 +31,7 @@ from vjepa_pipe.composition.composer import own_choices
 from vjepa_pipe.composition.hydra_errors import plain_text, quiet_job_errors
 from vjepa_pipe.composition.hydra_loader import PRIMARY, version_base
 from vjepa_pipe.composition.hydra_mode import mode_composed_if_set
+from vjepa_pipe.composition.hydra_once import done_once
 from vjepa_pipe.composition.options import source_folders
 from vjepa_pipe.composition.plugins import add_plugin, import_plugins
 from vjepa_pipe.composition.provenance import provenance, with_overrides, written_by_files
@@ -126,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.argv[1:] = with_legacy_files(as_hydra_overrides(_options(sys.argv[1:])))
         typed = [text for text in sys.argv[1:] if not text.startswith("-") and ("=" in text or text[:1] == "~")]
         os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing, so that every fault can be named
-        with checked_hydra(), mode_composed_if_set(), quiet_job_errors(), own_help(), own_completion():
+        with done_once(), checked_hydra(), mode_composed_if_set(), quiet_job_errors(), own_help(), own_completion():
             start = hydra.main(config_path=str(conf_dir()), config_name=PRIMARY, **version_base())
             start(_Run(typed, command))()
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough

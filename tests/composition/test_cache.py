@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from vjepa_pipe import compose
 from vjepa_pipe.cli import main
@@ -100,3 +101,19 @@ def test_a_file_written_again_within_a_tick_is_another(tmp_path: Path) -> None:
         (tmp_path / "draft").rename(file)
         stamps.add(change_stamp(file))
     assert len(stamps) == 2
+
+
+def test_a_file_is_parsed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    compose(OVERRIDES, tmp_path)
+    parsed: list[str] = []
+    load = OmegaConf.load
+    monkeypatch.setattr(OmegaConf, "load", lambda file: (parsed.append(file.name), load(file))[1])
+    (tmp_path / "mask").mkdir()
+    own = tmp_path / "mask" / "mine.yaml"
+    for size in (8, 32):
+        own.write_text(f"defaults: [none, _self_]\npatch_size: {size}\n")
+        assert compose([*OVERRIDES, "mask=mine"], tmp_path).mask.patch_size == size
+    assert parsed == [str(own)] * 2
+    assert compose([*OVERRIDES, "mask=mine", "mask.patch_size=4"], tmp_path).mask.patch_size == 4
+    assert compose([*OVERRIDES, "mask=mine"], tmp_path).mask.patch_size == 32
+    assert len(parsed) == 2

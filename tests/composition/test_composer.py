@@ -45,7 +45,8 @@ CONVERTED = [
         "data_aug.extra_transforms.0._target_=torchvision.transforms.v2.Identity",
     ],
 ]
-COMMANDS = own_commands()
+# Hydra alone composes commands that only choose options.
+COMMANDS = [words for words in own_commands() if any("." in word.partition("=")[0] for word in words)]
 
 
 @pytest.mark.parametrize("overrides", [*POINTS[2:7], *CONVERTED, *COMMANDS], ids=" ".join)

@@ -220,8 +220,13 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.mark.parametrize("way", ["tutorial", "register_config"])
-@pytest.mark.parametrize("launcher", ["basic", "local"])
+# Points in this process, and in others: those import the script again, whichever way it registers its option.
+@pytest.mark.parametrize(("way", "launcher"), [
+    ("register_config", "basic"),
+    ("tutorial", "local"),
+    pytest.param("tutorial", "basic", marks=pytest.mark.soak),
+    pytest.param("register_config", "local", marks=pytest.mark.soak),
+])  # fmt: skip
 def test_a_sweep_over_its_settings(
     run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, way: str, launcher: str
 ) -> None:

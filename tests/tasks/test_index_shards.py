@@ -53,7 +53,8 @@ def table(folder: Path) -> list[tuple[str, int | None]]:
 WHOLE = [("0.mp4", 10), ("1.mp4", 11), ("2.mp4", 12), ("3.mp4", None), ("4.mp4", None)]
 
 
-@pytest.mark.parametrize("launcher", ["local", "submitit_local"])
+# Of a launcher, an array needs what any sweep does: tests/sweeps/test_launchers.py has both.
+@pytest.mark.parametrize("launcher", ["submitit_local", pytest.param("local", marks=pytest.mark.soak)])
 def test_a_job_array(csv: Path, tmp_path: Path, launcher: str) -> None:
     arguments = ["-m", f"hydra/launcher={launcher}", "hydra.sweep.dir=sweep"]
     if launcher == "submitit_local":

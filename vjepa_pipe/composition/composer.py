@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vjepa_pipe.composition.hydra_errors import plain_text
 from vjepa_pipe.composition.hydra_loader import PRIMARY
+from vjepa_pipe.composition.hydra_once import defaults_noted
 from vjepa_pipe.composition.options import group_options, source_folders
 from vjepa_pipe.composition.overrides import apply, parse
 from vjepa_pipe.composition.provenance import located, provenance, with_overrides, written_by_files
@@ -176,17 +177,14 @@ class Composer:
     def _base(self, choices: tuple[str, ...]) -> Base:
         if choices not in self._known.bases:
             overrides = [*self._hydra_overrides, *choices]
-
-            @functools.cache
-            def defaults() -> Any:
-                return self._loader.compute_defaults_list(PRIMARY, overrides, RunMode.RUN).defaults
-
-            config, typed = self._load(overrides)
-            types_at = dict(node_types(config)) if typed else schemas_in(defaults())
+            with defaults_noted() as noted:
+                config, typed = self._load(overrides)
+            defaults = noted[-1].defaults
+            types_at = dict(node_types(config)) if typed else schemas_in(defaults)
             if faults := [fault for path, schema in types_at.items() if (fault := not_of_group(path, schema))]:
                 raise ConfigError(faults)
             folders = source_folders(config.hydra)
-            written = functools.cache(lambda: written_by_files(defaults(), folders))
+            written = functools.cache(lambda: written_by_files(defaults, folders))
             self._known.bases[choices] = Base(values_of(config), types_at, own_choices(config.hydra), folders, written)
         return self._known.bases[choices]
 

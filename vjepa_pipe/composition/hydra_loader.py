@@ -12,6 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 
 from vjepa_pipe.composition.checked_hydra import checked_hydra
+from vjepa_pipe.composition.hydra_once import done_once
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.folders import conf_dir
 
@@ -46,7 +47,7 @@ def hydra_loader() -> Iterator[ConfigLoader]:
         around = GlobalHydra.instance()
         active, around.hydra = around.hydra, None
         try:
-            with checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
+            with done_once(), checked_hydra(), hydra.initialize_config_dir(str(conf_dir()), **version_base()):
                 yield GlobalHydra.instance().config_loader()
         finally:
             GlobalHydra.instance().hydra = active

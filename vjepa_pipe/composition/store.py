@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_store import ConfigNode, ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from vjepa_pipe.composition.plugins import import_plugins
 from vjepa_pipe.composition.schemas import OPTIONS, SCHEMAS
@@ -150,12 +151,17 @@ def as_typed(overrides: Sequence[str]) -> list[str]:
 
 
 class LazySchema(ConfigNode):
-    """A schema whose node is made when Hydra loads it: a config uses a dozen of them, and each takes milliseconds."""
+    """A schema whose node is made once Hydra loads it: a config uses a dozen of them, and each takes milliseconds."""
 
     def __init__(self, group: str, name: str, schema: type) -> None:
         super().__init__(f"{name}.yaml", node=None, group=group, package=None, provider="vjepa_pipe")  # type: ignore[arg-type]
         self.schema = schema
 
+    @functools.cached_property
+    def _made(self) -> DictConfig:
+        node: DictConfig = OmegaConf.structured(self.schema)
+        return node
+
     def __copy__(self) -> ConfigNode:
-        """What the store gives to Hydra is a copy of what it holds."""
-        return ConfigNode(self.name, OmegaConf.structured(self.schema), self.group, self.package, self.provider)
+        """What the store gives to Hydra is a copy of what it holds, with a copy of its node."""
+        return ConfigNode(self.name, self._made, self.group, self.package, self.provider)
