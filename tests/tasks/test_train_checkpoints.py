@@ -37,6 +37,14 @@ def test_the_newest_are_kept_and_those_of_some_steps(tmp_path: Path):
     assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors(12).items())
 
 
+def test_a_run_that_goes_on_from_an_older_one_keeps_what_it_writes(tmp_path: Path):
+    folder = saved(tmp_path, 1, 2, 3, keep=3)
+    (folder / "step_best").mkdir()  # somebody's own copy
+    saved(tmp_path, 2, keep=1)
+    assert find_checkpoint(tmp_path).name == "step_000000002" and read_state(find_checkpoint(tmp_path)) == {"step": 2}
+    assert sorted(one.name for one in folder.glob("step_*")) == ["step_000000002", "step_000000003", "step_best"]
+
+
 def test_a_save_that_was_cut_short_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = saved(tmp_path, 1)
 
@@ -79,6 +87,13 @@ def test_damage_is_one_message(tmp_path: Path, name: str):
         found = find_checkpoint(tmp_path)
         read_state(found)
         load_tensors(found, tensors())
+
+
+def test_a_file_that_asks_for_all_memory_is_damaged(tmp_path: Path):
+    checkpoint = find_checkpoint(saved(tmp_path, 1))
+    (checkpoint / ".metadata").write_bytes(b"\x80\x04\x8e" + (2**62).to_bytes(8, "little"))
+    with pytest.raises(UserError, match="is damaged"):
+        load_tensors(checkpoint, tensors())
 
 
 class Attack:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,7 @@ from vjepa_pipe.records.files import inside, read_mapping, write_json
 from vjepa_pipe.tasks.stopping import NEWEST, STATE
 
 CHECKPOINTS, LATEST = NEWEST.split("/")
+_NAME = re.compile(r"step_(\d{9,})")
 SHOWN = 3
 """Names of weights that a message lists."""
 
@@ -83,12 +85,14 @@ class Checkpoints:
                 draft.replace(final)
                 _sync(self.folder)
                 write_whole(self.folder / LATEST, f"{final.name}\n")
-                self._remove_old()
+                self._remove_old(step)
             _barrier()
         self._saved = step
 
-    def _remove_old(self) -> None:
-        steps = sorted(int(one.name.removeprefix("step_")) for one in self.folder.glob("step_*"))
+    def _remove_old(self, newest: int) -> None:
+        """Later ones stay until they are written over: they are of an attempt that went further than this one yet has."""
+        found = (_NAME.fullmatch(one.name) for one in self.folder.iterdir())
+        steps = sorted(step for one in found if one and (step := int(one[1])) <= newest)
         for step in steps[: -self._keep]:
             if not self.kept(step):
                 shutil.rmtree(self.folder / f"step_{step:09d}")
@@ -217,8 +221,9 @@ def _faults(what: str) -> Iterator[None]:
     except CheckpointException as error:  # not an Exception; it wraps what happened on each rank
         causes = [cause for cause, _ in error.failures.values()]
         raise UserError(f"{what}: {causes[0] if causes else error}") from error
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, AssertionError,
-            IndexError, pickle.UnpicklingError) as error:  # fmt: skip
+    except UserError:
+        raise
+    except Exception as error:  # a damaged pickle leads to any
         raise UserError(f"{what}: {getattr(error, 'strerror', None) or error}") from error
 
 
