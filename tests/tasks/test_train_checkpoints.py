@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from vjepa_pipe.config import UserError
-from vjepa_pipe.tasks.train_checkpoints import Checkpoints, find_checkpoint, load_tensors, read_state
+from vjepa_pipe.records.files import read_mapping
+from vjepa_pipe.tasks.train_checkpoints import Checkpoints, find_checkpoint, load_tensors
 
 
 def tensors(value: float = 0.0) -> dict[str, torch.Tensor]:
@@ -33,7 +34,7 @@ def test_the_newest_are_kept_and_those_of_some_steps(tmp_path: Path):
         assert find_checkpoint(path) == folder / "step_000000012"
     loaded = tensors()
     load_tensors(find_checkpoint(tmp_path), loaded)
-    assert read_state(find_checkpoint(tmp_path)) == {"step": 12}
+    assert read_mapping(find_checkpoint(tmp_path) / "state.json") == {"step": 12}
     assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors(12).items())
 
 
@@ -41,7 +42,7 @@ def test_a_run_that_goes_on_from_an_older_one_keeps_what_it_writes(tmp_path: Pat
     folder = saved(tmp_path, 1, 2, 3, keep=3)
     (folder / "step_best").mkdir()  # somebody's own copy
     saved(tmp_path, 2, keep=1)
-    assert find_checkpoint(tmp_path).name == "step_000000002" and read_state(find_checkpoint(tmp_path)) == {"step": 2}
+    assert find_checkpoint(tmp_path).name == "step_000000002" and read_mapping(find_checkpoint(tmp_path) / "state.json") == {"step": 2}
     assert sorted(one.name for one in folder.glob("step_*")) == ["step_000000002", "step_000000003", "step_best"]
 
 
@@ -85,7 +86,7 @@ def test_damage_is_one_message(tmp_path: Path, name: str):
     file.write_bytes(b"../../x" if name == "latest" else file.read_bytes()[:-5])
     with pytest.raises(UserError, match=r"damaged|not in that folder"):
         found = find_checkpoint(tmp_path)
-        read_state(found)
+        read_mapping(found / "state.json")
         load_tensors(found, tensors())
 
 

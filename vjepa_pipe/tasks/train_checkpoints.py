@@ -31,7 +31,7 @@ from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.files.whole_file import make_folder, write_whole
-from vjepa_pipe.records.files import inside, read_mapping, write_json
+from vjepa_pipe.records.files import inside, write_json
 from vjepa_pipe.tasks.stopping import NEWEST, STATE
 
 CHECKPOINTS, LATEST = NEWEST.split("/")
@@ -128,15 +128,6 @@ def find_checkpoint(path: str | Path) -> Path:
             with latest.open(errors="replace") as stream:
                 return inside(folder, stream.read(100).strip())
     raise UserError(f"{path} holds no checkpoint of task=train: neither {CHECKPOINTS}/{LATEST} nor .metadata")
-
-
-def read_state(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint holds beside its tensors.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    return read_mapping(checkpoint / STATE)
 
 
 def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor]) -> None:
