@@ -248,8 +248,15 @@ def test_a_cooldown_begins_with_the_weights_of_another_run(undisturbed: Path, tm
         run(tmp_path / name, *words, f"training.optimization.anneal_ckpt={checkpoint}")
         found[name] = losses(tmp_path / name)[1]
     assert found["ours"] < found["published"] == pytest.approx(0.82, abs=0.03)  # that of weights that learnt nothing
-    with pytest.raises(UserError, match=r"anneal_ckpt: .*metrics\.jsonl cannot be read"):
-        run(tmp_path / "bad", *words, f"training.optimization.anneal_ckpt={undisturbed / 'metrics.jsonl'}")
+    torch.save([1], tmp_path / "list.pt")
+    torch.save(published_weights(network) | {"opt": []}, tmp_path / "opt.pt")
+    for file, said in [
+        (undisturbed / "metrics.jsonl", r"anneal_ckpt: .*metrics\.jsonl cannot be read"),
+        (tmp_path / "list.pt", r"list\.pt holds no encoder, .* \(got list\)"),
+        (tmp_path / "opt.pt", r"opt\.pt: opt is no state of an optimizer"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            run(tmp_path / "bad", *words, f"training.optimization.anneal_ckpt={file}")
 
 
 def test_eval_clips_that_cannot_be_read_are_one_message(tmp_path: Path):

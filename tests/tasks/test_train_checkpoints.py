@@ -90,6 +90,17 @@ def test_damage_is_one_message(tmp_path: Path, name: str):
         load_tensors(found, tensors())
 
 
+def test_damage_without_words_and_what_would_be_waited_for(tmp_path: Path):
+    checkpoint = find_checkpoint(saved(tmp_path, 1))
+    os.truncate(checkpoint / "__0_0.distcp", 0)
+    with pytest.raises(UserError, match=r"is damaged: \S"):
+        load_tensors(checkpoint, tensors())
+    (checkpoint / ".metadata").unlink()
+    os.mkfifo(checkpoint / ".metadata")
+    with pytest.raises(UserError, match="is damaged: not a file but a fifo"):
+        load_tensors(checkpoint, tensors())
+
+
 def test_a_file_that_asks_for_all_memory_is_damaged(tmp_path: Path):
     checkpoint = find_checkpoint(saved(tmp_path, 1))
     (checkpoint / ".metadata").write_bytes(b"\x80\x04\x8e" + (2**62).to_bytes(8, "little"))

@@ -30,7 +30,9 @@ from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.files.whole_file import make_folder, write_whole
+from vjepa_pipe.models.weights import first_line
 from vjepa_pipe.records.files import inside, write_json
 from vjepa_pipe.tasks.stopping import NEWEST, STATE
 
@@ -176,7 +178,7 @@ class _PlainReader(FileSystemReader):
     """Reads what torch writes, and imports nothing that a file names."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:  # noqa: ARG002 (as torch calls it)
-        with Path(self.path, ".metadata").open("rb") as stream:
+        with open_regular(Path(self.path, ".metadata")) as stream:
             metadata = _Unpickler(stream).load()
         for info in metadata.storage_data.values():
             inside(Path(self.path), info.relative_path)
@@ -211,11 +213,11 @@ def _faults(what: str) -> Iterator[None]:
         yield
     except CheckpointException as error:  # not an Exception; it wraps what happened on each rank
         causes = [cause for cause, _ in error.failures.values()]
-        raise UserError(f"{what}: {causes[0] if causes else error}") from error
+        raise UserError(f"{what}: {first_line(causes[0] if causes else error)}") from error
     except UserError:
         raise
     except Exception as error:  # a damaged pickle leads to any
-        raise UserError(f"{what}: {getattr(error, 'strerror', None) or error}") from error
+        raise UserError(f"{what}: {getattr(error, 'strerror', None) or first_line(error)}") from error
 
 
 @contextmanager

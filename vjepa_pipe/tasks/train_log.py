@@ -16,6 +16,7 @@ from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.files.json_text import parse_json
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.files.whole_file import append_whole, replacing, write_whole
 from vjepa_pipe.records.curves import CURVES, read_curves
 from vjepa_pipe.report.curves import draw_curves
@@ -137,7 +138,8 @@ def _keep_until(file: Path, step: int) -> None:
         UserError: If the file cannot be read or written.
     """
     try:
-        lines = file.read_bytes().splitlines(keepends=True)
+        with open_regular(file) as stream:
+            lines = stream.read().splitlines(keepends=True)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     write_whole(file, b"".join(line for line in lines if _step(line) <= step).decode())

@@ -14,7 +14,7 @@ from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.training.vjepa import VJepaOptimization
 from vjepa_pipe.loader import device_prefetch
 from vjepa_pipe.models.vjepa2 import Pretraining
-from vjepa_pipe.models.weights import load_published, load_published_optimizer
+from vjepa_pipe.models.weights import load_published, load_published_optimizer, read_checkpoint
 from vjepa_pipe.records.files import read_record
 from vjepa_pipe.tasks.stopping import STATE
 from vjepa_pipe.tasks.train_checkpoints import find_checkpoint, load_tensors
@@ -140,10 +140,10 @@ class TrainState:
         if path.is_dir():
             load_tensors(find_checkpoint(path), self.tensors())
             return
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # what is no file of torch fails in any way
-            raise UserError(f"training.optimization.anneal_ckpt: {path} cannot be read: {error}") from error
+        saved = read_checkpoint(path, "training.optimization.anneal_ckpt")
         load_published(self._network, saved, str(path))
-        load_published_optimizer(self._network, self._optimizer, saved.get("opt", {}), str(path))
+        try:
+            load_published_optimizer(self._network, self._optimizer, saved["opt"], str(path))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path}: opt is no state of an optimizer ({type(error).__name__}: {error})") from error
         self._make_moments()
