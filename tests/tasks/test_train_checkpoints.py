@@ -42,7 +42,9 @@ def test_a_run_that_goes_on_from_an_older_one_keeps_what_it_writes(tmp_path: Pat
     folder = saved(tmp_path, 1, 2, 3, keep=3)
     (folder / "step_best").mkdir()  # somebody's own copy
     saved(tmp_path, 2, keep=1)
-    assert find_checkpoint(tmp_path).name == "step_000000002" and read_mapping(find_checkpoint(tmp_path) / "state.json") == {"step": 2}
+    assert find_checkpoint(tmp_path).name == "step_000000002" and read_mapping(
+        find_checkpoint(tmp_path) / "state.json"
+    ) == {"step": 2}
     assert sorted(one.name for one in folder.glob("step_*")) == ["step_000000002", "step_000000003", "step_best"]
 
 

@@ -92,7 +92,7 @@ class Checkpoints:
         self._saved = step
 
     def _remove_old(self, newest: int) -> None:
-        """Later ones stay until they are written over: they are of an attempt that went further than this one yet has."""
+        """Later ones, of an attempt that went further, stay until they are written over."""
         found = (_NAME.fullmatch(one.name) for one in self.folder.iterdir())
         steps = sorted(step for one in found if one and (step := int(one[1])) <= newest)
         for step in steps[: -self._keep]:
