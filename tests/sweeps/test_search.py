@@ -15,7 +15,7 @@ import optuna
 import pytest
 from program import Run, launch
 from sweeping import read, states
-from toy_task import TARGET
+from toy_task import FAILS, TARGET
 
 from vjepa_pipe.cli import main
 from vjepa_pipe.composition.hydra_loader import hydra_loader
@@ -203,6 +203,15 @@ def test_a_study_of_a_stranger_is_not_believed(here: Path, capsys: pytest.Captur
     study.write_text('{"op_code": 99}\n[]\n')
     assert main(["-m", "sweep.resume=sweep", "sweep.search=cmaes"]) == 1
     assert "cannot read sweep/plan/study.log" in (err := capsys.readouterr().err) and "Traceback" not in err
+    study.unlink()
+    os.mkfifo(study)  # whoever reads it waits for ever
+    assert main(["-m", "sweep.resume=sweep", "sweep.search=cmaes"]) == 1
+    assert "cannot read sweep/plan/study.log: NotAFile" in capsys.readouterr().err
+
+
+def test_a_trial_that_has_failed_is_not_said_to_run_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SEARCH, "sweep.search=grid", "data.target_fps=1,2", f"seed={FAILS}"]) == 1
+    assert "2 of 2 points are not done" in (err := capsys.readouterr().err) and "run them again" not in err
 
 
 def test_a_trial_whose_settings_do_not_go_together_has_failed(tmp_path: Path) -> None:

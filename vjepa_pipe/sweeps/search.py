@@ -26,6 +26,7 @@ from vjepa_pipe.composition.composer import Composer
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.sweep import SweepConfig
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.records import read_run
 from vjepa_pipe.records.curves import read_curves
 from vjepa_pipe.records.origin import is_hydras
@@ -286,7 +287,8 @@ def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]],
 def _cut_half_a_line(journal: Path) -> None:
     """Take away what a full disk has left of a line: Optuna would write the next one behind it."""
     if journal.exists():
-        content = journal.read_bytes()
+        with open_regular(journal) as stream:
+            content = stream.read()
         if not content.endswith(b"\n"):
             os.truncate(journal, content.rfind(b"\n") + 1)
 

@@ -111,7 +111,7 @@ class Sweep:
             report_runs([sweep_dir], sweep_dir, asked=asked_in(plan))
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
-        raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults)
+        raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults, goes_on=search is None or search.left > 0)
 
     def _earlier(self, arguments: list[str]) -> tuple[Path, PlanFile]:
         sweep_dir = Path(str(self._options.resume))
@@ -223,7 +223,12 @@ def _runs(planned: Sequence[Planned]) -> list[Run]:
 
 
 def raise_if_unfinished(
-    points: Sequence[Point], sweep_dir: Path, stopped_by: BaseException | None, faults: Mapping[str, str]
+    points: Sequence[Point],
+    sweep_dir: Path,
+    stopped_by: BaseException | None,
+    faults: Mapping[str, str],
+    *,
+    goes_on: bool = True,
 ) -> None:
     """Nothing if all points are done.
 
@@ -232,6 +237,7 @@ def raise_if_unfinished(
         sweep_dir: Its folder.
         stopped_by: What stopped the launcher, if anything did.
         faults: By a point's folder, what it raised.
+        goes_on: Whether something is left to run; a trial that has failed is not run again.
 
     Raises:
         UserError: Naming the points that are not done, each with its reason, and how to go on.
@@ -249,6 +255,5 @@ def raise_if_unfinished(
     more = [f"  and {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
     verb = "is" if len(left) == 1 else "are"
     head = f"{len(left)} of {counted(len(points), 'point')} {verb} not done{because}:"
-    raise UserError(
-        "\n".join([head, *left[:MAX_LISTED], *more]) + f"\nrun them again: {program()} -m sweep.resume={sweep_dir}"
-    )
+    again = [f"run them again: {program()} -m sweep.resume={sweep_dir}"] if goes_on else []
+    raise UserError("\n".join([head, *left[:MAX_LISTED], *more, *again]))

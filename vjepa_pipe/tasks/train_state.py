@@ -12,7 +12,7 @@ from torch import Tensor
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.training.vjepa import VJepaOptimization
-from vjepa_pipe.loader import device_prefetch
+from vjepa_pipe.loader import StateError, device_prefetch
 from vjepa_pipe.models.vjepa2 import Pretraining
 from vjepa_pipe.models.weights import load_published, load_published_optimizer, read_checkpoint
 from vjepa_pipe.records.files import read_record
@@ -123,7 +123,10 @@ class TrainState:
         rest = read_record(checkpoint / STATE, Rest)
         if rest.step < 0:
             raise UserError(f"{checkpoint / STATE} is damaged: step must be >= 0 (got {rest.step})")
-        self._batches.load_state_dict(rest.loader)
+        try:
+            self._batches.load_state_dict(rest.loader)
+        except StateError as error:
+            raise StateError(f"{checkpoint / STATE}: {error}") from error
         load_tensors(checkpoint, self.tensors())
         if self._scaler.is_enabled() and rest.scaler:
             try:
