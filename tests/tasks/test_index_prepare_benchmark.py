@@ -165,5 +165,5 @@ def test_a_process_that_dies_between_two_items_or_before_the_first(monkeypatch: 
     module = ModuleType("only_here")
     monkeypatch.setitem(sys.modules, "only_here", module)
     exec("def gone(item): return item", module.__dict__)
-    with pytest.raises(UserError, match="ended before it had begun.*__main__"):
+    with pytest.raises(UserError, match=r"ended before it had begun.*__main__"):
         next(map_killable(module.gone, ["a"], workers=1, timeout=60))

@@ -69,7 +69,7 @@ def read_checkpoint(path: Path, setting: str) -> Any:
         raise UserError(f"{setting}: {path} cannot be read as a checkpoint: {first_line(error)}") from error
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says first; its name if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 

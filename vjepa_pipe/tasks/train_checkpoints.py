@@ -213,11 +213,21 @@ def _faults(what: str) -> Iterator[None]:
         yield
     except CheckpointException as error:  # not an Exception; it wraps what happened on each rank
         causes = [cause for cause, _ in error.failures.values()]
-        raise UserError(f"{what}: {first_line(causes[0] if causes else error)}") from error
+        raise UserError(f"{what}: {_said(causes[0] if causes else error)}") from error
     except UserError:
         raise
     except Exception as error:  # a damaged pickle leads to any
-        raise UserError(f"{what}: {getattr(error, 'strerror', None) or first_line(error)}") from error
+        raise UserError(f"{what}: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, or the error of a file that led to it: behind that of a full disk torch raises others."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None or not cause.strerror:
+        return first_line(error)
+    return f"{Path(cause.filename).name}: {cause.strerror}" if cause.filename else cause.strerror
 
 
 @contextmanager
