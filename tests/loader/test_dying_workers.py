@@ -72,7 +72,7 @@ def test_signals_from_outside_are_no_fault_of_the_row(videos_csv: Path, tmp_path
 
 
 def test_sigterm_of_a_whole_job_leaves_it_time_to_save(videos_csv: Path, tmp_path: Path):
-    """SLURM and systemd send it to every process; the main one decides when to stop, and may need batches until then."""
+    """SLURM and systemd send it to every process; the main one may need more batches before it stops."""
     rows = rows_csv(tmp_path / "rows.csv", videos_csv, {})
     expected = loader_of(tiny(rows), tmp_path)
     expected = digests([*expected, *expected])
