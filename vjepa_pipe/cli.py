@@ -197,7 +197,9 @@ def _report(error: Exception) -> int:
             error = cause
     if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename:
         error = UserError(f"cannot write {error.filename}: {error.strerror}")
-    if isinstance(error, (ConfigError, HydraException, OmegaConfBaseException)):
+    printing = {"--cfg", "-c"} & {word.partition("=")[0] for word in sys.argv}
+    unprintable = isinstance(error, UnicodeEncodeError) and printing  # Hydra 1.4 prints UTF-8 only
+    if unprintable or isinstance(error, (ConfigError, HydraException, OmegaConfBaseException)):
         print(_every_config_fault(error), file=sys.stderr)
         return 2
     if isinstance(error, UserError):

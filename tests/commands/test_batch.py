@@ -76,6 +76,7 @@ def test_a_run_does_not_differ_from_itself_and_erasing_alone_changes_pixels_alon
     (["batch", "RUN", "1", "--picture", "x.jpg"], "error: --picture must name a .png file (got x.jpg)"),
     (["batch", "RUN", "1", "--save", "no/x.pt"], "error: cannot write no/x.pt: No such file or directory"),
     (["find", "RUN", "--file", "y.mp4"], "error: no row of rows is of y.mp4"),
+    (["find", "RUN", "--file", "/"], "error: --file must name a file (got '/')"),
     (["find", "RUN", "--file", "x.mp4", "--epochs", "0"], "error: --epochs must be >= 1 (got 0)"),
 ])  # fmt: skip
 def test_one_clear_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
 from vjepa_pipe import compose
@@ -64,6 +65,7 @@ def test_the_current_folder_counts(merges: list[int], monkeypatch: pytest.Monkey
     assert len(merges) == 1
 
 
+@pytest.mark.skipif(hasattr(ConfigLoaderImpl, "get_mode"), reason="Hydra 1.4 resolves only choices in a defaults list")
 def test_a_variable_that_chooses_an_option_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(conf_dir(), tmp_path / "conf"))
     for module in (cache, checked_hydra, hydra_loader):

@@ -100,6 +100,7 @@ def test_composing_within_a_running_hydra_application() -> None:
             assert loader.get_group_options("mask")
 
 
+@pytest.mark.skipif(hasattr(ConfigLoaderImpl, "get_mode"), reason="Hydra 1.4 reads it from its one composition")
 @pytest.mark.parametrize(("text", "mode"), [("hydra: {mode: MULTIRUN}", RunMode.MULTIRUN), ("name: mine", None)])
 def test_an_experiment_in_conf_may_be_a_sweep(
     text: str, mode: RunMode | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -22,6 +22,7 @@ ODD = {
     "itself": ["seed=${seed}"],
     "a circle": ["name=${data.clip_mode}", "data.clip_mode=${name}"],
     "interpolations in each other": ["name='" + "${oc.decode:" * 200 + "1" + "}" * 200 + "'"],
+    "names in each other": [f"++{'.'.join('a' * 200)}=1", "name=${data.clip_mode}"],
     "lists in each other": ["data.data_paths=" + "[" * 500 + "]" * 500],
 }
 

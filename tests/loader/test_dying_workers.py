@@ -71,6 +71,21 @@ def test_signals_from_outside_are_no_fault_of_the_row(videos_csv: Path, tmp_path
     assert not (tmp_path / "quarantine.jsonl").exists()
 
 
+def test_sigterm_of_a_whole_job_leaves_it_time_to_save(videos_csv: Path, tmp_path: Path):
+    """SLURM and systemd send it to every process; the main one may need more batches before it stops."""
+    rows = rows_csv(tmp_path / "rows.csv", videos_csv, {})
+    expected = loader_of(tiny(rows), tmp_path)
+    expected = digests([*expected, *expected])
+    others = set(psutil.Process().children(recursive=True))
+    loader = loader_of(tiny(rows, "data.num_workers=1"), tmp_path)
+    stream = iter(loader)
+    first = next(stream)
+    for process in set(psutil.Process().children(recursive=True)) - others:
+        process.terminate()
+    assert digests([first, *stream, *loader]) == expected
+    loader.close()
+
+
 def test_a_row_that_takes_all_memory_is_blamed(videos_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pool, "GROWTH_BYTES", 2**26)
     monkeypatch.setattr(pool, "_TICK_SEC", 0.1)  # this row ends its worker sooner than memory runs out

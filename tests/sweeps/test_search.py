@@ -15,15 +15,17 @@ import optuna
 import pytest
 from program import Run, launch
 from sweeping import read, states
-from toy_task import TARGET
+from toy_task import FAILS, TARGET
 
 from vjepa_pipe.cli import main
 from vjepa_pipe.composition.hydra_loader import hydra_loader
 from vjepa_pipe.config import ConfigError
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.records.files import write_json
 from vjepa_pipe.records.plan import Point, read_plan_file
+from vjepa_pipe.records.status import alone
 from vjepa_pipe.report.metric import Metric
-from vjepa_pipe.sweeps import frozen, search
+from vjepa_pipe.sweeps import polling
 from vjepa_pipe.sweeps.search import Search, run_search
 from vjepa_pipe.sweeps.space import Space, space_of
 
@@ -76,7 +78,8 @@ def test_the_grammar_of_sweeps_is_what_is_searched() -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["a=1", "seed=1,2"], "needs a setting to search"), (["a=interval(2,1)"], "ascending order"),
-    (["a=tag(log,interval(0,1))"], "above 0"), (["a=range(0,1,0.000001)"], "at most 100000 values"),
+    (["a=tag(log,interval(0,1))"], "above 0"), (["a=range(0,1,0.000001)"], "a must have at most 100000 values"),
+    (["a=1,2", "seed=range(0,200000)"], "seed must have at most 100000 values"),
 ])  # fmt: skip
 def test_spaces_that_are_none(arguments: list[str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -174,8 +177,7 @@ def test_a_search_that_was_cut_short_goes_on_as_it_would_have(tmp_path: Path, me
 def test_trials_that_fall_behind_are_stopped(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in (search, frozen):
-        monkeypatch.setattr(module, "POLL_SEC", 0.02)
+    monkeypatch.setattr(polling, "POLL_SEC", 0.02)
     arguments = ["task._target_=toy_task.curve", "seed=1", "sweep.search=grid", "sweep.prune=true"]
     values = "data.target_fps=choice(1,1.5,2,3,100,1.2)"
     assert main(["-m", "hydra.sweep.dir=sweep", "sweep.metric=val_loss", *arguments, values]) == 0
@@ -201,6 +203,15 @@ def test_a_study_of_a_stranger_is_not_believed(here: Path, capsys: pytest.Captur
     study.write_text('{"op_code": 99}\n[]\n')
     assert main(["-m", "sweep.resume=sweep", "sweep.search=cmaes"]) == 1
     assert "cannot read sweep/plan/study.log" in (err := capsys.readouterr().err) and "Traceback" not in err
+    study.unlink()
+    os.mkfifo(study)  # whoever reads it waits for ever
+    assert main(["-m", "sweep.resume=sweep", "sweep.search=cmaes"]) == 1
+    assert "cannot read sweep/plan/study.log: NotAFile" in capsys.readouterr().err
+
+
+def test_a_trial_that_has_failed_is_not_said_to_run_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SEARCH, "sweep.search=grid", "data.target_fps=1,2", f"seed={FAILS}"]) == 1
+    assert "2 of 2 points are not done" in (err := capsys.readouterr().err) and "run them again" not in err
 
 
 def test_a_trial_whose_settings_do_not_go_together_has_failed(tmp_path: Path) -> None:
@@ -259,6 +270,66 @@ def test_what_stops_the_launcher_stops_the_search(tmp_path: Path, workers: int) 
     assert len(toy.ran) <= workers
 
 
+def test_what_stops_one_worker_stops_the_others(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, "random", 4, "x=interval(0,1)")
+    failed, calls = threading.Event(), []
+
+    def planned(overrides: Sequence[Sequence[str]]) -> list[Point]:
+        calls.append(overrides)
+        if len(calls) == 2:
+            failed.set()
+            raise OSError("the disk is full")
+        return toy.planned(overrides)
+
+    def launch_slowly(points: Sequence[Point]) -> bool:
+        assert failed.wait(60)
+        return toy.launch(points)
+
+    toy.search._planned = planned
+    with pytest.raises(OSError, match="full"):
+        run_search(toy.search, 2, launch_slowly)
+    assert len(toy.ran) == 1
+
+
+def test_half_a_line_of_a_journal_is_left_out(tmp_path: Path) -> None:
+    for samples, halves in ((2, '{"op_code":5,"tri'), (3, ""), (4, "")):
+        toy = Toy(tmp_path, "random", samples, "x=interval(0,1)")
+        run_search(toy.search, 1, toy.launch)
+        with (tmp_path / "plan" / "study.log").open("a") as journal:
+            journal.write(halves)
+    assert len(trials(tmp_path)) == 4
+
+
+def test_a_lock_that_a_killed_search_has_left_can_be_followed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, link = [], os.symlink
+
+    def linked(target: str, name: str) -> None:
+        link(target, name)
+        found.append(Path(name).exists())
+
+    monkeypatch.setattr(os, "symlink", linked)
+    Toy(Path("part"), "random", 1, "x=interval(0,1)")
+    assert found and all(found)  # else Optuna waits for it without end
+
+
+def test_a_killed_search_goes_on_when_what_outlived_it_has_ended(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SEARCH, "sweep.search=random", "sweep.samples=1", FPS]) == 0
+    journal = here / "sweep" / "plan" / "study.log"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))  # nothing was told
+    (status,) = here.glob("sweep/*/status.json")
+    done = read(status)
+    write_json(status, done | {"state": "running"})
+    with alone(here / "sweep" / "plan", "it goes on in another process"):
+        assert main(["-m", "sweep.resume=sweep"]) == 1
+    assert "another process goes on with the search in sweep: wait until it ends" in capsys.readouterr().err
+    monkeypatch.setattr(time, "sleep", lambda _: write_json(status, done))
+    assert main(["-m", "sweep.resume=sweep"]) == 0
+    assert f"waiting for {status.parent.name}" in capsys.readouterr().err
+    assert [trial.state.name for trial in trials()] == ["COMPLETE"]
+
+
 def test_side_by_side_with_joblib_killed_and_continued(tmp_path: Path, toy: dict[str, str]) -> None:
     arguments = [*SEARCH, "hydra/launcher=local", "sweep.search=tpe", "sweep.samples=5", FPS]
     process = Run(*arguments, cwd=tmp_path, env=toy | {"TOY_SLEEP": "0.5"})
@@ -268,9 +339,6 @@ def test_side_by_side_with_joblib_killed_and_continued(tmp_path: Path, toy: dict
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    while "running" in states(tmp_path / "sweep").values():  # its workers end by themselves
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
     result = launch("-m", "hydra/launcher=local", "sweep.resume=sweep", cwd=tmp_path, env=toy)
     assert result.returncode == 0, result.stderr
     assert "2 at a time" in result.stderr and set(states(tmp_path / "sweep").values()) == {"done"}

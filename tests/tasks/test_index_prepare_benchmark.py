@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow.parquet
@@ -149,3 +152,18 @@ def test_processes_that_hang_or_die_are_replaced() -> None:
         "die": (None, DIED),
         "fail": (None, "two lines"),
     }
+
+
+def test_a_process_that_dies_between_two_items_or_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = multiprocessing.active_children()
+    outcomes = map_killable(outcome_of, ["a", "b", "c"], workers=1, timeout=60)
+    assert next(outcomes).result == "A"
+    (worker,) = set(multiprocessing.active_children()) - set(others)
+    worker.kill()
+    worker.join()
+    assert [(one.item, one.result, one.error) for one in outcomes] == [("b", None, DIED), ("c", "C", None)]
+    module = ModuleType("only_here")
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    exec("def gone(item): return item", module.__dict__)
+    with pytest.raises(UserError, match=r"ended before it had begun.*__main__"):
+        next(map_killable(module.gone, ["a"], workers=1, timeout=60))

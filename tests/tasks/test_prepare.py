@@ -29,6 +29,7 @@ from vjepa_pipe.config.task import PrepareTaskConfig
 from vjepa_pipe.sources import Rows, read_rows
 from vjepa_pipe.tasks import prepare, prepare_copy, prepare_estimate, run_task
 from vjepa_pipe.tasks.prepare_copy import copy_name, encode, encoding_of, make_copy
+from vjepa_pipe.tasks.prepare_option import COMMENT
 from vjepa_pipe.video import ClipSampler, PyavDecoder, VideoError
 
 KINDS = [
@@ -315,6 +316,15 @@ def test_a_source_without_copies_is_in_no_option(
     said = capsys.readouterr().err
     assert "bad: no file could be copied, so no option is written: leave it out" in said and "train on" not in said
     assert len(read_rows(tmp_path / "copies" / "good.csv")) == 1 and not (tmp_path / "copies" / "data").exists()
+    option = tmp_path / "copies" / "data" / "prepared.yaml"
+    option.parent.mkdir()
+    option.write_text(COMMENT)
+    run_task(compose([*words(videos, tmp_path / "copies"), *data]), tmp_path / "out")
+    assert f"{option} is still that of an earlier run" in capsys.readouterr().err
+    list_before = (tmp_path / "copies" / "good.csv").read_text()
+    with pytest.raises(UserError, match=r"holds good.csv, which no run of task=index has left there"):
+        run_task(compose(["task=index", f"task.index_dir={tmp_path}/copies", *data]), tmp_path / "index")
+    assert (tmp_path / "copies" / "good.csv").read_text() == list_before
 
 
 def test_a_source_of_any_name(videos: Path, tmp_path: Path) -> None:

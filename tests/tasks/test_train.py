@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -210,6 +211,7 @@ def test_a_collapsing_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_collapse_is_named():
+    assert collapse({}, {"spread": 0.0, "rankme": 1.0}) is None
     first = {"spread": 0.5, "rankme": 21.0}
     assert collapse(first, {"spread": 0.2, "rankme": 4.0}) is None
     assert collapse(first, {"spread": 0.01, "rankme": 2.0}) == (
@@ -220,6 +222,19 @@ def test_a_collapse_is_named():
 def test_a_checkpoint_of_another_model_names_the_difference(undisturbed: Path, tmp_path: Path):
     with pytest.raises(UserError, match=r"does not fit this experiment's model: missing: .*predictor\.layer\.1\."):
         run(tmp_path, "training.model.pred_depth=2", f"task.resume={undisturbed}")
+
+
+@pytest.mark.parametrize(("damage", "words"), [
+    ({"step": -7}, "step must be >= 0"), ({"first_measures": {"spread": "wide"}}, "first_measures"),
+    ({"loader": []}, "loader"), ({"threads": None}, "threads"), ({"loader": {"version": 3}}, "must have version 4"),
+])  # fmt: skip
+def test_a_damaged_state_is_one_message(undisturbed: Path, tmp_path: Path, damage: dict[str, Any], words: str):
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(find_checkpoint(undisturbed), checkpoint)
+    state = json.loads((checkpoint / "state.json").read_text())
+    (checkpoint / "state.json").write_text(json.dumps(state | damage))
+    with pytest.raises(UserError, match=f"state.json.*: .*{words}"):
+        run(tmp_path / "b", f"task.resume={checkpoint}")
 
 
 def test_a_cooldown_begins_with_the_weights_of_another_run(undisturbed: Path, tmp_path: Path):
@@ -233,8 +248,15 @@ def test_a_cooldown_begins_with_the_weights_of_another_run(undisturbed: Path, tm
         run(tmp_path / name, *words, f"training.optimization.anneal_ckpt={checkpoint}")
         found[name] = losses(tmp_path / name)[1]
     assert found["ours"] < found["published"] == pytest.approx(0.82, abs=0.03)  # that of weights that learnt nothing
-    with pytest.raises(UserError, match=r"anneal_ckpt: .*metrics\.jsonl cannot be read"):
-        run(tmp_path / "bad", *words, f"training.optimization.anneal_ckpt={undisturbed / 'metrics.jsonl'}")
+    torch.save([1], tmp_path / "list.pt")
+    torch.save(published_weights(network) | {"opt": []}, tmp_path / "opt.pt")
+    for file, said in [
+        (undisturbed / "metrics.jsonl", r"anneal_ckpt: .*metrics\.jsonl cannot be read"),
+        (tmp_path / "list.pt", r"list\.pt holds no encoder, .* \(got list\)"),
+        (tmp_path / "opt.pt", r"opt\.pt: opt is no state of an optimizer"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            run(tmp_path / "bad", *words, f"training.optimization.anneal_ckpt={file}")
 
 
 def test_eval_clips_that_cannot_be_read_are_one_message(tmp_path: Path):

@@ -7,8 +7,10 @@ raised as `UserError` and printed by the command line.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import NamedTuple
 
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.program import program
 
 
@@ -44,3 +46,19 @@ COMMANDS = {
 def parser_of(name: str) -> argparse.ArgumentParser:
     """A parser for the arguments of a command."""
     return argparse.ArgumentParser(f"{program()} {name}", description=COMMANDS[name].help)
+
+
+def add_picture(parser: argparse.ArgumentParser, draws: str) -> None:
+    """Let a command draw: `given.picture` is a file, `Path()` where none was named, or None.
+
+    Args:
+        parser: Of the command.
+        draws: What it draws, and where if no file is named.
+    """
+    parser.add_argument("--picture", type=_png, nargs="?", const=Path(), metavar="FILE.png", help=f"draw {draws}")
+
+
+def _png(text: str) -> Path:
+    if Path(text).suffix.lower() != ".png":
+        raise UserError(f"--picture must name a .png file (got {text})")
+    return Path(text)

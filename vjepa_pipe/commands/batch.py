@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vjepa_pipe.commands import parser_of
+from vjepa_pipe.commands import add_picture, parser_of
 from vjepa_pipe.commands.diff import differences
 from vjepa_pipe.commands.source import Source
 from vjepa_pipe.config.errors import UserError, counted
@@ -38,21 +38,12 @@ def main(arguments: list[str]) -> int:
         help="which of the batches that each rank was handed, over all epochs and resumes; from 1, as in metrics.jsonl",
     )
     parser.add_argument("--rank", type=int, default=0, metavar="R", help="the batch of which rank, from 0")
-    parser.add_argument(
-        "--picture",
-        type=Path,
-        nargs="?",
-        const=Path(),
-        metavar="FILE.png",
-        help=f"draw its first {DRAWN} clips; without FILE.png, in batch_STEP.png in the run's folder",
-    )
+    add_picture(parser, f"its first {DRAWN} clips; without FILE.png, in batch_STEP.png in the run's folder")
     parser.add_argument("--save", type=Path, metavar="FILE.pt", help="write the batch with torch.save")
     parser.add_argument("--diff", type=Path, metavar="OTHER_RUN", help="what differs from that run's batch")
     parser.add_argument("--allow", action="append", default=[], metavar="NAME", help="let the record name this target")
     given = parser.parse_args(arguments)
     allow_targets(*given.allow)
-    if given.picture not in (None, Path()) and given.picture.suffix.lower() != ".png":
-        raise UserError(f"--picture must name a .png file (got {given.picture})")
     from vjepa_pipe.records.batches import RecordedRun  # torch is not needed for --help
 
     console = wide_console()

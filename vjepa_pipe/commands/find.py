@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> int:
     allow_targets(*given.allow)
     if given.epochs is not None and given.epochs < 1:
         raise UserError(f"--epochs must be >= 1 (got {given.epochs})")
+    if not given.file.strip("/"):
+        raise UserError(f"--file must name a file (got {given.file!r})")
     from vjepa_pipe.records.batches import RecordedRun  # torch is not needed for --help
     from vjepa_pipe.records.find import epochs_of, find
 

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vjepa_pipe.commands import parser_of
-from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.commands import add_picture, parser_of
 from vjepa_pipe.files.whole_file import replacing
 
 if TYPE_CHECKING:
@@ -27,19 +26,10 @@ def main(arguments: list[str]) -> int:
     """Print a table for each source; with `--picture` also draw how lengths, rates, sizes and key frames spread."""
     parser = parser_of("info")
     parser.add_argument("index", type=Path, help="the folder of task=index, or one NAME.parquet in it")
-    parser.add_argument(
-        "--picture",
-        type=Path,
-        nargs="?",
-        const=Path(),
-        metavar="FILE.png",
-        help=f"draw histograms; without FILE.png, {PICTURE} beside the index",
-    )
+    add_picture(parser, f"histograms; without FILE.png, {PICTURE} beside the index")
     given = parser.parse_args(arguments)
     folder = given.index if given.index.is_dir() else given.index.parent
     picture = folder / PICTURE if given.picture == Path() else given.picture
-    if picture is not None and picture.suffix.lower() != ".png":
-        raise UserError(f"--picture must name a .png file (got {picture})")
     from vjepa_pipe.commands.index_facts import index_facts  # numpy is not needed for --help
     from vjepa_pipe.sources.probed.index_file import index_files
 
@@ -98,8 +88,5 @@ def _draw(sources: Sequence[Any], file: Path) -> None:
 
     drawn = BytesIO()
     draw_index(sources).save(drawn, "png", optimize=True)
-    try:
-        with replacing(file) as draft:  # an equal picture stays as it is
-            draft.write_bytes(drawn.getvalue())
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}") from error
+    with replacing(file) as draft:  # an equal picture stays as it is
+        draft.write_bytes(drawn.getvalue())

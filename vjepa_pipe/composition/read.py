@@ -48,9 +48,15 @@ def read_values(values: Mapping[str, Any], types_at: Mapping[str, type]) -> tupl
     Args:
         values: Nested plain values, with interpolations.
         types_at: The dataclass of each node, by dotted path, where it is narrower than the field's type.
+
+    Raises:
+        ConfigError: If they are nested too deeply for OmegaConf.
     """
     faults: list[str] = []
-    resolved = _resolved(values, faults)
+    try:
+        resolved = _resolved(values, faults)
+    except RecursionError as error:
+        raise ConfigError(["the config is nested too deeply"]) from error
     experiment: ExperimentConfig = build(ExperimentConfig, resolved, "", faults, types_at, convert=True)
     if faults:
         faults.extend(forbidden_targets(resolved))

@@ -7,6 +7,8 @@ from typing import Any, Optional
 
 from vjepa_pipe.config.fields import setting
 
+MOST_CLASSES = 10**6
+
 
 @dataclass
 class TaskConfig:
@@ -71,7 +73,7 @@ class ProbeTaskConfig(TaskConfig):
         [0.01], "at each, with each learning rate, a probe is trained", ge=0, le=100, not_empty=True
     )
     num_classes: Optional[int] = setting(
-        None, "classes; unset: up to the largest label of the training rows", ge=2, le=10**6
+        None, "classes; unset: up to the largest label of the training rows", ge=2, le=MOST_CLASSES
     )
     random_encoders: int = setting(
         2, "encoders with random weights that are probed beside it, for comparison; each takes as long", ge=0, le=100

@@ -174,9 +174,9 @@ class ForkedProcess:
 def _serve(channel: Channel, other_end: Channel, run: Run, main: int) -> None:
     """Fork what is asked for, tell of those that end, and end with the main process."""
     other_end.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the main one decides
-    for deadly in (signal.SIGTERM, signal.SIGALRM):  # a handler that a fork inherited is not meant for us
-        signal.signal(deadly, signal.SIG_DFL)
+    for reaches_all in (signal.SIGINT, signal.SIGTERM):  # of Ctrl-C, and of a job that is to end; the main one decides
+        signal.signal(reaches_all, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a handler that a fork inherited is not meant for us
     gc.freeze()  # pages that no collection touches stay shared with the workers
     context = multiprocessing.get_context("fork")
     children: dict[int, Any] = {}

@@ -16,7 +16,7 @@ from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.model import CHECKPOINT_PARTS, PretrainedModelConfig, VJepa2TinyConfig
 from vjepa_pipe.config.training.sizes import ENCODERS, EncoderSize
 from vjepa_pipe.models.vjepa2 import Encoder, initialised
-from vjepa_pipe.models.weights import load_published, some
+from vjepa_pipe.models.weights import first_line, load_published, read_checkpoint, some
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _FIRST = "patch_embed.proj.weight"
@@ -121,7 +121,7 @@ def _from_transformers(path: str, config: PretrainedModelConfig) -> FrozenEncode
     except Exception as error:  # transformers, safetensors and the hub's client raise many kinds
         hub = "is no folder here and cannot be loaded from the Hugging Face hub"
         where = "cannot be read" if Path(path).is_dir() else hub
-        raise UserError(f"model.path: {path} {where}: {_first_line(error)}") from error
+        raise UserError(f"model.path: {path} {where}: {first_line(error)}") from error
     faults = {
         what: [name for name in sorted(info[kind]) if name.startswith("encoder.")]
         for what, kind in (("missing", "missing_keys"), ("not known", "unexpected_keys"))
@@ -132,10 +132,7 @@ def _from_transformers(path: str, config: PretrainedModelConfig) -> FrozenEncode
 
 
 def _from_checkpoint(path: Path, config: PretrainedModelConfig) -> FrozenEncoder:
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways
-        raise UserError(f"model.path: {path} cannot be read as a checkpoint: {_first_line(error)}") from error
+    saved = read_checkpoint(path, "model.path")
     parts = [config.checkpoint_key] if config.checkpoint_key else CHECKPOINT_PARTS
     part = next((part for part in parts if isinstance(saved, Mapping) and isinstance(saved.get(part), Mapping)), None)
     if part is None:
@@ -190,7 +187,3 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

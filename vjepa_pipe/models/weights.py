@@ -10,12 +10,14 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.files.regular_file import regular_file
 from vjepa_pipe.models.optimizer import parameter_groups
 from vjepa_pipe.models.vjepa2 import Pretraining
 
@@ -50,7 +52,29 @@ def published_weights(model: Pretraining) -> dict[str, dict[str, Tensor]]:
     return {part: _joined(_published_layout(part, weights), weights, _PREFIX) for part in PARTS}
 
 
-def load_published(model: nn.Module, saved: Mapping[str, Any], where: str, parts: Sequence[str] = PARTS) -> None:
+def read_checkpoint(path: Path, setting: str) -> Any:
+    """What `torch.save` wrote to a file; nothing in it is run.
+
+    Args:
+        path: The file.
+        setting: What names it, for messages.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    try:
+        regular_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in many ways
+        raise UserError(f"{setting}: {path} cannot be read as a checkpoint: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first; its name if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def load_published(model: nn.Module, saved: Any, where: str, parts: Sequence[str] = PARTS) -> None:
     """Take networks over from a published checkpoint.
 
     Args:
@@ -63,6 +87,8 @@ def load_published(model: nn.Module, saved: Mapping[str, Any], where: str, parts
         UserError: Naming what is missing, not known, or of another shape; the model is then as it was.
     """
     weights, layout, found = model.state_dict(), Layout(), {}
+    if not isinstance(saved, Mapping):
+        raise UserError(f"{where} holds no {', no '.join(parts)} (got {type(saved).__name__})")
     if absent := [part for part in parts if not isinstance(saved.get(part), Mapping)]:
         raise UserError(f"{where} holds no {', no '.join(absent)} (got {', '.join(map(str, saved))})")
     for part in parts:

@@ -16,6 +16,7 @@ from vjepa_pipe.composition.plugins import plugin_versions
 from vjepa_pipe.config.folders import PACKAGE
 from vjepa_pipe.config.storage import StorageConfig
 from vjepa_pipe.config.urls import is_remote, shown_path
+from vjepa_pipe.files.regular_file import open_regular
 
 PACKAGES = (
     "vjepa_pipe", "torch", "torchvision", "hydra-core", "omegaconf", "numpy", "av", "decord", "decord2", "torchcodec",
@@ -130,7 +131,7 @@ def _fingerprint(path: Path) -> dict[str, Any]:
 
 
 def _ends(path: Path, size: int) -> bytes:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         if size <= WHOLE_FILE_BYTES:
             return stream.read()
         head = stream.read(WHOLE_FILE_BYTES // 2)

@@ -69,7 +69,7 @@ class RunRecord:
     def _begin(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         config_id = full_identity(self._experiment)
-        with alone(self._folder):
+        with alone(self._folder, f"another run is starting in {self._folder}: choose another hydra.run.dir"):
             if (self._folder / RUN).exists() and read_record(self._folder / RUN, RunFile).config_id != config_id:
                 if not self._came_to_nothing():
                     raise UserError(f"{self._folder} holds a run of another experiment: choose another hydra.run.dir")

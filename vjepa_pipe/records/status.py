@@ -70,11 +70,11 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """While a run looks whether a folder is free and takes it, no other does.
+def alone(folder: Path, refusal: str) -> Iterator[None]:
+    """Within this context no other process is within one of the same folder.
 
     Raises:
-        UserError: If another is about to.
+        UserError: With this refusal, if another is.
     """
     try:
         import fcntl
@@ -86,7 +86,7 @@ def alone(folder: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise UserError(f"another run is starting in {folder}: choose another hydra.run.dir") from error
+        raise UserError(refusal) from error
     except OSError:  # a file system without locks
         pass
     try:

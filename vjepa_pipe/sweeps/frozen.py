@@ -22,10 +22,9 @@ from vjepa_pipe.config.targets import allow_targets, allowed_by_user
 from vjepa_pipe.records import read_origin
 from vjepa_pipe.records.plan import PLAN, POINTS, STOPPED_POINTS, Point
 from vjepa_pipe.records.status import Pruned
+from vjepa_pipe.sweeps.polling import polling
 
 STOPPED = "stopped"
-POLL_SEC = 2.0
-"""Between two looks at whether a run is to be stopped."""
 _MARK = "hydra.point="
 
 
@@ -118,23 +117,19 @@ def stopped_by(file: Path) -> Iterator[None]:
     if number is None or not file.parent.exists() or threading.current_thread() is not threading.main_thread():
         yield
         return
-    ended, runner = threading.Event(), threading.get_ident()
+    runner = threading.get_ident()
 
-    def watch() -> None:
-        while not ended.wait(POLL_SEC):
-            if file.exists():
-                signal.pthread_kill(runner, number)
-                return
+    def look() -> bool:
+        if found := file.exists():
+            signal.pthread_kill(runner, number)
+        return found
 
     def stop(*_: Any) -> None:
         raise Pruned
 
     before = signal.signal(number, stop)
-    thread = threading.Thread(target=watch, name="pruning", daemon=True)
-    thread.start()
     try:
-        yield
+        with polling(look, "pruning"):
+            yield
     finally:
-        ended.set()
-        thread.join()
         signal.signal(number, before)

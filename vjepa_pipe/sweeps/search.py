@@ -7,6 +7,7 @@ the sweep's seed, its number and the results told before it; so a search that wa
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections import defaultdict
@@ -25,14 +26,15 @@ from vjepa_pipe.composition.composer import Composer
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.extras import import_extra
 from vjepa_pipe.config.sweep import SweepConfig
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.records import read_run
 from vjepa_pipe.records.curves import read_curves
 from vjepa_pipe.records.origin import is_hydras
 from vjepa_pipe.records.plan import PLAN, STOPPED_POINTS, STUDY, PlanFile, Point
 from vjepa_pipe.records.status import DONE, state_of
 from vjepa_pipe.report.metric import Metric, asked_in, is_number
-from vjepa_pipe.sweeps.frozen import POLL_SEC
 from vjepa_pipe.sweeps.plan import plan_points
+from vjepa_pipe.sweeps.polling import polling
 from vjepa_pipe.sweeps.space import Space, space_of
 
 EXTRA = "search"
@@ -99,7 +101,9 @@ class Search:
     def _opened(self, file: Path, direction: str) -> Any:
         journal = import_extra("optuna.storages.journal", EXTRA)
         try:
-            storage = self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(file)))
+            _cut_half_a_line(file)
+            # The whole path: Optuna's lock is a link to it, which it cannot follow from elsewhere, and waits for ever.
+            storage = self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(file.resolve())))
             return self._optuna.create_study(
                 study_name="sweep", storage=storage, direction=direction, load_if_exists=True,
                 pruner=self._optuna.pruners.SuccessiveHalvingPruner(),
@@ -249,13 +253,12 @@ def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]],
     in_use: dict[str, threading.Lock] = defaultdict(threading.Lock)  # two trials may come to the same point
 
     def work() -> None:
-        while not stopped.is_set():
-            with turn:
-                trial = search.next()
-                locks = [in_use[folder] for folder in sorted(point.folder for point in trial[1])] if trial else []
-            if trial is None:
-                return
-            try:
+        try:
+            while not stopped.is_set():
+                with turn:
+                    if (trial := search.next()) is None:
+                        return
+                    locks = [in_use[folder] for folder in sorted(point.folder for point in trial[1])]
                 with ExitStack() as stack:
                     for lock in locks:
                         stack.enter_context(lock)
@@ -263,11 +266,11 @@ def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]],
                         stack.enter_context(_watched(search, *trial, turn))
                     if not launch(trial[1]):
                         stopped.set()
-            except BaseException:
-                stopped.set()
-                raise
-            with turn:
-                search.tell(*trial)
+                with turn:
+                    search.tell(*trial)
+        except BaseException:
+            stopped.set()
+            raise
 
     if workers == 1:
         work()
@@ -281,24 +284,28 @@ def run_search(search: Search, workers: int, launch: Callable[[Sequence[Point]],
             raise
 
 
+def _cut_half_a_line(journal: Path) -> None:
+    """Take away what a full disk has left of a line: Optuna would write the next one behind it."""
+    if journal.exists():
+        with open_regular(journal) as stream:
+            content = stream.read()
+        if not content.endswith(b"\n"):
+            os.truncate(journal, content.rfind(b"\n") + 1)
+
+
 @contextmanager
 def _watched(search: Search, number: int, points: Sequence[Point], turn: threading.Lock) -> Iterator[None]:
     """While a trial runs, look every so often whether it falls behind."""
-    ended = threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(POLL_SEC):
-            with turn:
-                if search.falls_behind(number, points):
-                    search.stop(points)
-                    return
+    def look() -> bool:
+        with turn:
+            if behind := search.falls_behind(number, points):
+                search.stop(points)
+        return behind
 
-    thread = threading.Thread(target=watch, name="falling behind", daemon=True)
-    thread.start()
     try:
-        yield
+        with polling(look, "falling behind"):
+            yield
     finally:
-        ended.set()
-        thread.join()
         with turn:
             search.falls_behind(number, points)  # for others to be compared with

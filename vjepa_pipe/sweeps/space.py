@@ -53,7 +53,7 @@ class Space:
         Raises:
             ConfigError: If a setting is given as an interval, or there are too many.
         """
-        values = [list(_values(name, distribution)) for name, distribution in self.distributions.items()]
+        values = [_values(name, distribution) for name, distribution in self.distributions.items()]
         if (count := math.prod(map(len, values))) > MAX_POINTS:
             raise ConfigError([f"a sweep must have at most {MAX_POINTS} points (got {count})"])
         return [dict(zip(self.distributions, point, strict=True)) for point in itertools.product(*values)]
@@ -74,7 +74,7 @@ def space_of(arguments: Sequence[str], loader: ConfigLoader) -> Space:
         if not override.is_sweep_override():
             space.fixed.append(str(override.input_line))
         elif key == SEED and not override.is_interval_sweep():
-            space.seeds.extend(f"{key}={value}" for value in override.sweep_string_iterator())
+            space.seeds.extend(f"{key}={value}" for value in _choices(override))
         else:
             space.distributions[key] = _distribution(override)
     if not space.distributions:
@@ -96,20 +96,24 @@ def _distribution(override: Override) -> Any:
         numbers = value.range()
         if isinstance(numbers, range) and len(numbers) > 0:
             return distributions.IntDistribution(numbers[0], numbers[-1], step=numbers.step)
+    return distributions.CategoricalDistribution(_choices(override))
+
+
+def _choices(override: Override) -> list[Any]:
     values = list(itertools.islice(override.sweep_string_iterator(), MAX_POINTS + 1))
     if len(values) > MAX_POINTS:
         raise ConfigError([f"{key_of(override)} must have at most {MAX_POINTS} values"])
-    return distributions.CategoricalDistribution(values)
+    return values
 
 
 def _ends(distribution: Any) -> list[Any]:
     return list(getattr(distribution, "choices", ())) or [distribution.low, distribution.high]
 
 
-def _values(name: str, distribution: Any) -> Iterator[Any]:
+def _values(name: str, distribution: Any) -> Sequence[Any]:
     if hasattr(distribution, "choices"):
-        yield from distribution.choices
-    elif isinstance(distribution.low, float):
+        choices: Sequence[Any] = distribution.choices
+        return choices
+    if isinstance(distribution.low, float):
         raise ConfigError([f"sweep.search=grid needs the values of {name}, as choice(...) or range(...)"])
-    else:
-        yield from range(distribution.low, distribution.high + 1, distribution.step)
+    return range(distribution.low, distribution.high + 1, distribution.step)

@@ -23,12 +23,13 @@ from vjepa_pipe.config.program import program
 from vjepa_pipe.config.sweep import SweepConfig
 from vjepa_pipe.records import Run, run_from
 from vjepa_pipe.records.plan import PLAN, STOPPED_POINTS, PlanFile, Point, read_plan_file
-from vjepa_pipe.records.status import DONE, MISSING, RUNNING, read_status, state_of
+from vjepa_pipe.records.status import DONE, MISSING, RUNNING, alone, read_status, state_of
 from vjepa_pipe.report import Results, print_plan, print_results, report_runs, runs_in
 from vjepa_pipe.report.metric import asked_in
 from vjepa_pipe.sweeps.axes import expand
 from vjepa_pipe.sweeps.frozen import STOPPED, PlannedPoints, job_overrides, run_point
 from vjepa_pipe.sweeps.plan import Planned, claim_sweep_folder, extend_plan, new_plan, plan_points, write_plan
+from vjepa_pipe.sweeps.polling import POLL_SEC
 from vjepa_pipe.sweeps.search import Search, metric_of_trials, run_search, search_of, searched_space
 
 MAX_LISTED = 20
@@ -83,6 +84,14 @@ class Sweep:
             named = any(text.startswith("hydra.sweep.dir=") for text in self._config.hydra.overrides.hydra)
             sweep_dir = claim_sweep_folder(Path(self._config.hydra.sweep.dir), named)
             write_plan(plan, planned, sweep_dir)
+        if plan.search is None:
+            self._run_planned(plan, sweep_dir, arguments)
+        else:  # another process would write another plan
+            with alone(sweep_dir / PLAN, f"another process goes on with the search in {sweep_dir}: wait until it ends"):
+                self._run_planned(plan, sweep_dir, arguments)
+
+    def _run_planned(self, plan: PlanFile, sweep_dir: Path, arguments: Sequence[str]) -> None:
+        """Run what is not done of a plan, and report."""
         search = None if plan.search is None else self._search(plan, sweep_dir)
         (sweep_dir / PLAN / STOPPED).unlink(missing_ok=True)
         with read_write(self._config.hydra), open_dict(self._config):  # Hydra 1.4 hands it over read-only
@@ -102,7 +111,7 @@ class Sweep:
             report_runs([sweep_dir], sweep_dir, asked=asked_in(plan))
         if isinstance(stopped_by, KeyboardInterrupt):
             raise stopped_by
-        raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults)
+        raise_if_unfinished(plan.points, sweep_dir, stopped_by, faults, goes_on=search is None or search.left > 0)
 
     def _earlier(self, arguments: list[str]) -> tuple[Path, PlanFile]:
         sweep_dir = Path(str(self._options.resume))
@@ -155,6 +164,7 @@ class Sweep:
         """Run the points that Optuna chooses, as many at a time as the launcher runs."""
 
         def launch(points: Sequence[Point]) -> bool:
+            self._wait_for_others(points, sweep_dir)
             self._launch(_waiting(points, sweep_dir), sweep_dir, typed, faults)
             return not (self._options.fail_fast and faults)
 
@@ -163,6 +173,17 @@ class Sweep:
         workers = min(workers if workers > 0 else os.cpu_count() or 1, search.trials)
         self._say(f"{counted(search.trials, 'trial')}, {search.left} to run, {workers} at a time, in {sweep_dir}")
         run_search(search, workers, launch)
+
+    def _wait_for_others(self, points: Sequence[Point], sweep_dir: Path) -> None:
+        """Wait until no process runs a point that it began for a search that was killed."""
+
+        def running() -> list[str]:
+            return [point.folder for point in points if state_of(sweep_dir / point.folder) == RUNNING]
+
+        if left := running():
+            self._say(f"waiting for {', '.join(left)}: a process that outlived its search still runs it")
+        while running():
+            time.sleep(POLL_SEC)
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -202,7 +223,12 @@ def _runs(planned: Sequence[Planned]) -> list[Run]:
 
 
 def raise_if_unfinished(
-    points: Sequence[Point], sweep_dir: Path, stopped_by: BaseException | None, faults: Mapping[str, str]
+    points: Sequence[Point],
+    sweep_dir: Path,
+    stopped_by: BaseException | None,
+    faults: Mapping[str, str],
+    *,
+    goes_on: bool = True,
 ) -> None:
     """Nothing if all points are done.
 
@@ -211,6 +237,7 @@ def raise_if_unfinished(
         sweep_dir: Its folder.
         stopped_by: What stopped the launcher, if anything did.
         faults: By a point's folder, what it raised.
+        goes_on: Whether something is left to run; a trial that has failed is not run again.
 
     Raises:
         UserError: Naming the points that are not done, each with its reason, and how to go on.
@@ -228,6 +255,5 @@ def raise_if_unfinished(
     more = [f"  and {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
     verb = "is" if len(left) == 1 else "are"
     head = f"{len(left)} of {counted(len(points), 'point')} {verb} not done{because}:"
-    raise UserError(
-        "\n".join([head, *left[:MAX_LISTED], *more]) + f"\nrun them again: {program()} -m sweep.resume={sweep_dir}"
-    )
+    again = [f"run them again: {program()} -m sweep.resume={sweep_dir}"] if goes_on else []
+    raise UserError("\n".join([head, *left[:MAX_LISTED], *more, *again]))

@@ -46,7 +46,7 @@ def index(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     make_folder(folder)
     files = bad = 0
     seconds = 0.0
-    sources = all_files(experiment, folder, "task.index_dir").sources
+    sources = all_files(experiment, folder, "task.index_dir", copies=False).sources
     listable(sources)
     for rows in sources:
         longer = experiment.storage.longest_sec if rows.has_urls else 0.0  # a file is not to be blamed for its store

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -74,6 +75,10 @@ def map_killable(
 
 TIMED_OUT = "not done after"
 DIED = "its process died (out of memory, or a crash in a decoder)"
+NOT_STARTED = (
+    "a worker process ended before it had begun, as what it has printed says; a script of your own needs "
+    "`if __name__ == '__main__':` before what it runs"
+)
 
 
 def was_killed(error: str) -> bool:
@@ -90,7 +95,7 @@ def _outcome(worker: _Worker, ready: bool, timeout: float) -> Outcome[Any, Any]:
         return Outcome(worker.item, error=_timed_out(timeout))
     try:
         result, error = worker.pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # the latter if it had not read the item yet
         return Outcome(worker.item, error=DIED)
     if isinstance(error, UserError):
         raise error
@@ -100,9 +105,13 @@ def _outcome(worker: _Worker, ready: bool, timeout: float) -> Outcome[Any, Any]:
 def _give(worker: _Worker, left: Iterator[Any], timeout: float) -> bool:
     for item in left:
         if not worker.started:  # importing takes seconds, which are not the item's
-            worker.started = bool(worker.pipe.recv())
+            try:
+                worker.started = bool(worker.pipe.recv())
+            except (EOFError, OSError) as error:
+                raise UserError(NOT_STARTED) from error
         worker.item, worker.deadline = item, time.monotonic() + timeout
-        worker.pipe.send(item)
+        with suppress(OSError):  # it has died meanwhile, which is seen when its answer is awaited
+            worker.pipe.send(item)
         return True
     return False
 

@@ -29,13 +29,14 @@ def plain_videos(manager: DataManager) -> VideoDataset:
     return dataset
 
 
-def all_files(experiment: ExperimentConfig, folder: Path, setting: str) -> VideoDataset:
+def all_files(experiment: ExperimentConfig, folder: Path, setting: str, *, copies: bool) -> VideoDataset:
     """The experiment's training dataset, read without an index; a list for each source can be written to a folder.
 
     Args:
         experiment: The experiment.
         folder: Where results are written.
         setting: What names the folder, for messages.
+        copies: Whether these are of copies, or of an index.
 
     Raises:
         ConfigError: As `plain_videos`, or if two sources have one name.
@@ -43,12 +44,12 @@ def all_files(experiment: ExperimentConfig, folder: Path, setting: str) -> Video
     """
     data = replace(experiment.data, index_dir=None)  # an index that is being made may not be there yet
     dataset = plain_videos(DataManager(replace(experiment, data=data), rank=0, world_size=1))
-    _own_names(dataset.sources, annotation_files(data), folder, setting)
+    _own_names(dataset.sources, annotation_files(data), folder, setting, copies)
     return dataset
 
 
-def _own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, setting: str) -> None:
-    """Check that each source's `NAME.csv` in a folder is neither another's nor a file that no run has left there."""
+def _own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, setting: str, copies: bool) -> None:
+    """Check that each source's `NAME.csv` in a folder is neither another's nor one that no run of the task has left."""
     for name, count in Counter(rows.name for rows in sources).items():
         if count > 1:
             raise ConfigError([f"data.source_names must be set: {count} sources are called {name}"])
@@ -57,7 +58,9 @@ def _own_names(sources: Sequence[Rows], lists: Sequence[str], folder: Path, sett
         written = folder / f"{rows.name}.csv"
         if written.resolve() in read:
             raise UserError(f"{setting}={folder}: {written} is the list itself; name another folder")
-        if written.exists() and not was_here(folder, rows.name):
+        if written.exists() and not was_here(folder, rows.name, copies=copies):
+            task = "prepare" if copies else "index"
             raise UserError(
-                f"{setting}={folder} holds {written.name}, which no run has left there; name another folder"
+                f"{setting}={folder} holds {written.name}, which no run of task={task} has left there; "
+                "name another folder"
             )

@@ -23,7 +23,7 @@ from vjepa_pipe.sources.probed.index_file import SUFFIX
 from vjepa_pipe.storage import Storage, shown_path
 from vjepa_pipe.tasks.plain_videos import all_files
 from vjepa_pipe.tasks.prepare_estimate import Estimate, check_space, estimate, estimate_lines
-from vjepa_pipe.tasks.prepare_option import check_option, write_option
+from vjepa_pipe.tasks.prepare_option import check_option, option_file, write_option
 from vjepa_pipe.tasks.prepare_parts import CopyParts
 from vjepa_pipe.tasks.progress import count_progress, print_faults
 
@@ -59,7 +59,7 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     assert isinstance(task, PrepareTaskConfig)
     target = Path(task.target_dir or output_dir).resolve()
     check_option(target, task.option)
-    dataset = all_files(experiment, target, "task.target_dir")
+    dataset = all_files(experiment, target, "task.target_dir", copies=True)
     _check_target(target, annotation_files(experiment.data), dataset.sources)
     _check_rows(dataset.sources)
     if any(rows.has_urls for rows in dataset.sources):  # a file is not to be blamed for its store
@@ -88,6 +88,8 @@ def prepare(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         without = [part.rows.name for part in parts if complete and not part.annotations.stat().st_size]
         if without:
             said = f"{', '.join(without)}: no file could be copied, so no option is written: leave it out"
+            if (left := option_file(target, task.option)).exists():
+                said += f"; {left} is still that of an earlier run"
             console.print(said, markup=False, highlight=False)
         elif complete:
             write_option(target, task.option, experiment.data, [rows.name for rows in dataset.sources])

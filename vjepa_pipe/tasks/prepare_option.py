@@ -40,7 +40,7 @@ def check_option(folder: Path, name: str) -> None:
         raise ConfigError([f"task.option must be a name of letters, digits, '-' and '_' (got {name!r})"])
     if name in group_options(GROUP):
         raise ConfigError([f"task.option={name} is the name of an option that there is already: name another"])
-    file = _file(folder, name)
+    file = option_file(folder, name)
     if file.exists() and not yaml_text(file).startswith(COMMENT):
         raise ConfigError([f"task.option={name}: {file} is there already, and no run of task=prepare wrote it"])
 
@@ -68,7 +68,7 @@ def write_option(folder: Path, name: str, data: DataConfig, sources: Sequence[st
     if data.eval_data_paths:
         settings["eval_data_paths"] = [absolute(path) for path in data.eval_data_paths]
     content = {"defaults": [{"/schema@_here_": "csv"}, "_self_"]} | settings
-    file = _file(folder, name)
+    file = option_file(folder, name)
     make_folder(file.parent)
     comment = (
         f"{COMMENT}{', '.join(sources)}; originals are not read.\n# python launch.py --config-dir FOLDER data={name}\n"
@@ -77,5 +77,6 @@ def write_option(folder: Path, name: str, data: DataConfig, sources: Sequence[st
     return file
 
 
-def _file(folder: Path, name: str) -> Path:
+def option_file(folder: Path, name: str) -> Path:
+    """Where an option is."""
     return folder / GROUP / f"{name}.yaml"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.task import MOST_CLASSES
 from vjepa_pipe.datasets import KeyedDataset
 
 
@@ -37,10 +38,14 @@ def number_of_classes(train: KeyedDataset, test: KeyedDataset, given: int | None
             )
         largest[name] = max(labels)
     classes = largest["train"] + 1 if given is None else given
+    if classes > MOST_CLASSES:
+        raise ConfigError(
+            [f"data: task=probe tells at most {MOST_CLASSES} classes apart, and labels go up to {classes - 1}"]
+        )
     for name, label in largest.items():
         if label >= classes:
-            told = "task.num_classes" if given is not None else "the training rows"
-            raise ConfigError([f"task.num_classes: {told} says {classes}, and the {name} rows have a label {label}"])
+            told = "task.num_classes says" if given is not None else "the training rows say"
+            raise ConfigError([f"task.num_classes: {told} {classes}, and the {name} rows have a label {label}"])
     return classes
 
 

@@ -32,9 +32,9 @@ SETTINGS = "settings"
 """Key of an entry's settings, shortened."""
 
 
-def was_here(folder: Path, name: str) -> bool:
-    """Whether a run has left anything of a source of this name in a folder."""
-    return any(True for log in _logs(folder, name) for _ in read_log(log, object))
+def was_here(folder: Path, name: str, *, copies: bool) -> bool:
+    """Whether a run has left anything of a source of this name in a folder: its copies, or its index."""
+    return any((SETTINGS in entry) is copies for log in _logs(folder, name) for _, entry in read_log(log, object))
 
 
 def _logs(folder: Path, name: str) -> list[Path]:

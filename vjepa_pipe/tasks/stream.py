@@ -16,7 +16,7 @@ from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import StreamTaskConfig
 from vjepa_pipe.datasets import RobotDataset
 from vjepa_pipe.files.whole_file import replacing
-from vjepa_pipe.loader import ClipLoader, DataManager
+from vjepa_pipe.loader import ClipLoader, DataManager, StateError
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.records.figures import summary_name
 from vjepa_pipe.report.picture import draw_batch
@@ -48,7 +48,11 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     manager = DataManager(experiment, output_dir=output_dir)
     loader = manager.build_train_loader()
     if task.resume is not None:
-        loader.load_state_dict(read_state(task.resume))
+        state = read_state(task.resume)
+        try:
+            loader.load_state_dict(state)
+        except StateError as error:
+            raise StateError(f"task.resume={task.resume}: {error}") from error
     console = Console(stderr=True)
     if isinstance(loader.dataset, RobotDataset) and manager.rank == 0:
         console.print(*loader.dataset.description, sep="\n", markup=False, highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -29,11 +30,14 @@ from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.files.whole_file import make_folder, write_whole
-from vjepa_pipe.records.files import inside, read_mapping, write_json
+from vjepa_pipe.models.weights import first_line
+from vjepa_pipe.records.files import inside, write_json
 from vjepa_pipe.tasks.stopping import NEWEST, STATE
 
 CHECKPOINTS, LATEST = NEWEST.split("/")
+_NAME = re.compile(r"step_(\d{9,})")
 SHOWN = 3
 """Names of weights that a message lists."""
 
@@ -83,12 +87,14 @@ class Checkpoints:
                 draft.replace(final)
                 _sync(self.folder)
                 write_whole(self.folder / LATEST, f"{final.name}\n")
-                self._remove_old()
+                self._remove_old(step)
             _barrier()
         self._saved = step
 
-    def _remove_old(self) -> None:
-        steps = sorted(int(one.name.removeprefix("step_")) for one in self.folder.glob("step_*"))
+    def _remove_old(self, newest: int) -> None:
+        """Later ones, of an attempt that went further, stay until they are written over."""
+        found = (_NAME.fullmatch(one.name) for one in self.folder.iterdir())
+        steps = sorted(step for one in found if one and (step := int(one[1])) <= newest)
         for step in steps[: -self._keep]:
             if not self.kept(step):
                 shutil.rmtree(self.folder / f"step_{step:09d}")
@@ -124,15 +130,6 @@ def find_checkpoint(path: str | Path) -> Path:
             with latest.open(errors="replace") as stream:
                 return inside(folder, stream.read(100).strip())
     raise UserError(f"{path} holds no checkpoint of task=train: neither {CHECKPOINTS}/{LATEST} nor .metadata")
-
-
-def read_state(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint holds beside its tensors.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    return read_mapping(checkpoint / STATE)
 
 
 def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -181,7 +178,7 @@ class _PlainReader(FileSystemReader):
     """Reads what torch writes, and imports nothing that a file names."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:  # noqa: ARG002 (as torch calls it)
-        with Path(self.path, ".metadata").open("rb") as stream:
+        with open_regular(Path(self.path, ".metadata")) as stream:
             metadata = _Unpickler(stream).load()
         for info in metadata.storage_data.values():
             inside(Path(self.path), info.relative_path)
@@ -216,10 +213,21 @@ def _faults(what: str) -> Iterator[None]:
         yield
     except CheckpointException as error:  # not an Exception; it wraps what happened on each rank
         causes = [cause for cause, _ in error.failures.values()]
-        raise UserError(f"{what}: {causes[0] if causes else error}") from error
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, AssertionError,
-            IndexError, pickle.UnpicklingError) as error:  # fmt: skip
-        raise UserError(f"{what}: {getattr(error, 'strerror', None) or error}") from error
+        raise UserError(f"{what}: {_said(causes[0] if causes else error)}") from error
+    except UserError:
+        raise
+    except Exception as error:  # a damaged pickle leads to any
+        raise UserError(f"{what}: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, or the error of a file that led to it: behind that of a full disk torch raises others."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None or not cause.strerror:
+        return first_line(error)
+    return f"{Path(cause.filename).name}: {cause.strerror}" if cause.filename else cause.strerror
 
 
 @contextmanager

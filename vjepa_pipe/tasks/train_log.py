@@ -15,6 +15,8 @@ from rich.console import Console
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.train_task import TrainTaskConfig
+from vjepa_pipe.files.json_text import parse_json
+from vjepa_pipe.files.regular_file import open_regular
 from vjepa_pipe.files.whole_file import append_whole, replacing, write_whole
 from vjepa_pipe.records.curves import CURVES, read_curves
 from vjepa_pipe.report.curves import draw_curves
@@ -136,7 +138,8 @@ def _keep_until(file: Path, step: int) -> None:
         UserError: If the file cannot be read or written.
     """
     try:
-        lines = file.read_bytes().splitlines(keepends=True)
+        with open_regular(file) as stream:
+            lines = stream.read().splitlines(keepends=True)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     write_whole(file, b"".join(line for line in lines if _step(line) <= step).decode())
@@ -144,6 +147,6 @@ def _keep_until(file: Path, step: int) -> None:
 
 def _step(line: bytes) -> float:
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, RecursionError, TypeError, KeyError):
+        return float(parse_json(line)["step"])
+    except (ValueError, TypeError, KeyError):
         return math.inf

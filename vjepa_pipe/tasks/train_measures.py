@@ -128,6 +128,6 @@ def collapse(first: Mapping[str, float], now: Mapping[str, float]) -> str | None
     """A sentence if features have collapsed since the start of a run: what labels are told by would not show it."""
     told = []
     for name, floor in (("spread", 0.0), ("rankme", 1.0)):
-        if now[name] - floor < COLLAPSED_BELOW * (first[name] - floor):
+        if name in first and now[name] - floor < COLLAPSED_BELOW * (first[name] - floor):
             told.append(f"{name} {now[name]:.3g}, at the start {first[name]:.3g}")
     return f"the features have collapsed: {'; '.join(told)}" if told else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,33 @@ from torch import Tensor
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.training.vjepa import VJepaOptimization
-from vjepa_pipe.loader import device_prefetch
+from vjepa_pipe.loader import StateError, device_prefetch
 from vjepa_pipe.models.vjepa2 import Pretraining
-from vjepa_pipe.models.weights import load_published, load_published_optimizer
-from vjepa_pipe.tasks.train_checkpoints import find_checkpoint, load_tensors, read_state
+from vjepa_pipe.models.weights import load_published, load_published_optimizer, read_checkpoint
+from vjepa_pipe.records.files import read_record
+from vjepa_pipe.tasks.stopping import STATE
+from vjepa_pipe.tasks.train_checkpoints import find_checkpoint, load_tensors
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What a checkpoint holds beside its tensors: its `state.json`.
+
+    Attributes:
+        step: Steps done.
+        loader: Its place; see `LoaderState`.
+        scaler: State of the GradScaler; empty unless it trains in float16.
+        threads: Of PyTorch on the CPU.
+        first_measures: What features were worth at the start of the run; empty before they are measured.
+    """
+
+    step: int
+    loader: dict[str, Any]
+    scaler: dict[str, Any]
+    threads: int
+    first_measures: dict[str, float]
 
 
 class TrainState:
@@ -76,13 +97,15 @@ class TrainState:
         Args:
             step: Steps done.
         """
-        return {
-            "step": step,
-            "loader": self._batches.state_dict(),
-            "scaler": self._scaler.state_dict(),
-            "threads": torch.get_num_threads(),
-            "first_measures": self.first_measures,
-        }
+        return asdict(
+            Rest(
+                step=step,
+                loader=self._batches.state_dict(),
+                scaler=self._scaler.state_dict(),
+                threads=torch.get_num_threads(),
+                first_measures=self.first_measures,
+            )
+        )
 
     def resume(self, path: str) -> int:
         """Take everything over from a checkpoint; on a CPU also the number of threads, on which the last bits depend.
@@ -97,28 +120,33 @@ class TrainState:
             UserError: If it is damaged, of another architecture, or of other data.
         """
         checkpoint = find_checkpoint(path)
-        rest = read_state(checkpoint)
-        wanted = {"step": int, "loader": Mapping, "scaler": Mapping, "threads": int, "first_measures": Mapping}
-        if odd := [name for name, kind in wanted.items() if not isinstance(rest.get(name), kind)]:
-            raise UserError(f"the checkpoint {checkpoint} is damaged: {', '.join(odd)} missing in its state.json")
-        self._batches.load_state_dict(rest["loader"])
+        rest = read_record(checkpoint / STATE, Rest)
+        if rest.step < 0:
+            raise UserError(f"{checkpoint / STATE} is damaged: step must be >= 0 (got {rest.step})")
+        try:
+            self._batches.load_state_dict(rest.loader)
+        except StateError as error:
+            raise StateError(f"{checkpoint / STATE}: {error}") from error
         load_tensors(checkpoint, self.tensors())
-        if self._scaler.is_enabled() and rest["scaler"]:
-            self._scaler.load_state_dict(rest["scaler"])
-        if not torch.cuda.is_available() and 0 < rest["threads"] <= 1024:
-            torch.set_num_threads(rest["threads"])
-        self.first_measures = dict(rest["first_measures"])
-        return int(rest["step"])
+        if self._scaler.is_enabled() and rest.scaler:
+            try:
+                self._scaler.load_state_dict(rest.scaler)
+            except KeyError as error:
+                raise UserError(f"{checkpoint / STATE} is damaged: scaler lacks {error}") from error
+        if not torch.cuda.is_available() and 0 < rest.threads <= 1024:
+            torch.set_num_threads(rest.threads)
+        self.first_measures = dict(rest.first_measures)
+        return rest.step
 
     def _take_weights(self, path: Path) -> None:
         """Take weights and moments over from a checkpoint of ours, or from a published file."""
         if path.is_dir():
             load_tensors(find_checkpoint(path), self.tensors())
             return
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # what is no file of torch fails in any way
-            raise UserError(f"training.optimization.anneal_ckpt: {path} cannot be read: {error}") from error
+        saved = read_checkpoint(path, "training.optimization.anneal_ckpt")
         load_published(self._network, saved, str(path))
-        load_published_optimizer(self._network, self._optimizer, saved.get("opt", {}), str(path))
+        try:
+            load_published_optimizer(self._network, self._optimizer, saved["opt"], str(path))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path}: opt is no state of an optimizer ({type(error).__name__}: {error})") from error
         self._make_moments()
