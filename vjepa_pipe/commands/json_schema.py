@@ -11,7 +11,7 @@ import yaml
 
 from vjepa_pipe.composition.options import docstring, group_options, groups, option_file
 from vjepa_pipe.composition.schemas import SCHEMAS
-from vjepa_pipe.composition.store import registered
+from vjepa_pipe.composition.store import group_types, registered
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of
@@ -24,10 +24,7 @@ _SCALARS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 def group_schemas() -> dict[str, dict[str, Any]]:
     """The schema of every group's files, by group; `config` is that of the primary file and of experiments."""
     nodes = {group: _merged(schema_classes(group), group) for group in groups() if schema_classes(group)}
-    root = _node(ExperimentConfig)
-    root["properties"] |= {group: node | {"required": []} for group, node in nodes.items()}
-    found = {group: _file(node) for group, node in nodes.items()}
-    return found | {"experiment": _file(root)}
+    return {group: _file(node) for group, node in nodes.items()} | {"experiment": _file(_node(ExperimentConfig))}
 
 
 def schema_classes(group: str) -> list[type]:
@@ -99,7 +96,8 @@ def _type(hint: Any, bounds: Bounds) -> dict[str, Any]:
         inner = next(part for part in arguments if part is not type(None))
         return {"anyOf": [_type(inner, bounds), {"type": "null"}]}
     if dataclasses.is_dataclass(hint):
-        return _node(typing.cast(type, hint))
+        group = next((group for group, base in group_types().items() if base is hint), None)
+        return _merged(schema_classes(group), group) if group else _node(typing.cast(type, hint))
     if origin is tuple:
         count = len(arguments)
         return {"type": "array", "items": _type(arguments[0], bounds), "minItems": count, "maxItems": count}

@@ -9,7 +9,7 @@ from typing import Any
 
 from vjepa_pipe.commands.json_schema import schema_classes
 from vjepa_pipe.composition.options import description, docstring, group_options
-from vjepa_pipe.composition.store import registered
+from vjepa_pipe.composition.store import group_types, registered
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import Bounds, bounds_of
@@ -79,7 +79,8 @@ def _same(field: dataclasses.Field[Any], other: dataclasses.Field[Any] | None) -
 def _nested(cls: Any, shown: dict[str, dataclasses.Field[Any]]) -> Iterator[type]:
     for field in dataclasses.fields(cls):
         if field.name not in shown:
-            yield from (part for part in _parts(hints_of(cls)[field.name]) if dataclasses.is_dataclass(part))
+            parts = (part for part in _parts(hints_of(cls)[field.name]) if dataclasses.is_dataclass(part))
+            yield from (part for part in parts if part not in group_types().values())
 
 
 def _parts(hint: Any) -> Iterator[type]:

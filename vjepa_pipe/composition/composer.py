@@ -235,7 +235,8 @@ def unknown_option(override: Override, options: Sequence[str]) -> str | None:
     group, option = override.key_or_group, override.value()
     if not isinstance(option, str) or option in options or override.is_delete():
         return None
-    return f"{group}={option} is not an option{did_you_mean(option, options)}: {group} can be {', '.join(options)}"
+    choice = f"{group}@{override.package}={option}" if override.package else f"{group}={option}"
+    return f"{choice} is not an option{did_you_mean(option, options)}: {group} can be {', '.join(options)}"
 
 
 def own_choices(hydra_settings: Any) -> dict[str, str]:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import CaptionedDataConfig
-from vjepa_pipe.config.data import CsvDataConfig, DataConfig, FolderDataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data import (
+    CsvDataConfig,
+    DataConfig,
+    FolderDataConfig,
+    SyntheticDataConfig,
+    SyntheticImagesConfig,
+)
 from vjepa_pipe.config.image import ImageConfig, ImageStreamConfig
 from vjepa_pipe.config.loader import DecoderConfig, LoaderConfig, TorchcodecConfig
 from vjepa_pipe.config.mask import MaskConfig, MultiBlock3DMaskConfig, TubeMaskConfig
@@ -53,6 +59,7 @@ SCHEMAS: dict[str, type] = {
     "csv": CsvDataConfig,
     "folder": FolderDataConfig,
     "synthetic": SyntheticDataConfig,
+    "synthetic_images": SyntheticImagesConfig,
     "captioned": CaptionedDataConfig,
     "aug": AugConfig,
     "mask": MaskConfig,

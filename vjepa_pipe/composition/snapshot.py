@@ -26,6 +26,7 @@ from vjepa_pipe.config.build import build, hints_of
 from vjepa_pipe.config.check import deeper_faults
 from vjepa_pipe.config.errors import ConfigError, UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import group_of
 from vjepa_pipe.files.yaml_file import read_yaml
 
 HEADER = "# The resolved experiment. Run it again: vjepa-pipe rerun FOLDER_OF_THIS_FILE\n"
@@ -88,12 +89,13 @@ def _narrower_nodes(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def _schema_name(schema: type, where: str) -> str:
     ours = (name for name, known in SCHEMAS.items() if known is schema)
-    others = (f"{where}/{option}" for option, known in registered(where).items() if same_class(known, schema))
+    group = group_of(where)
+    others = (f"{group}/{option}" for option, known in registered(group).items() if same_class(known, schema))
     for name in itertools.chain(ours, others):
         return name
     raise UserError(
         f"{where}: {schema.__qualname__} is not registered, so a record cannot name it: "
-        f'register_config("{where}", NAME, {schema.__qualname__}) does it'
+        f'register_config("{group}", NAME, {schema.__qualname__}) does it'
     )
 
 

@@ -14,6 +14,7 @@ from vjepa_pipe.composition.schemas import OPTIONS, SCHEMAS
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.errors import UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import group_of
 from vjepa_pipe.config.folders import conf_dir
 from vjepa_pipe.config.sweep import SweepConfig
 
@@ -78,10 +79,11 @@ def group_types() -> dict[str, type]:
 
 def not_of_group(path: str, schema: type) -> str | None:
     """A line if a node is that of a group and a dataclass cannot be an option of it."""
-    base = group_types().get(path, object)
+    group = group_of(path)
+    base = group_types().get(group, object)
     if issubclass(schema, base):
         return None
-    return f"{schema.__qualname__} must extend {base.__name__}, as every option of {path} does"
+    return f"{schema.__qualname__} must extend {base.__name__}, as every option of {group} does"
 
 
 def _offer(group: str, name: str, schema: type) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from vjepa_pipe.config.epoch import epoch_faults, known_rows
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.idle import idle_faults
+from vjepa_pipe.config.image import faults_of_streams
 from vjepa_pipe.config.mask_rules import masks_can_be_drawn
 from vjepa_pipe.config.probe import probe_faults
 from vjepa_pipe.config.task import BenchmarkTaskConfig, ProbeTaskConfig, StreamTaskConfig
@@ -33,11 +34,11 @@ def run_faults(experiment: ExperimentConfig, typed: Sequence[str] = ()) -> Itera
         typed: Overrides of the command line.
     """
     yield from idle_faults(experiment, typed)
-    yield from scheme_faults(experiment.data)
+    yield from faults_of_streams(lambda one: scheme_faults(one.data), experiment)
     yield from probe_faults(experiment)
     if isinstance(experiment.task, TrainTaskConfig):
         yield from training_faults(experiment)
     if draws_batches(experiment):
-        yield from masks_can_be_drawn(experiment)
+        yield from faults_of_streams(masks_can_be_drawn, experiment)
     if draws_batches(experiment) or isinstance(experiment.task, ProbeTaskConfig):
         yield from epoch_faults(experiment, known_rows(experiment.data))

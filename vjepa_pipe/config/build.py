@@ -179,7 +179,10 @@ def unknown_setting(where: str, known: Iterable[str], whole: Mapping[str, Any]) 
         whole: The experiment, as nested plain values: a name may be right and its group wrong.
     """
     parent, _, name = where.rpartition(".")
-    hint = did_you_mean(name, map(str, known), f"{parent}." if parent else "")
+    known = list(map(str, known))
+    if parent and "." not in parent and not known:
+        return f"{where} is not a setting: the option of {parent} that is chosen has none"
+    hint = did_you_mean(name, known, f"{parent}." if parent else "")
     elsewhere = [path for path, _ in leaves(whole) if path.endswith(f".{name}") and path != where]
     return f"{where} is not a setting{hint or did_you_mean(where, elsewhere, cutoff=0)}"
 

@@ -130,6 +130,19 @@ class FolderDataConfig(DataConfig):
 
 
 @dataclass
+class SyntheticImagesConfig(DataConfig):
+    """Still images of shapes, written on first use: which shape is the label."""
+
+    num_images: int = setting(64, "images to write", ge=1, le=1_000_000)
+    cache_dir: Optional[str] = setting(
+        None,
+        "where the images are kept; unset: $VJEPA_PIPE_CACHE, else ~/.cache/vjepa_pipe",
+        path=True,
+        affects_results=False,
+    )
+
+
+@dataclass
 class SyntheticDataConfig(DataConfig):
     """Videos of moving shapes, written on first use: their direction is the label."""
 

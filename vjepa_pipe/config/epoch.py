@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data import DataConfig, SyntheticDataConfig, SyntheticImagesConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.robot_data import SyntheticRobotDataConfig
@@ -51,4 +51,6 @@ def known_rows(data: DataConfig) -> int | None:
         return None
     if isinstance(data, SyntheticDataConfig):
         return data.num_videos
+    if isinstance(data, SyntheticImagesConfig):
+        return data.num_images
     return data.num_episodes if isinstance(data, SyntheticRobotDataConfig) else None

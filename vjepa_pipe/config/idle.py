@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from vjepa_pipe.config.aug import AugConfig
 from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import image_experiment, of_images
 from vjepa_pipe.config.robot_data import RobotDataConfig
 from vjepa_pipe.config.task import PrepareTaskConfig, ProbeTaskConfig
 from vjepa_pipe.config.train_task import TrainTaskConfig
@@ -29,6 +30,8 @@ def idle_faults(experiment: ExperimentConfig, typed: Sequence[str]) -> Iterator[
     """
     names = [text.lstrip("+").partition("=")[0] for text in typed if not text.startswith("~")]
     idle = list(_idle(experiment))
+    if (images := image_experiment(experiment)) is not None:
+        idle += [(of_images(name, images), of_images(reason, images)) for name, reason in _idle(images)]
     for name in dict.fromkeys(names):
         reasons = [reason for idle_one, reason in idle if name == idle_one or name.startswith(f"{idle_one}.")]
         if "." in name and reasons:
@@ -55,6 +58,7 @@ def _idle(experiment: ExperimentConfig) -> Iterator[tuple[str, str]]:
             yield f"task.{name}", f"task.codec={task.codec}"
     if isinstance(task, ProbeTaskConfig):
         yield "mask", "task=probe"
+        yield "image", "task=probe"
         if isinstance(experiment.training, (VideoProbeTraining, ImageProbeTraining)):
             for name in OF_TRAINING:
                 yield f"task.{name}", "training says how probes are trained"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from vjepa_pipe.config.data import CONVENTIONS, DataConfig
@@ -24,10 +26,10 @@ class ImageConfig:
 
 @dataclass
 class ImageStreamConfig(ImageConfig):
-    """Batches of images on a share of the ranks, or of the steps where there are fewer ranks, beside those of videos."""
+    """Batches of images beside those of videos, on a share of the ranks, or of the steps where ranks are too few."""
 
-    data: DataConfig = setting(DataConfig(), "the images: sources, size, batch size and workers of their own")
-    mask: MaskConfig = setting(MaskConfig(), "token masks of the images")
+    data: DataConfig = setting(DataConfig(), "settings of group data, for the images: their sources, size, batch size and workers")
+    mask: MaskConfig = setting(MaskConfig(), "settings of group mask, for the images")
     share: float = setting(0.25, "share of all batches that hold images", gt=0, lt=1)
     convention: str = setting(
         "strict",
@@ -38,7 +40,7 @@ class ImageStreamConfig(ImageConfig):
 
 
 def image_experiment(experiment: ExperimentConfig) -> ExperimentConfig | None:
-    """The images as an experiment of their own: the same but for data and masks, and without robots.
+    """The images as an experiment of their own: the same but for data and masks, without robots and with no epochs.
 
     Args:
         experiment: Any.
@@ -49,4 +51,34 @@ def image_experiment(experiment: ExperimentConfig) -> ExperimentConfig | None:
     image = experiment.image
     if not isinstance(image, ImageStreamConfig):
         return None
-    return replace(experiment, data=image.data, mask=image.mask, robotics=RoboticsConfig(), image=ImageConfig())
+    loader = replace(experiment.loader, samples_per_epoch=None, iterations_per_epoch=None)  # they count videos
+    own = {"data": image.data, "mask": image.mask, "loader": loader}
+    return replace(experiment, **own, robotics=RoboticsConfig(), image=ImageConfig())
+
+
+def group_of(path: str) -> str:
+    """The group that a node takes its options from: `data` for `image.data`, and for `data` itself."""
+    return path.removeprefix("image.")
+
+
+def faults_of_streams(
+    faults: Callable[[ExperimentConfig], Iterable[str]], experiment: ExperimentConfig
+) -> Iterator[str]:
+    """The faults of an experiment, then those that only its images have, which name `image.data` and `image.mask`.
+
+    Args:
+        faults: What looks for them: a line for each, with dotted paths of settings.
+        experiment: Any.
+    """
+    found = list(faults(experiment))
+    yield from found
+    images = image_experiment(experiment)
+    if images is not None:
+        yield from (line for fault in faults(images) if (line := of_images(fault, images)) not in found)
+
+
+def of_images(said: str, images: ExperimentConfig) -> str:
+    """A line about the images as an experiment, with their settings and options as the whole experiment names them."""
+    names = "|".join(field.name for group in (images.data, images.mask) for field in fields(group))
+    line = re.sub(rf"(?<![\w.])(data|mask)\.(?=({names})\b)", r"image.\1.", said)
+    return re.sub(r"(?<![\w.])(data|mask)=(?=\w)", r"\1@image.\1=", line)

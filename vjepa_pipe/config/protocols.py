@@ -6,6 +6,8 @@ import inspect
 import re
 from typing import Any, NamedTuple
 
+from vjepa_pipe.config.image import group_of
+
 PAGE = "docs/extending.md"
 
 
@@ -41,7 +43,7 @@ def protocol_fault(built: Any, where: str, target: str) -> str | None:
         where: The place of the node, such as `data_aug.extra_transforms[0]`; others than those above need nothing.
         target: The name of the class.
     """
-    protocol = PROTOCOLS.get(re.sub(r"\[\d+\]", "", where))
+    protocol = PROTOCOLS.get(group_of(re.sub(r"\[\d+\]", "", where)))
     if protocol is None:
         return None
     lacking = [

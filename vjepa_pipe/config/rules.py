@@ -8,9 +8,11 @@ from typing import Any
 from vjepa_pipe.config import url_rules
 from vjepa_pipe.config.build import WANTING, shown
 from vjepa_pipe.config.caption_rules import CAPTION_RULES
+from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CSV_LISTS, CsvDataConfig
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import ImageStreamConfig
 from vjepa_pipe.config.loader import TorchcodecConfig
 from vjepa_pipe.config.mask_rules import clips_hold_whole_tokens
 from vjepa_pipe.config.robot_data import RobotDataConfig
@@ -177,6 +179,24 @@ def clips_of_a_video_share_a_batch(experiment: ExperimentConfig) -> Iterator[str
             yield f"{name} must be a multiple of data.repeated_sampling={clips}, such as {near} (got {length})"
 
 
+def images_beside_videos(experiment: ExperimentConfig) -> Iterator[str]:
+    """Batches of images and of videos take turns, so both are whole and hold clips and masks alone."""
+    image = experiment.image
+    if not isinstance(image, ImageStreamConfig):
+        return
+    if isinstance(image.data, (RobotDataConfig, CaptionedDataConfig)):
+        kind = "robots" if isinstance(image.data, RobotDataConfig) else "captions"
+        yield f"image.data must be images or plain videos, such as data@image.data=folder (got data of {kind})"
+    if shared := sorted({*(image.data.source_names or ())} & {*(experiment.data.source_names or ())}):
+        yield f"image.data.source_names must differ from data.source_names (got {', '.join(shared)} in both)"
+    if experiment.robotics.enabled:
+        yield "robotics.enabled must be false with images beside the videos: an image has no states and actions"
+    if is_vlm(experiment.data):
+        yield "data.output.layout must be vjepa with images beside the videos (got vlm): they have no captions"
+    if not experiment.loader.drop_last:
+        yield "loader.drop_last must be true with images beside the videos: a step takes whole batches of both"
+
+
 def bytes_are_not_erased(experiment: ExperimentConfig) -> Iterator[str]:
     """Erasing puts noise of normalised clips in place of pixels, and 8-bit values cannot hold it."""
     if experiment.loader.output == "uint8" and experiment.data_aug.random_erasing:
@@ -224,6 +244,7 @@ RULES: tuple[Rule, ...] = (
     one_crop,
     one_epoch_length,
     clips_of_a_video_share_a_batch,
+    images_beside_videos,
     *CAPTION_RULES,
     bytes_are_not_erased,
     index_fits_the_decoder,

@@ -18,6 +18,7 @@ from typing import Any
 
 from vjepa_pipe.config.build import MISSING
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
+from vjepa_pipe.config.image import group_of
 
 TARGET = "_target_"
 ENTRY_POINTS = "vjepa_pipe.targets"
@@ -103,7 +104,7 @@ def forbidden_targets(node: Any, path: str = "") -> Iterator[str]:
 
 def _not_allowed(name: str, where: str) -> Iterator[str]:
     """A line if a name may not stand at `where`, such as `data_aug.extra_transforms[0]._target_`."""
-    place = re.sub(r"\[\d+\]", "", where).removesuffix(TARGET).removesuffix(".")
+    place = group_of(re.sub(r"\[\d+\]", "", where).removesuffix(TARGET).removesuffix("."))
     offered = PLACES.get(place, ())
     transform = "data_aug.extra_transforms" in place and _TORCHVISION.fullmatch(name)
     if name in offered or transform or _is_allowed(name):

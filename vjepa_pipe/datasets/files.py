@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
-from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig
+from vjepa_pipe.config.data import DataConfig, FolderDataConfig, SyntheticDataConfig, SyntheticImagesConfig
 from vjepa_pipe.config.data_files import named_eval_files, named_files, unset_variables
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.instantiate import parameters_of
@@ -17,7 +17,12 @@ from vjepa_pipe.config.url_rules import scheme_faults
 from vjepa_pipe.config.urls import is_remote, local_path, shown_path
 from vjepa_pipe.sources import cache_dir
 from vjepa_pipe.sources.media import is_media
-from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot, write_synthetic_videos
+from vjepa_pipe.synthetic import (
+    write_synthetic_droid,
+    write_synthetic_images,
+    write_synthetic_lerobot,
+    write_synthetic_videos,
+)
 
 FILE_FORMAT = (
     "a .csv or .txt file with a line `path label` for each video, a .npy list of paths, or a folder of class folders"
@@ -43,8 +48,8 @@ def annotation_files(data: DataConfig) -> list[str]:
     """The annotation file of each source, as absolute paths.
 
     They come from `data.data_paths`, else from the environment variables named by
-    `data.path_variables`. Captioned video has one folder instead, `data.data_root`. The synthetic
-    videos are written here on first use. A dataset of the user's own may need none.
+    `data.path_variables`. Captioned video has one folder instead, `data.data_root`. Synthetic
+    videos and images are written here on first use. A dataset of the user's own may need none.
 
     Raises:
         ConfigError: Naming every source without a file, how to set it and what it must hold.
@@ -55,6 +60,8 @@ def annotation_files(data: DataConfig) -> list[str]:
         return []
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
         return [_synthetic(data, data.num_videos, TRAINING)]
+    if isinstance(data, SyntheticImagesConfig) and not data.data_paths:
+        return [str(write_synthetic_images(data.cache_dir or cache_dir(), data.num_images))]
     if isinstance(data, SyntheticRobotDataConfig) and not data.data_paths:
         folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
         if data.layout == "droid":

@@ -21,7 +21,7 @@ VERSION = 1
 """Part of the folder's name: raise it when the same seed would give other videos."""
 
 _FRAME_RATES = tuple(Fraction(rate) for rate in ("12", "15", "24", "25", "30000/1001", "30", "50"))
-_SIZES = ((320, 240), (340, 256), (426, 240), (240, 320), (256, 256))
+SIZES = ((320, 240), (340, 256), (426, 240), (240, 320), (256, 256))
 _SMALL_SIZES = ((128, 96), (136, 102), (144, 96), (96, 128), (112, 112))
 _KEYFRAME_INTERVALS = (12, 48, 250)
 _SECONDS = (2.0, 5.0)
@@ -30,8 +30,18 @@ _TRIES = 12
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """Everything that is drawn by chance for one video, but for the background's texture."""
+class VideoPlan:
+    """Everything that is drawn by chance for one video, but for the background's texture.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        rate: Frames per second.
+        frames: How many.
+        keyframe_interval: Frames from one key frame to the next.
+        hue: Colour angle of the background, from 0 to 1.
+        shapes: What moves over it.
+    """
 
     width: int
     height: int
@@ -94,7 +104,7 @@ def write_synthetic_videos(
 
 
 def _write_video(file: Path, label: int, rng: np.random.Generator, small: bool) -> None:
-    plan = _plan(label, rng, _SMALL_SIZES if small else _SIZES)
+    plan = plan_video(label, rng, _SMALL_SIZES if small else SIZES)
     ground = background(rng, plan.hue, plan.width, plan.height)
     with av.open(str(file), "w") as container:
         # One thread, so that the same pictures give the same bytes.
@@ -110,11 +120,18 @@ def _write_video(file: Path, label: int, rng: np.random.Generator, small: bool) 
         container.mux(stream.encode())
 
 
-def _plan(label: int, rng: np.random.Generator, sizes: Sequence[tuple[int, int]]) -> _Plan:
+def plan_video(label: int, rng: np.random.Generator, sizes: Sequence[tuple[int, int]]) -> VideoPlan:
+    """Draw a video.
+
+    Args:
+        label: Index of the direction, see `DIRECTIONS`.
+        rng: Draws everything else.
+        sizes: Width and height that it may have, in pixels.
+    """
     width, height = sizes[int(rng.integers(len(sizes)))]
     rate = _FRAME_RATES[rng.integers(len(_FRAME_RATES))]
     hue = rng.uniform()
-    return _Plan(
+    return VideoPlan(
         width=width,
         height=height,
         rate=rate,
