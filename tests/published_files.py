@@ -95,7 +95,10 @@ FILES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 FILES["vjepa_2_1"] = FILES["vjepa"] | {
     "app": "vjepa_2_1",
-    "img_data": {"datasets": ["i.csv"], "rank_ratio": 0.5},
+    "img_data": {
+        "dataset_type": "VideoDataset", "datasets": ["i.csv"], "datasets_weights": [1.0], "dataset_fpcs": [2],
+        "batch_size": 6, "rank_ratio": 0.5,
+    },
     "img_mask": [BLOCKS],
 }
 FILES["vjepa_v1_tubes"] = FILES["vjepa_v1"] | {

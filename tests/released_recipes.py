@@ -18,6 +18,11 @@ RECIPES = {
     "vjepa2_vitg16_384px_64f_cooldown": "configs/train/vitg16/cooldown-384px-64f.yaml",
     "vjepa2_ac_droid": "configs/train/vitg16/droid-256px-8f.yaml",
 }
+RECIPES_2_1 = {
+    f"vjepa2_1_{ours}16_256px_{kind}": f"configs/train_2_1/{theirs}16/{file}.yaml"
+    for ours, theirs in (("vitb", "vitb"), ("vitl", "vitl"), ("vitg", "vitg"), ("vitgigantic", "vitG"))
+    for kind, file in (("16f", "pretrain-256px-16f"), ("64f_cooldown", "cooldown-256px-64f"))
+}
 V1_RECIPES = {
     "jepa_vitl16_224px_16f": "configs/pretrain/vitl16.yaml",
     "jepa_vith16_224px_16f": "configs/pretrain/vith16.yaml",
@@ -28,6 +33,9 @@ USER_PATHS = (
     "data.data_paths",
     "data.path_variables",
     "data.source_names",
+    "image.data.data_paths",
+    "image.data.path_variables",
+    "image.data.source_names",
     "training.folder",
     "training.logging.folder",
     "training.optimization.anneal_ckpt",

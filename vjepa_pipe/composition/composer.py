@@ -41,6 +41,7 @@ class Composed:
 
     Attributes:
         experiment: With faults, it may hold wrong values.
+        values: The same as nested plain values, with interpolations.
         choices: The option chosen from each group.
         folders: Config folders in the order in which Hydra searches them.
     """
@@ -48,12 +49,14 @@ class Composed:
     def __init__(
         self,
         experiment: ExperimentConfig,
+        values: dict[str, Any],
         override_faults: Sequence[str],
         value_faults: Sequence[str],
         base: Base,
         written: Callable[[], dict[str, str]],
     ) -> None:
-        self.experiment, self.choices, self.folders = experiment, dict(base.choices), base.folders
+        self.experiment, self.values = experiment, values
+        self.choices, self.folders = dict(base.choices), base.folders
         self._override_faults, self._value_faults = override_faults, value_faults
         self._written = written
 
@@ -158,7 +161,7 @@ class Composer:
         faults += [fault for override in values for fault in apply(override, own, base.types_at)]
         experiment, value_faults = read_values(own, base.types_at)
         written = functools.cache(lambda: with_overrides(base.written(), values))
-        return Composed(experiment, faults, value_faults, base, written)
+        return Composed(experiment, own, faults, value_faults, base, written)
 
     def _options_of(self, override: Override) -> list[str]:
         """The options of the group that an override chooses from; empty if it sets a value."""

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vjepa_pipe.composition.schemas import SCHEMAS
+from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
+from vjepa_pipe.config.image import ImageStreamConfig
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.config.tree import leaves, put
 from vjepa_pipe.legacy.key import Profile
@@ -24,7 +26,9 @@ TARGETS = {"vjepa2": ("vjepa", "vjepa_2_1", "vjepa_droid", "video_probe", "image
            "jepa": ("vjepa_v1", "video_probe_v1", "image_probe_v1")}  # fmt: skip
 """Options of the group `training/` that each published repository reads."""
 
-_NOT_COMPARED = ("name", "task", "data.path_variables", "data.source_names")
+_NOT_COMPARED = (
+    "name", "task", "data.path_variables", "data.source_names", "image.data.path_variables", "image.data.source_names",
+)  # fmt: skip
 
 
 def published_values(experiment: ExperimentConfig) -> dict[str, Any]:
@@ -90,24 +94,30 @@ def profile_of(experiment: ExperimentConfig) -> Profile:
     Raises:
         UserError: If it corresponds to none.
     """
-    for profile in PROFILES:
-        if type(experiment.training) is SCHEMAS[f"training_{profile.training}"]:
-            return profile
+    found = [one for one in PROFILES if type(experiment.training) is SCHEMAS[f"training_{one.training}"]]
+    if found:
+        return found[-1 if isinstance(experiment.image, ImageStreamConfig) else 0]
     known = ", ".join(profile.training for profile in PROFILES)
     raise UserError(f"training=none says nothing about a published trainer: choose training= one of {known}")
 
 
 def _with_paths(experiment: ExperimentConfig) -> ExperimentConfig:
     """The same with the files that environment variables name written out."""
-    paths = experiment.data.data_paths or named_paths(experiment.data)
-    return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, data_paths=paths))
+    image = experiment.image
+    if isinstance(image, ImageStreamConfig):
+        image = dataclasses.replace(image, data=_paths_written_out(image.data))
+    return dataclasses.replace(experiment, data=_paths_written_out(experiment.data), image=image)
+
+
+def _paths_written_out(data: DataConfig) -> DataConfig:
+    return dataclasses.replace(data, data_paths=data.data_paths or named_paths(data))
 
 
 def _compared(experiment: ExperimentConfig) -> Iterator[tuple[str, Any]]:
     values = dataclasses.asdict(experiment)
-    masks = values["mask"].get("masks")
-    if masks is not None:  # the published list has an order, not names
-        values["mask"]["masks"] = list(masks.values())
+    for mask in (values["mask"], values["image"].get("mask", {})):
+        if "masks" in mask:  # the published list has an order, not names
+            mask["masks"] = list(mask["masks"].values())
     speed = set(_speed_only(experiment, ""))
     for path, value in leaves(values):
         if path not in speed and not any(f"{path}.".startswith(f"{skipped}.") for skipped in _NOT_COMPARED):

@@ -16,16 +16,25 @@ RELEASED = {
 }
 """What `mask=multiblock3d` holds."""
 
+RELEASED_FOR_IMAGES = {"short": MultiBlockConfig(num_blocks=10)}
+"""What `mask=multiblock2d` holds."""
+
 _NEEDED = ("spatial_scale", "temporal_scale", "aspect_ratio", "num_blocks")
 
 
 def read_blocks(entries: Any) -> Settings:
     """Multi-block entries: `mask=multiblock3d` if they are the released two, else `mask=blocks`."""
     given = [_entry(entry, index, MultiBlockConfig, _NEEDED) for index, entry in enumerate(_as_list(entries))]
-    if [_filled(entry) for entry in given] == [dataclasses.asdict(mask) for mask in RELEASED.values()]:
+    if _are(given, RELEASED):
         return {"mask": "multiblock3d"}
     settings = {f"mask.masks.{block_name(i)}.{key}": v for i, entry in enumerate(given) for key, v in entry.items()}
     return {"mask": "blocks", **settings}
+
+
+def read_image_blocks(entries: Any) -> Settings:
+    """Entries of V-JEPA 2.1's `img_mask`: `mask=multiblock2d` if they are the released one, else as `read_blocks`."""
+    settings = read_blocks(entries)
+    return {"mask": "multiblock2d"} if _are(entries, RELEASED_FOR_IMAGES) else settings
 
 
 def read_tubes(entries: Any) -> Settings:
@@ -68,6 +77,10 @@ def _entry(entry: Any, index: int, cls: type[Any], needed: tuple[str, ...]) -> d
         if entry.get(key) is None:
             raise BadValue(f"must be given: the published code has no default for mask[].{key}", f"[{index}]")
     return entry
+
+
+def _are(entries: list[dict[str, Any]], masks: dict[str, MultiBlockConfig]) -> bool:
+    return [_filled(entry) for entry in entries] == [dataclasses.asdict(mask) for mask in masks.values()]
 
 
 def _filled(entry: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from vjepa_pipe.composition.schemas import SCHEMAS
 from vjepa_pipe.config.build import type_at
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import ImageStreamConfig
 
 
 def numbers_for(path: str, value: Any, settings: dict[str, Any]) -> Any:
@@ -19,7 +20,9 @@ def numbers_for(path: str, value: Any, settings: dict[str, Any]) -> Any:
         settings: Options chosen so far; `training` decides what `training.*` means.
     """
     training = settings.get("training")
-    types_at = {"training": SCHEMAS[f"training_{training}"]} if training else {}
+    types_at: dict[str, type] = {"image": ImageStreamConfig}
+    if training:
+        types_at["training"] = SCHEMAS[f"training_{training}"]
     hint = type_at(ExperimentConfig, path.split(", ")[0], types_at)
     return _as_numbers(value) if float in _types_in(hint) else value
 

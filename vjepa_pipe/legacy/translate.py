@@ -81,7 +81,8 @@ def translate(file: LegacyFile, unknown: str = "error") -> Translation:
     done.settings.update(profile.built_in, training=profile.training)
     for key in profile.keys:
         faults.extend(_apply(key, given, done))
-    done.settings.update(profile.finish(file.values))
+    if not faults:
+        done.settings.update(profile.finish(file.values))
     for name, value in given.items():
         faults.extend(_account(name, value, done, unknown))
     for name, reason in profile.dead.items():

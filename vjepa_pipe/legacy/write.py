@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from vjepa_pipe.composition.compose import compose_overrides
-from vjepa_pipe.composition.snapshot import plain
 from vjepa_pipe.composition.store import store_experiment
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
@@ -71,7 +70,7 @@ def experiment_text(translation: Translation, name: str) -> str:
 def _content(translation: Translation, name: str) -> dict[str, Any]:
     """An experiment file's content: the chosen options, then the settings that differ from them."""
     options = {path: value for path, value in translation.settings.items() if _is_option(path, value)}
-    base = plain(compose_overrides([f"{group}={option}" for group, option in options.items()]).experiment)
+    base = compose_overrides([f"{group}={option}" for group, option in options.items()]).values
     body: dict[str, Any] = {"name": name}
     for path, value in translation.settings.items():
         if path not in options and not _holds(base, path, value):
@@ -87,14 +86,14 @@ def in_published_terms(translation: Translation, fault: str) -> str:
     if not path:
         return f"{translation.file.path}: {fault}"
     key = translation.origin[path]
-    entry = re.match(r"mask\.masks\.mask_(\d+)\.", path)
+    entry = re.match(r"(?:image\.)?mask\.masks\.mask_(\d+)\.", path)
     where = f"{key}[{entry[1]}].{path.rpartition('.')[2]}" if entry else key
     found = translation.file.where(where)
     return f"{found.removesuffix(where)}{fault}" if path == where else f"{found}: {fault}"
 
 
 def _is_option(path: str, value: Any) -> bool:
-    return "." not in path and path != "seed" and isinstance(value, str)
+    return ("@" in path or "." not in path) and path != "seed" and isinstance(value, str)
 
 
 def _holds(base: Any, path: str, value: Any) -> bool:

@@ -1,9 +1,9 @@
-"""Sections of V-JEPA 2.1 pretraining that are not video data (vjepa2 `app/vjepa_2_1/train.py`)."""
+"""Sections of V-JEPA 2.1 pretraining that are not data (vjepa2 `app/vjepa_2_1/train.py`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from vjepa_pipe.config.fields import setting
 from vjepa_pipe.config.training.sections import LossConfig
@@ -54,13 +54,9 @@ class VJepa21Optimization(VJepaOptimization):
 class VJepa21Training(VJepaTraining):
     """Settings of V-JEPA 2.1's pretraining (`app: vjepa_2_1`), with its defaults.
 
-    The image ranks' data and masks are kept; only videos are streamed.
-
     python launch.py --cfg job training=vjepa_2_1
     """
 
     model: VJepa21Model = setting(VJepa21Model(), "encoder and predictor")
     loss: VJepa21Loss = setting(VJepa21Loss(), "loss")
     optimization: VJepa21Optimization = setting(VJepa21Optimization(), "optimisation")
-    img_data: dict[str, Any] = setting({}, "data of the ranks that load images")
-    img_mask: list[Any] = setting([], "masks of the ranks that load images")

@@ -8,7 +8,7 @@ from typing import Any
 from vjepa_pipe.config.errors import ConfigError, did_you_mean
 from vjepa_pipe.legacy.key import Profile
 from vjepa_pipe.legacy.profiles.droid import DROID
-from vjepa_pipe.legacy.profiles.pretrain import VJEPA, VJEPA_2_1
+from vjepa_pipe.legacy.profiles.pretrain import VJEPA, VJEPA_2_1, VJEPA_2_1_IMAGES
 from vjepa_pipe.legacy.profiles.probes import ANTICIPATION, IMAGE_PROBE, VIDEO_PROBE
 from vjepa_pipe.legacy.profiles.v1 import JEPA, V1_IMAGE_PROBE, V1_VIDEO_PROBE
 from vjepa_pipe.legacy.read import LegacyFile
@@ -16,6 +16,7 @@ from vjepa_pipe.legacy.read import LegacyFile
 PROFILES = (
     VJEPA,
     VJEPA_2_1,
+    VJEPA_2_1_IMAGES,
     DROID,
     VIDEO_PROBE,
     IMAGE_PROBE,
@@ -27,7 +28,7 @@ PROFILES = (
 
 
 def recognise(file: LegacyFile) -> Profile:
-    """The profile of a file: what `app` or `eval_name` says, V-JEPA 1 by the sections that only it has.
+    """The profile of a file: what `app` or `eval_name` says, then the sections that only one of these has.
 
     Raises:
         ConfigError: If it is a file of another project.
@@ -38,7 +39,7 @@ def recognise(file: LegacyFile) -> Profile:
             continue
         found = [p for p in PROFILES if p.marker == (marker, values[marker]) and (p in _V1) == _is_v1(values)]
         if found:
-            return found[0]
+            return found[-1 if values.get("img_data") is not None else 0]
         known = sorted({p.marker[1] for p in PROFILES if p.marker[0] == marker})
         hint = did_you_mean(str(values[marker]), known)
         raise ConfigError([f"{file.where(marker)}={values[marker]} is not known{hint}: it can be {', '.join(known)}"])

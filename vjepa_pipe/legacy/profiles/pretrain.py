@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from vjepa_pipe.config.training import VJepa21Training, VJepaTraining
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import Key, Profile, handed_on, move
 from vjepa_pipe.legacy.masks import read_blocks, write_masks
+from vjepa_pipe.legacy.profiles.images import (
+    IMAGE_KEYS,
+    IMAGES_BUILT_IN,
+    check_images,
+    masks_of_the_videos,
+    with_images,
+)
 from vjepa_pipe.legacy.profiles.video import (
     READER,
     clip_lengths,
@@ -49,6 +57,7 @@ _BUILT_IN = READER | {
     "mask.convention": "reference",
 }
 _NEVER_READ = {"meta.eval_freq": "the published code never reads it"}
+_CHECK = one_per_dataset("data", ("datasets_weights", "dataset_fpcs"))
 
 
 def _warnings(values: Mapping[str, Any]) -> Iterator[str]:
@@ -60,10 +69,15 @@ def _warnings(values: Mapping[str, Any]) -> Iterator[str]:
         yield "optimization.is_anneal without optimization.anneal_ckpt: the published trainer stops at this"
 
 
-def _warnings_2_1(values: Mapping[str, Any]) -> Iterator[str]:
+def _warnings_of_images(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _warnings(values)
-    if find(values, "img_data") is not None:
-        yield "img_data and img_mask are kept, but the image ranks are not run here: every rank streams videos"
+    if find(values, "img_data.datasets_weights") == [] or "datasets_weights" not in values["img_data"]:
+        yield "img_data.datasets_weights is missing: the published code then has no image to draw"
+
+
+def _check_images(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from _CHECK(values)
+    yield from check_images(values)
 
 
 VJEPA = Profile(
@@ -73,7 +87,7 @@ VJEPA = Profile(
     keys=(*_DATA, *handed_on(VJepaTraining)),
     built_in=_BUILT_IN,
     dead=_NEVER_READ,
-    check=one_per_dataset("data", ("datasets_weights", "dataset_fpcs")),
+    check=_CHECK,
     warnings=_warnings,
 )
 VJEPA_2_1 = Profile(
@@ -83,7 +97,7 @@ VJEPA_2_1 = Profile(
     keys=(*(key for key in _DATA if key.name != "data.persistent_workers"), *handed_on(VJepa21Training)),
     built_in=_BUILT_IN | {"loader.persistent_workers": False},
     dead=_NEVER_READ
-    | {"data.persistent_workers": _PERSISTENT}
+    | {"data.persistent_workers": _PERSISTENT, "img_data": "empty: videos alone", "img_mask": "read beside img_data"}
     | {
         key: "the published code never reads it"
         for key in (
@@ -97,6 +111,16 @@ VJEPA_2_1 = Profile(
             "loss.gram_loss_weight",
         )
     },
-    check=one_per_dataset("data", ("datasets_weights", "dataset_fpcs")),
-    warnings=_warnings_2_1,
+    check=_CHECK,
+    warnings=_warnings,
+)
+VJEPA_2_1_IMAGES = replace(
+    VJEPA_2_1,
+    name="V-JEPA 2.1 pretraining on videos and images",
+    keys=(*map(with_images, VJEPA_2_1.keys), *IMAGE_KEYS),
+    built_in=VJEPA_2_1.built_in | IMAGES_BUILT_IN,
+    dead={key: reason for key, reason in VJEPA_2_1.dead.items() if key not in ("img_data", "img_mask")},
+    check=_check_images,
+    warnings=_warnings_of_images,
+    finish=masks_of_the_videos,
 )
