@@ -56,13 +56,6 @@ def image_experiment(experiment: ExperimentConfig) -> ExperimentConfig | None:
     return replace(experiment, **own, robotics=RoboticsConfig(), image=ImageConfig())
 
 
-def streams(experiment: ExperimentConfig) -> dict[str, ExperimentConfig]:
-    """What an experiment streams, each as an experiment of its own: `video`, and `image` if it has images beside."""
-    images = image_experiment(experiment)
-    videos = {"video": replace(experiment, image=ImageConfig())}
-    return videos if images is None else {**videos, "image": images}
-
-
 def group_of(path: str) -> str:
     """The group that a node takes its options from: `data` for `image.data`, and for `data` itself."""
     return path.removeprefix("image.")

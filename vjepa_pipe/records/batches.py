@@ -23,7 +23,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
 from vjepa_pipe.config.image import ImageStreamConfig
-from vjepa_pipe.datasets import BadSample, KeyedDataset, TooManyBadSamples, VideoDataset
+from vjepa_pipe.datasets import BadSample, KeyedDataset, MixedDataset, TooManyBadSamples, VideoDataset
 from vjepa_pipe.datasets.bad import KNOWN_BAD
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.blame import ENDED_WORKER
@@ -324,14 +324,16 @@ def _files_since(
         rows: The rows.
     """
     never_there = {dataset.sources[source].path(row) for source, row in rows & (bad | dataset.quarantine)}
-    indexes = [index.file for index in getattr(dataset, "indexes", None) or ()]
+    parts = dataset.streams.values() if isinstance(dataset, MixedDataset) else [dataset]
+    indexes = [index.file for part in parts for index in getattr(part, "indexes", None) or ()]
+    of_files = all(isinstance(part, VideoDataset) for part in parts)
     for path in [*(dataset.sources[source].path(row) for source, row in sorted(rows)), *indexes]:
         if is_remote(path):
             continue
         try:
             written = Path(path).stat().st_mtime
         except (OSError, ValueError):
-            if isinstance(dataset, VideoDataset) and path not in never_there:
+            if of_files and path not in never_there:
                 yield f"data has changed: {path} is gone"
             continue
         if written > began:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.datasets import KeyedDataset, VideoDataset
+from vjepa_pipe.datasets import KeyedDataset, MixedDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.sampling import SampleKey
@@ -137,6 +137,8 @@ def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked:
 
 def _caption(dataset: KeyedDataset, key: SampleKey, label: Any) -> str:
     """Source, file, rate and crop of a clip, drawn again from its key."""
+    if isinstance(dataset, MixedDataset):
+        dataset, key = dataset.own(key)
     label = label.item() if isinstance(label, torch.Tensor) else label
     named = f"{dataset.sources[key.source].name}   label {label}"
     if not isinstance(dataset, VideoDataset):

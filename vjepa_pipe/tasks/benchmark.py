@@ -17,7 +17,7 @@ from rich.table import Table
 
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.image import ImageStreamConfig, streams
+from vjepa_pipe.config.image import IMAGE, VIDEO, ImageStreamConfig
 from vjepa_pipe.config.task import BenchmarkTaskConfig
 from vjepa_pipe.datasets import VideoDataset
 from vjepa_pipe.loader import DataManager
@@ -65,9 +65,9 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     assert isinstance(task, BenchmarkTaskConfig)
     console, manager = Console(stderr=True), DataManager(experiment, output_dir=output_dir)
     with one_thread():
-        times = [one for stream, share in _shares(experiment) for one in _stages(stream, share, task.clips)]
+        times = [one for stream, share in _shares(manager) for one in _stages(stream, share, task.clips)]
     rate, wait = loader_rate(manager, task.batches)
-    workers = max(stream.data.num_workers for stream in streams(experiment).values())
+    workers = max(stream.config.data.num_workers for stream in manager.streams.values())
     console.print(_table(times, max(workers, 1), wait))
     console.print(
         f"loader, {counted(workers, 'worker')}: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False
@@ -85,16 +85,13 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     }
 
 
-def _shares(experiment: ExperimentConfig) -> list[tuple[DataManager, float]]:
+def _shares(manager: DataManager) -> list[tuple[DataManager, float]]:
     """Each stream, and its share of all clips."""
-    clips = {name: float(stream.data.batch_size) for name, stream in streams(experiment).items()}
-    if isinstance(image := experiment.image, ImageStreamConfig):
-        clips["image"] *= image.share
-        clips["video"] *= 1 - image.share if image.convention == "strict" else 1  # larger batches on fewer ranks
-    return [
-        (DataManager(stream, rank=0, world_size=1), clips[name] / sum(clips.values()))
-        for name, stream in streams(experiment).items()
-    ]
+    clips = {name: float(stream.config.data.batch_size) for name, stream in manager.streams.items()}
+    if isinstance(image := manager.config.image, ImageStreamConfig):
+        clips[IMAGE] *= image.share
+        clips[VIDEO] *= 1 - image.share if image.convention == "strict" else 1  # larger batches on fewer ranks
+    return [(stream, clips[name] / sum(clips.values())) for name, stream in manager.streams.items()]
 
 
 def _mean_ms(times: Sequence[SourceTimes]) -> float:

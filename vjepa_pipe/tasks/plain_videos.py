@@ -11,7 +11,7 @@ from rich.console import Console
 
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.image import ImageConfig, streams
+from vjepa_pipe.config.image import ImageConfig
 from vjepa_pipe.datasets import VideoDataset, annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
@@ -50,9 +50,8 @@ def all_files(experiment: ExperimentConfig, folder: Path, setting: str) -> Video
         Console(stderr=True).print(
             "image.data is left out: task=validate task.full=true reads each image", soft_wrap=True
         )
-    videos = streams(experiment)["video"]
-    data = replace(videos.data, index_dir=None)  # an index that is being made may not be there yet
-    dataset = plain_videos(DataManager(replace(videos, data=data), rank=0, world_size=1))
+    data = replace(experiment.data, index_dir=None)  # an index that is being made may not be there yet
+    dataset = plain_videos(DataManager(replace(experiment, data=data, image=ImageConfig()), rank=0, world_size=1))
     _own_names(dataset.sources, annotation_files(data), folder, setting)
     return dataset
 

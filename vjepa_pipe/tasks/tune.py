@@ -11,7 +11,7 @@ import psutil
 from rich.console import Console
 
 from vjepa_pipe.config.errors import counted
-from vjepa_pipe.config.image import ImageStreamConfig, streams
+from vjepa_pipe.config.image import IMAGE, ImageStreamConfig
 from vjepa_pipe.loader import DataManager
 
 SECONDS_IN_ALL = 50.0
@@ -33,14 +33,14 @@ def tune(manager: DataManager, rate_now: float, console: Console) -> dict[str, A
     tries = sorted({1, max(1, cores // 2), cores, cores + cores // 2 or 1})
     seconds = SECONDS_IN_ALL / (len(tries) + 1)
     config = manager.config
-    now = max(stream.data.num_workers for stream in streams(config).values())
+    now = max(stream.config.data.num_workers for stream in manager.streams.values())
     best = (now, config.loader.prefetch_factor, rate_now)
     for workers in tries:
         best = _try(manager, workers, config.loader.prefetch_factor, seconds, best, console)
     best = _try(manager, best[0] or 1, 2 * config.loader.prefetch_factor, seconds, best, console)
     workers, ahead, rate = best
     gain = rate / rate_now if rate_now else 1.0
-    images = f" image.data.num_workers={workers}" if "image" in streams(config) else ""
+    images = f" image.data.num_workers={workers}" if IMAGE in manager.streams else ""
     console.print(
         f"best: data.num_workers={workers}{images} loader.prefetch_factor={ahead}, {gain:.2f} times the present rate",
         highlight=False,

@@ -18,7 +18,7 @@ from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CLIP_MODES
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.image import streams
+from vjepa_pipe.config.image import VIDEO
 from vjepa_pipe.config.task import ValidateTaskConfig
 from vjepa_pipe.datasets import RobotDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
@@ -56,10 +56,9 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         GateFailed: If a gate did not pass, after all have run.
     """
     console, passed = Console(stderr=True), dict[str, Any]()
-    for modality, stream in streams(experiment).items():
-        manager = DataManager(stream, rank=0, world_size=1, output_dir=output_dir)
-        for gate_name, gate in _gates(stream, output_dir, console).items():
-            name = gate_name if modality == "video" else f"{modality}.{gate_name}"
+    for modality, manager in DataManager(experiment, rank=0, world_size=1, output_dir=output_dir).streams.items():
+        for gate_name, gate in _gates(manager.config, output_dir, console).items():
+            name = gate_name if modality == VIDEO else f"{modality}.{gate_name}"
             files = OpenedFiles()
             try:
                 found = gate(manager, files)
