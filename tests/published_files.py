@@ -96,8 +96,12 @@ FILES: dict[str, dict[str, Any]] = {
 FILES["vjepa_2_1"] = FILES["vjepa"] | {
     "app": "vjepa_2_1",
     "img_data": {
-        "dataset_type": "VideoDataset", "datasets": ["i.csv"], "datasets_weights": [1.0], "dataset_fpcs": [2],
-        "batch_size": 6, "rank_ratio": 0.5,
+        "dataset_type": "VideoDataset",
+        "datasets": ["i.csv"],
+        "datasets_weights": [1.0],
+        "dataset_fpcs": [2],
+        "batch_size": 6,
+        "rank_ratio": 0.5,
     },
     "img_mask": [BLOCKS],
 }

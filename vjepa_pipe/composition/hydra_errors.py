@@ -32,7 +32,7 @@ def plain_text(error: Exception) -> str:
 _IN_PLAIN_WORDS = {
     r"^Multiple values for ([\w/]+)\. To override.*": r"\1 is chosen already: leave out the + before \1=",
     r"^Error parsing override '([^'=]*)'.*": r"\1 is not an override: they are KEY=VALUE, such as data.target_fps=4",
-    r"^Could not override '((\w+)@image\.\2)'.*": r"\1 needs images beside the videos: choose them, such as image=folder",
+    r"^Could not override '((\w+)@image\.\2)'.*": r"\1 needs images beside the videos, such as image=folder",
     r" To append to your default list use \+\w+@.*": "",
     r" Config search path: .*": "",
     r"^\w+ raised while resolving interpolation: ": "",

@@ -14,8 +14,8 @@ from vjepa_pipe.composition.schemas import OPTIONS, SCHEMAS
 from vjepa_pipe.config.build import hints_of
 from vjepa_pipe.config.errors import UserError, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.image import group_of
 from vjepa_pipe.config.folders import conf_dir
+from vjepa_pipe.config.image import group_of
 from vjepa_pipe.config.sweep import SweepConfig
 
 ROOT = "experiment_schema"

@@ -15,6 +15,9 @@ from vjepa_pipe.config.robotics import RoboticsConfig
 if TYPE_CHECKING:
     from vjepa_pipe.config.experiment import ExperimentConfig
 
+VIDEO, IMAGE = "video", "image"
+"""The streams of a mix: what `modality` says in its batches."""
+
 
 @dataclass
 class ImageConfig:
@@ -28,8 +31,8 @@ class ImageConfig:
 class ImageStreamConfig(ImageConfig):
     """Batches of images beside those of videos, on a share of the ranks, or of the steps where ranks are too few."""
 
-    data: DataConfig = setting(DataConfig(), "settings of group data, for the images: their sources, size, batch size and workers")
-    mask: MaskConfig = setting(MaskConfig(), "settings of group mask, for the images")
+    data: DataConfig = setting(DataConfig(), "settings of group data, for images: sources, size, batch size, workers")
+    mask: MaskConfig = setting(MaskConfig(), "settings of group mask, for images")
     share: float = setting(0.25, "share of all batches that hold images", gt=0, lt=1)
     convention: str = setting(
         "strict",
@@ -51,9 +54,14 @@ def image_experiment(experiment: ExperimentConfig) -> ExperimentConfig | None:
     image = experiment.image
     if not isinstance(image, ImageStreamConfig):
         return None
-    loader = replace(experiment.loader, samples_per_epoch=None, iterations_per_epoch=None)  # they count videos
-    own = {"data": image.data, "mask": image.mask, "loader": loader}
-    return replace(experiment, **own, robotics=RoboticsConfig(), image=ImageConfig())
+    return replace(
+        experiment,
+        data=image.data,
+        mask=image.mask,
+        loader=replace(experiment.loader, samples_per_epoch=None, iterations_per_epoch=None),  # they count videos
+        robotics=RoboticsConfig(),
+        image=ImageConfig(),
+    )
 
 
 def group_of(path: str) -> str:

@@ -6,6 +6,7 @@ from vjepa_pipe.datasets.captioned import CaptionedDataset, build_video_dataset
 from vjepa_pipe.datasets.files import annotation_files
 from vjepa_pipe.datasets.keyed import KeyedDataset, Source
 from vjepa_pipe.datasets.map_style import MapStyleDataset
+from vjepa_pipe.datasets.mixed import MixedDataset
 from vjepa_pipe.datasets.robot import RobotClip, RobotDataset
 from vjepa_pipe.datasets.stats import SampleStats
 from vjepa_pipe.datasets.video import Clip, VideoDataset
@@ -17,6 +18,7 @@ __all__ = [
     "Clip",
     "KeyedDataset",
     "MapStyleDataset",
+    "MixedDataset",
     "RobotClip",
     "RobotDataset",
     "SampleSkipped",

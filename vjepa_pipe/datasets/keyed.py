@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from vjepa_pipe.config.errors import ConfigError, SampleError, UserError
+from vjepa_pipe.config.image import VIDEO
 from vjepa_pipe.config.instantiate import parameters_of
 from vjepa_pipe.config.loader import BAD_SAMPLE_POLICIES
 from vjepa_pipe.config.protocols import PAGE
@@ -105,7 +106,7 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         if not isinstance(index, SampleKey):
             return self.read_together([self.key_of(index)])[0]
         first = self.first_of(index)
-        keys = [first._replace(position=first.position + repeat) for repeat in range(self.repeats)]
+        keys = [first._replace(position=first.position + i) for i in range(self.repeats_of(index.source))]
         return self.read_together(keys)[index.position - first.position]
 
     def read_together(
@@ -141,7 +142,15 @@ class KeyedDataset(Dataset[dict[str, Any]]):
 
     def first_of(self, key: SampleKey) -> SampleKey:
         """The first of the keys that are read together with a key."""
-        return key._replace(position=key.position - key.position % self.repeats)
+        return key._replace(position=key.position - key.position % self.repeats_of(key.source))
+
+    def repeats_of(self, source: int) -> int:  # noqa: ARG002 (those of a mix differ)
+        """Samples of one row of a source that follow each other: see `repeats`."""
+        return self.repeats
+
+    def modality_of(self, source: int) -> str:  # noqa: ARG002 (those of a mix differ)
+        """What the samples of a source are: `video`, or `image` in a mix."""
+        return VIDEO
 
     @abstractmethod
     def sample(self, key: SampleKey) -> dict[str, Any]:
@@ -242,6 +251,15 @@ class KeyedDataset(Dataset[dict[str, Any]]):
         if not is_clip(video):
             raise UserError(f"data_aug._target_: a transform must give {CLIP} (got {shown(video)}; {PAGE})")
         return video, {}
+
+
+def samples_of(
+    dataset: KeyedDataset, keys: Sequence[SampleKey], places: Sequence[torch.Tensor | None] | None = None
+) -> list[dict[str, Any]]:
+    """The samples of keys of one row, as `KeyedDataset.read_together`, or one by one where a subclass changes them."""
+    if type(dataset).__getitem__ is KeyedDataset.__getitem__:
+        return dataset.read_together(keys, places)
+    return [dataset[key] for key in keys]
 
 
 def is_clip(value: Any) -> bool:

@@ -59,9 +59,13 @@ def not_said(experiment: ExperimentConfig, values: dict[str, Any]) -> list[str]:
     file = LegacyFile(Path("exported.yaml"), values)
     translation = translate(file)
     _, read_back = store_translation(translation)
+    remarks = []
+    if type(read_back.image) is not type(experiment.image):
+        remarks.append("image: images beside the videos (the published code has none)")
+        experiment = dataclasses.replace(experiment, image=read_back.image)
     again = dict(_compared(read_back))
     mine = dict(_compared(_with_paths(experiment)))
-    return [
+    return remarks + [
         f"{path}={mine.get(path)} (the published code does {again.get(path)})"
         for path in dict.fromkeys([*mine, *again])
         if mine.get(path) != again.get(path)

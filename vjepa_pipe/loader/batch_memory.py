@@ -20,7 +20,7 @@ _reading: ContextVar[tuple[Blocks, Tensor | None] | None] = ContextVar(
 
 
 class BatchMemory:
-    """Lays out each batch like the one before: the first one is stacked, the others are written in place.
+    """Lays out each batch like the one before of its kind: the first one is stacked, the others are written in place.
 
     Attributes:
         blocks: Where batches stand.
@@ -28,29 +28,36 @@ class BatchMemory:
 
     def __init__(self) -> None:
         self.blocks = Blocks()
-        self._like: Tensor | None = None
+        self._like: dict[str, Tensor] = {}
 
     @contextmanager
-    def laid_out(self, clips: int) -> Iterator[Places]:
+    def laid_out(self, clips: int, kind: str) -> Iterator[Places]:
         """Lay out the next batch, which is read and collated within this context.
+
+        Args:
+            clips: In the batch.
+            kind: Tells batches apart whose clips differ in shape.
 
         Yields:
             Where each clip may be written: views of one tensor `[B, ...]`, or None for each.
         """
-        batch = None if self._like is None else self.blocks.new((clips, *self._like.shape), self._like.dtype)
+        like = self._like.get(kind)
+        batch = None if like is None else self.blocks.new((clips, *like.shape), like.dtype)
         token = _reading.set((self.blocks, batch))
         try:
             yield [None] * clips if batch is None else list(batch)
         finally:
             _reading.reset(token)
 
-    def learn(self, samples: Sequence[Any]) -> None:
-        """Remember what the clips of a batch are like, if they are all alike."""
+    def learn(self, samples: Sequence[Any], kind: str) -> None:
+        """Remember what the clips of a batch of a kind are like, if they are all alike."""
         videos = [sample.get("video") if isinstance(sample, dict) else None for sample in samples]
         kinds = {(video.shape, video.dtype) if isinstance(video, Tensor) else None for video in videos}
-        kind = kinds.pop() if len(kinds) == 1 else None
-        # An empty stride-0 tensor: it says the shape and the type, and holds no clip.
-        self._like = None if kind is None else torch.empty(1, dtype=kind[1]).expand(kind[0])
+        alike = kinds.pop() if len(kinds) == 1 else None
+        self._like.pop(kind, None)
+        if alike is not None:
+            # An empty stride-0 tensor: it says the shape and the type, and holds no clip.
+            self._like[kind] = torch.empty(1, dtype=alike[1]).expand(alike[0])
 
 
 def stacked(parts: Sequence[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.mask import MaskConfig, TubeConfig
 from vjepa_pipe.config.mask_rules import token_faults
 from vjepa_pipe.loader.batch_memory import stacked
-from vjepa_pipe.loader.schedule import BatchSchedule, GlobalBatch
+from vjepa_pipe.loader.schedule import GlobalBatch, Positions
 from vjepa_pipe.masks import BoolGrid, MaskGenerator, MultiBlock3D, OwnMask, Tube
 from vjepa_pipe.sampling import SampleKey, generator
 
@@ -62,7 +62,7 @@ class MaskCollator:
         self,
         config: MaskConfig | None = None,
         frames_per_clip: int | Sequence[int] = 16,
-        schedule: BatchSchedule | None = None,
+        schedule: Positions | None = None,
         seed: int = 0,
         img_size: int | None = None,
         own_mask: Any = None,
@@ -172,7 +172,8 @@ class MaskCollator:
         wanted = set(places.tolist())
         for chunk in sorted({place // CHUNK for place in cut.tolist()}):
             first, last = chunk * CHUNK, min((chunk + 1) * CHUNK, whole.size)
-            place_key = SampleKey(keys[0].seed, keys[0].epoch, whole.first + first, 0, 0)
+            key = keys[0] if self.schedule is None else self.schedule.at(whole.first + first)
+            place_key = SampleKey(key.seed, key.epoch, whole.first + first, 0, 0)
             grids = masks.draw_clips(size, last - first, generator(place_key, f"mask/{name}"))
             inside = cut[(cut >= first) & (cut < last)]
             seen.append(grids[inside - first].sum(axis=(1, 2, 3)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.datasets import BadSample, KeyedDataset, SampleSkipped, SampleStats, TooManyBadSamples
+from vjepa_pipe.datasets.keyed import samples_of
 from vjepa_pipe.loader.batch_memory import BatchMemory, Places
 from vjepa_pipe.loader.blocks import Blocks
 from vjepa_pipe.loader.monitor import ResourceMonitor
@@ -86,12 +87,16 @@ class FetchBatch:
 
     def __call__(self, task: BatchTask) -> Delivery | Failure:
         self.dataset.quarantine.update(task.blamed)
-        with one_thread(), self.memory.laid_out(len(task.keys)) as places:
+        with one_thread(), self.laid_out(task.keys) as places:
             return self._read_batch(task.keys, places)
 
     def leave(self) -> None:
         """See `Work`."""
         self.dataset.plan([])
+
+    def laid_out(self, keys: Sequence[SampleKey]) -> AbstractContextManager[Places]:
+        """Where the clips of a batch may be written, like the batch of this modality before."""
+        return self.memory.laid_out(len(keys), self.dataset.modality_of(keys[0].source))
 
     def _read_batch(self, keys: Sequence[SampleKey], places: Places) -> Delivery | Failure:
         delivery = Delivery(None, [], [], [])
@@ -111,17 +116,14 @@ class FetchBatch:
         for _, same_row in groupby(keys, self.dataset.first_of):
             together = list(same_row)
             samples += self._read(together, list(islice(free, len(together))), delivery)
-        self.memory.learn(samples)
+        self.memory.learn(samples, self.dataset.modality_of(keys[0].source))
         return samples
 
     def _read(self, keys: Sequence[SampleKey], places: Places, delivery: Delivery) -> list[Any]:
         """The samples of keys that are read together; none if they are left out."""
         name = self.dataset.sources[keys[0].source].name
         try:
-            if type(self.dataset).__getitem__ is KeyedDataset.__getitem__:
-                samples = self.dataset.read_together(keys, places)
-            else:  # of a user's subclass, which may change what it gives
-                samples = [self.dataset[key] for key in keys]
+            samples = samples_of(self.dataset, keys, places)
         except SampleSkipped as skipped:
             delivery.bad.append(skipped.bad)
             delivery.skipped.extend([name] * len(keys))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of, is_default
+from vjepa_pipe.config.image import IMAGE
 from vjepa_pipe.config.tree import leaves
 from vjepa_pipe.datasets import Source
 from vjepa_pipe.loader.state import SOURCE, hash_of
@@ -35,6 +37,29 @@ def fingerprints(experiment: ExperimentConfig, sources: Sequence[Source]) -> dic
     found["data.data_weights"] = _text(experiment.data.data_weights or sizes)
     for group in GROUPS:
         found |= {path: _text(value) for path, value in leaves(_settings(getattr(experiment, group), group), group)}
+    return found
+
+
+def mixed_fingerprints(
+    experiment: ExperimentConfig, images: ExperimentConfig, sources: Sequence[Source], first_image: int, share: Fraction
+) -> dict[str, str]:
+    """The `fingerprints` of the videos of a mix, those that only its images have, and how many of these there are.
+
+    Args:
+        experiment: The mix.
+        images: Its images, as an experiment.
+        sources: Of the mix.
+        first_image: Number of the first source of images.
+        share: Of the batches that hold images.
+    """
+    own = fingerprints(images, sources[first_image:])
+    found = fingerprints(experiment, sources[:first_image])
+    found |= {name: text for name, text in own.items() if name.startswith(SOURCE)}
+    found |= {f"{IMAGE}.{name}": text for name, text in own.items() if name.startswith(("data.", "mask."))}
+    ratio = Fraction(images.data.batch_size, experiment.data.batch_size)
+    found["image.data.batch_size"] = f"{ratio} of data.batch_size"
+    found["image.share"] = str(share)
+    found["image.convention"] = _text(experiment.image.convention)  # type: ignore[attr-defined]
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from vjepa_pipe.config.errors import UserError, counted
+from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import KeyedDataset
@@ -25,7 +25,7 @@ from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.quarantine import QuarantineWriter
 from vjepa_pipe.loader.report import Report
 from vjepa_pipe.loader.sampler import KeyBatches, Place, RankSampler
-from vjepa_pipe.loader.schedule import BatchSchedule, with_later
+from vjepa_pipe.loader.schedule import Schedule, with_later
 from vjepa_pipe.loader.state import VERSION, LoaderState, StateError
 from vjepa_pipe.loader.steps import StepLog
 from vjepa_pipe.loader.worker import Failure
@@ -75,7 +75,7 @@ class ClipLoader(DataLoader[Any]):
         worker_start: Called in each worker.
         quarantine: File that gets a line for each bad row.
         fingerprints: Gives what the run is made of; saved in states and compared when they are loaded.
-        mask: The masks that the report counts the tokens of.
+        masks: The masks that the report counts the tokens of, those of each modality.
         drop_last: Whether the epoch was cut to whole batches.
         ranks_found: The schedule's rank was found, not given: it must still be this process's when a pass begins.
         steps: Notes which batches the run's steps are.
@@ -83,7 +83,7 @@ class ClipLoader(DataLoader[Any]):
 
     dataset: KeyedDataset
     sampler: RankSampler
-    schedule: BatchSchedule
+    schedule: Schedule
     # Accelerate then takes the loader as it is, and keeps its state in `save_state`.
     _is_accelerate_prepared = True
     use_stateful_dataloader = True
@@ -92,7 +92,7 @@ class ClipLoader(DataLoader[Any]):
     def __init__(
         self,
         dataset: KeyedDataset,
-        schedule: BatchSchedule,
+        schedule: Schedule,
         collate: Collate,
         config: LoaderConfig,
         num_workers: int,
@@ -101,7 +101,7 @@ class ClipLoader(DataLoader[Any]):
         quarantine: Path,
         fingerprints: Callable[[], Mapping[str, str]],
         *,
-        mask: MaskConfig | None = None,
+        masks: Mapping[str, MaskConfig] | None = None,
         drop_last: bool = False,
         ranks_found: bool = False,
         steps: StepLog | None = None,
@@ -124,7 +124,8 @@ class ClipLoader(DataLoader[Any]):
         self.seconds_waited = 0.0
         names = [rows.name for rows in dataset.sources]
         lists = dict.fromkeys(names, "") | dict(zip(names, dataset.lists, strict=False))
-        self.report = Report(lists, config.max_failure_rate, mask, schedule.repeats)
+        repeats = {name: dataset.repeats_of(source) for source, name in enumerate(names)}
+        self.report = Report(lists, config.max_failure_rate, masks, repeats)
         self._config = config
         self._seed = seed
         self._worker_start = worker_start
@@ -209,18 +210,7 @@ class ClipLoader(DataLoader[Any]):
                 f"the state was saved by another run; these differ: {', '.join(changes)}; "
                 "loader.on_change=continue takes the place it stands at all the same"
             )
-        size = self.schedule.global_batch_size
-        if saved.position >= self.schedule.epoch_size:
-            epoch, batch = saved.epoch + 1, 0
-        elif saved.position % size == 0:
-            epoch, batch = saved.epoch, saved.position // size
-        else:
-            raise StateError(
-                f"the state stands at sample {saved.position} of its epoch (batches of {saved.global_batch_size} on "
-                f"{counted(saved.world_size, 'rank')}), not at the end of a batch of {size} = data.batch_size="
-                f"{self.schedule.batch_size} x {counted(self.schedule.world_size, 'rank')}"
-            )
-        self.sampler.go_to(Place(epoch, batch))
+        self.sampler.go_to(Place(*self.schedule.place_of(saved)))
         self.sampler.steps = saved.steps
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +18,33 @@ from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
+from vjepa_pipe.config.image import IMAGE, VIDEO, ImageConfig, ImageStreamConfig, image_experiment
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
-from vjepa_pipe.datasets import CaptionedDataset, KeyedDataset, MapStyleDataset, VideoDataset, annotation_files
+from vjepa_pipe.datasets import (
+    CaptionedDataset,
+    KeyedDataset,
+    MapStyleDataset,
+    MixedDataset,
+    VideoDataset,
+    annotation_files,
+)
 from vjepa_pipe.datasets.files import eval_files
 from vjepa_pipe.loader.caption_collate import VideoCollator
 from vjepa_pipe.loader.collate import MaskCollator
 from vjepa_pipe.loader.fetch import Collate, WorkerStart
-from vjepa_pipe.loader.identity import fingerprints
+from vjepa_pipe.loader.identity import fingerprints, mixed_fingerprints
 from vjepa_pipe.loader.loader import ClipLoader
+from vjepa_pipe.loader.mixed_collate import MixedCollator
+from vjepa_pipe.loader.mixed_schedule import MixedSchedule, StreamSchedule
 from vjepa_pipe.loader.quarantine import quarantine_name, read_quarantine
-from vjepa_pipe.loader.schedule import BatchSchedule, Order
+from vjepa_pipe.loader.schedule import BatchSchedule, Order, Positions, Schedule
+from vjepa_pipe.loader.slots import slots_of, video_batch_size
 from vjepa_pipe.loader.steps import StepLog, by_source
-from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, rank_and_world
+from vjepa_pipe.sampling import OwnOrder, SampleOrder, SequentialOrder, keyed_hash, rank_and_world
 from vjepa_pipe.storage import Storage
 from vjepa_pipe.video import Decoder, DecordDecoder, OwnDecoder, PyavDecoder, TorchcodecDecoder
 
@@ -49,6 +62,10 @@ def _say_once(names: str) -> None:
 
 class DataManager:
     """Builds the loaders of an experiment.
+
+    Of one with images beside its videos (group `image`), the train loader hands out batches of both: their `modality`
+    says which, and `image.share` and `image.convention` on which ranks, or at which steps. Everything else is of the
+    videos.
 
     Args:
         config: An experiment, or only its data; the rest then has its defaults, without masks.
@@ -78,25 +95,43 @@ class DataManager:
         self.output_dir = Path(output_dir)
         self.storage = Storage(self.config.storage)
 
+    @cached_property
+    def streams(self) -> dict[str, DataManager]:
+        """The manager of each stream, by its modality: this one, or those of a mix's videos and of its images alone.
+
+        Each stream of a mix is an experiment of its own, with the same groups but for `data` and `mask`. That of images
+        has a seed of its own, so that what is drawn for them has nothing to do with what is drawn for videos.
+        """
+        images = image_experiment(self.config)
+        if images is None:
+            return {VIDEO: self}
+        seed = keyed_hash("images of a mix", self.config.seed) % 2**63
+        own = {VIDEO: replace(self.config, image=ImageConfig()), IMAGE: replace(images, seed=seed)}
+        with _faults_of(IMAGE):
+            return {name: DataManager(one, self.rank, self.world_size, self.output_dir) for name, one in own.items()}
+
     def build_train_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Weighted, shuffled, augmented batches.
 
         Args:
-            mask_collator: Collates samples instead of the collator that the experiment names.
+            mask_collator: Collates samples instead of the collator that the experiment names. With images beside the
+                videos, it is called with samples of one of them at a time, whose `modality` says which.
 
         Raises:
-            ConfigError: If files are missing, or an epoch holds no batch.
+            ConfigError: If files are missing, an epoch holds no batch, or images and videos cannot share the ranks.
             SourceError: If an annotation file cannot be read.
         """
         dataset = self.build_train_dataset()
+        if isinstance(dataset, MixedDataset):
+            mixed = self._mixed_schedule(dataset)
+            collate = self._mixed_collator(dataset, mixed, mask_collator)
+            return self._loader(dataset, mixed, collate, drop_last=True, steps=self._step_log(dataset))
         sizes = [len(rows) for rows in dataset.sources]
-        if faults := list(epoch_faults(self.config, sum(sizes), self.world_size)):
-            raise ConfigError(faults)
-        epoch_clips = epoch_size(self.config, sum(sizes), self.world_size)
+        epoch_clips = self._epoch_clips(sum(sizes))
         repeats = self.config.data.repeated_sampling
         schedule = self._schedule(self._order(sizes, epoch_clips // repeats), epoch_clips, repeats)
-        collate = mask_collator or self._collator(dataset, schedule)
-        return self._loader(dataset, schedule, collate, self.config.loader.drop_last, self._step_log(dataset))
+        collator = mask_collator or self._collator(dataset, schedule)
+        return self._loader(dataset, schedule, collator, self.config.loader.drop_last, self._step_log(dataset))
 
     def build_eval_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Every sample once over all ranks, in order, without augmentation; the last batch is kept.
@@ -119,7 +154,9 @@ class DataManager:
         )
 
     def build_train_dataset(self) -> KeyedDataset:
-        """The dataset behind the train loader."""
+        """The dataset behind the train loader: a `MixedDataset` where there are images beside the videos."""
+        if IMAGE in self.streams:
+            return self._mixed_dataset()
         dataset = self._dataset(
             annotation_files(self.config.data),
             self.build_transforms().get_train_transform(),
@@ -154,7 +191,7 @@ class DataManager:
             output=self.config.loader.output,
         )
 
-    def build_mask_collator(self, schedule: BatchSchedule | None = None) -> Collate:
+    def build_mask_collator(self, schedule: Positions | None = None) -> Collate:
         """The collator that `mask` names, or a `MaskCollator` of the mask that it names.
 
         Args:
@@ -171,6 +208,45 @@ class DataManager:
             return MaskCollator(self.config.mask, own_mask=built, **settings)
         collator: Collate = built
         return collator
+
+    def _mixed_dataset(self) -> MixedDataset:
+        built: dict[str, KeyedDataset] = {}
+        for name, stream in self.streams.items():
+            with _faults_of(name):
+                built[name] = stream.build_train_dataset()
+        names = {rows.name for rows in built[VIDEO].sources}
+        if both := [rows.name for rows in built[IMAGE].sources if rows.name in names]:
+            raise ConfigError([
+                f"image.data.source_names must tell images from videos: both have a source {both[0]}; for example "
+                f"image.data.source_names=[{','.join(f'images_{i}' for i in range(len(built[IMAGE].sources)))}]"
+            ])  # fmt: skip
+        return MixedDataset(built[VIDEO], built[IMAGE])
+
+    def _mixed_schedule(self, dataset: MixedDataset) -> MixedSchedule:
+        """The batches of this rank, of videos and of images."""
+        data, image = self.config.data, self.config.image
+        assert isinstance(image, ImageStreamConfig)
+        sizes = {name: [len(rows) for rows in one.sources] for name, one in dataset.streams.items()}
+        slots = slots_of(image, self.world_size)
+        batch_sizes = {VIDEO: video_batch_size(data, slots), IMAGE: image.data.batch_size}
+        batches = self._epoch_clips(sum(sizes[VIDEO])) // data.batch_size
+        clips = {VIDEO: int(batches * (1 - slots.share) * batch_sizes[VIDEO]), IMAGE: sum(sizes[IMAGE])}
+        streams = {}
+        for name, stream in self.streams.items():
+            repeats = stream.config.data.repeated_sampling
+            epoch = max(1, clips[name] // repeats)
+            with _faults_of(name):
+                order = stream._order(sizes[name], epoch)
+            first_source = len(sizes[VIDEO]) if name == IMAGE else 0
+            streams[name] = StreamSchedule(order, epoch, batch_sizes[name], slots, name, first_source, repeats)
+        return MixedSchedule(streams, batches // self.world_size, data.batch_size, self.rank)
+
+    def _mixed_collator(self, dataset: MixedDataset, schedule: MixedSchedule, given: Collate | None) -> MixedCollator:
+        collators = {}
+        for name, stream in self.streams.items():
+            with _faults_of(name):
+                collators[name] = given or stream._collator(dataset.streams[name], schedule.streams[name])
+        return MixedCollator(collators)
 
     def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
@@ -241,10 +317,20 @@ class DataManager:
         )
         return built if isinstance(built, SampleOrder) else OwnOrder(built, sizes, epoch_size, seed)
 
+    def _epoch_clips(self, rows: int) -> int:
+        """The size of an epoch of the train loader.
+
+        Raises:
+            ConfigError: If it holds no batch.
+        """
+        if faults := list(epoch_faults(self.config, rows, self.world_size)):
+            raise ConfigError(faults)
+        return epoch_size(self.config, rows, self.world_size)
+
     def _schedule(self, order: Order, epoch_size: int, repeats: int = 1) -> BatchSchedule:
         return BatchSchedule(order, epoch_size, self.config.data.batch_size, self.rank, self.world_size, repeats)
 
-    def _collator(self, dataset: KeyedDataset, masked_by: BatchSchedule | None = None) -> Collate:
+    def _collator(self, dataset: KeyedDataset, masked_by: Positions | None = None) -> Collate:
         if isinstance(dataset, CaptionedDataset) and is_vlm(self.config.data):
             return VideoCollator(*dataset.text_padding)
         if masked_by is not None:
@@ -259,7 +345,7 @@ class DataManager:
     def _loader(
         self,
         dataset: KeyedDataset,
-        schedule: BatchSchedule,
+        schedule: Schedule,
         collate: Collate,
         drop_last: bool,
         steps: StepLog | None = None,
@@ -271,16 +357,41 @@ class DataManager:
             schedule,
             collate,
             self.config.loader,
-            self.config.data.num_workers,
+            self._num_workers(schedule),
             seed,
             start,
             self.output_dir / quarantine_name(self.rank, self.world_size),
-            partial(fingerprints, self.config, dataset.sources),
-            mask=self.config.mask,
+            self._made_of(dataset, schedule),
+            masks={name: stream.config.mask for name, stream in self.streams.items()},
             drop_last=drop_last,
             ranks_found=self._ranks_found,
             steps=steps,
         )
 
+    def _num_workers(self, schedule: Schedule) -> int:
+        """Those of the stream that this rank has; the larger number of the two where it changes."""
+        if not isinstance(schedule, MixedSchedule):
+            return self.config.data.num_workers
+        workers = {name: stream.config.data.num_workers for name, stream in self.streams.items()}
+        return max(workers.values()) if schedule.modality is None else workers[schedule.modality]
+
+    def _made_of(self, dataset: KeyedDataset, schedule: Schedule) -> Callable[[], dict[str, str]]:
+        if not isinstance(schedule, MixedSchedule):
+            return partial(fingerprints, self.config, dataset.sources)
+        images, share = self.streams[IMAGE].config, schedule.slots.share
+        first_image = schedule.streams[IMAGE].first_source
+        return partial(mixed_fingerprints, self.config, images, dataset.sources, first_image, share)
+
     def _lengths(self) -> list[int]:
         return self.config.data.frames_per_clip_by_source or [self.config.data.frames_per_clip]
+
+
+@contextmanager
+def _faults_of(stream: str) -> Iterator[None]:
+    """Faults of images name `image.data` and `image.mask`, as the whole experiment does."""
+    try:
+        yield
+    except ConfigError as error:
+        if stream != IMAGE:
+            raise
+        raise ConfigError([re.sub(r"^(data|mask)\.", rf"{IMAGE}.\1.", fault) for fault in error.faults]) from error

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vjepa_pipe.config.errors import UserError, counted
+from vjepa_pipe.config.image import IMAGE, VIDEO
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX, KNOWN_BAD
@@ -99,8 +100,8 @@ class Report:
     Args:
         sources: Names of all sources, so that one that is never drawn shows as 0, and where their rows are listed.
         max_failure_rate: Largest share of a source's opened rows that may be bad.
-        mask: The masks of the batches, if they have any.
-        repeats: Samples that are taken from each row that is opened.
+        masks: The masks of the batches of each modality, if they have any.
+        repeats: Samples that are taken from each row of a source that is opened; unset: one.
 
     Attributes:
         sources: By name.
@@ -114,8 +115,8 @@ class Report:
         self,
         sources: Mapping[str, str],
         max_failure_rate: float = 1.0,
-        mask: MaskConfig | None = None,
-        repeats: int = 1,
+        masks: Mapping[str, MaskConfig] | None = None,
+        repeats: Mapping[str, int] | None = None,
     ) -> None:
         self.sources = {name: SourceReport(listed) for name, listed in sources.items()}
         self.restarts = 0
@@ -123,8 +124,8 @@ class Report:
         self.first: Place | None = None
         self.bad_rows_told = False
         self._max_failure_rate = max_failure_rate
-        self._mask = mask or MaskConfig()
-        self._repeats = repeats
+        self._masks = masks or {}
+        self._repeats = repeats or {}
 
     @property
     def figures(self) -> dict[str, Spread]:
@@ -166,7 +167,7 @@ class Report:
         for name in delivery.skipped:
             self.sources[name].skipped += 1
         for name, source in self.sources.items():
-            source.check(name, self._max_failure_rate, self._repeats)
+            source.check(name, self._max_failure_rate, self._repeats.get(name, 1))
 
     def bad_rows(self, quarantine: Path) -> str:
         """A line on the bad rows of each list, their errors and where they are named; empty if there are none.
@@ -192,14 +193,16 @@ class Report:
         if not isinstance(batch["video"], torch.Tensor) or batch["video"].ndim < 4:
             return
         frames, height, width = batch["video"].shape[-3:]
-        patch = self._mask.patch_size
-        tokens = frames // self._mask.tubelet_size * (height // patch) * (width // patch)
-        names = list(getattr(self._mask, "masks", None) or ())
+        modality = IMAGE if IMAGE in self._masks and batch.get("modality") == IMAGE else VIDEO
+        mask = self._masks.get(modality, MaskConfig())
+        tokens = frames // mask.tubelet_size * (height // mask.patch_size) * (width // mask.patch_size)
+        names = list(getattr(mask, "masks", None) or ())
         for number, pair in enumerate(zip(batch["masks_enc"], batch["masks_pred"], strict=False)):
             if not all(isinstance(part, torch.Tensor) and part.ndim == 2 for part in pair) or not tokens:
                 continue
             seen, predicted = (part.shape[1] for part in pair)
             name = names[number] if number < len(names) else str(number)
+            name = f"{IMAGE}.{name}" if modality == IMAGE else name
             for figure, value in token_figures(name, seen, predicted, tokens).items():
                 self.tokens.setdefault(figure, Spread()).add(value, len(pair[0]))
 

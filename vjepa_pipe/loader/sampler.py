@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from torch.utils.data import BatchSampler, Dataset, DistributedSampler
 
 from vjepa_pipe.config.errors import UserError
-from vjepa_pipe.loader.schedule import BatchSchedule
-from vjepa_pipe.sampling import SampleKey, SequentialOrder
+from vjepa_pipe.loader.schedule import Schedule
+from vjepa_pipe.sampling import SampleKey
 
 
 class Place(NamedTuple):
@@ -23,7 +23,8 @@ class RankSampler(DistributedSampler[Any]):
     """The keys of one rank, epoch after epoch, and the place after the last batch handed out.
 
     It is a `DistributedSampler`, by which Lightning and Fabric know that the ranks have their shares already.
-    Iterating it shows the keys of the next pass and changes nothing.
+    Iterating it shows the keys of the next pass and changes nothing. Its length, of a mix of videos and images, counts
+    `batch_size` keys for each batch, so that it is that many times the length of the loader.
 
     Attributes:
         epoch: The epoch of the place.
@@ -37,9 +38,8 @@ class RankSampler(DistributedSampler[Any]):
         drop_last: Whether the epoch was cut to whole batches.
     """
 
-    def __init__(self, dataset: Dataset[Any], schedule: BatchSchedule, seed: int, drop_last: bool) -> None:
-        shuffle = not isinstance(schedule.order, SequentialOrder)
-        super().__init__(dataset, schedule.world_size, schedule.rank, shuffle, seed, drop_last)
+    def __init__(self, dataset: Dataset[Any], schedule: Schedule, seed: int, drop_last: bool) -> None:
+        super().__init__(dataset, schedule.world_size, schedule.rank, schedule.shuffled, seed, drop_last)
         self.schedule = schedule
         self.num_samples, self.total_size = schedule.samples_here, schedule.epoch_size
         self._batches = -(-self.num_samples // schedule.batch_size)
@@ -94,6 +94,8 @@ class RankSampler(DistributedSampler[Any]):
 class KeyBatches(BatchSampler):
     """The keys of a rank's batches. Trainers that make a sampler of their own stop here, before a sample is lost.
 
+    Batches are those of the sampler's schedule, which in a mix of videos and images differ in size.
+
     Args:
         sampler: The rank's keys.
         batch_size: Keys in a batch.
@@ -110,3 +112,7 @@ class KeyBatches(BatchSampler):
                 "or repeat samples: give the trainer device_prefetch(loader, device) instead, which it takes as it is"
             )
         super().__init__(sampler, batch_size, drop_last)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        sampler: Any = self.sampler
+        return iter(sampler.schedule.batches(*sampler.next_place))

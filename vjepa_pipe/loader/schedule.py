@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from vjepa_pipe.sampling import SampleKey
+from vjepa_pipe.config.errors import counted
+from vjepa_pipe.loader.state import LoaderState, StateError
+from vjepa_pipe.sampling import SampleKey, SequentialOrder
 
 
 class Order(Protocol):
@@ -33,6 +35,70 @@ class GlobalBatch(NamedTuple):
     step: int
     first: int
     size: int
+
+
+class Positions(Protocol):
+    """Where clips stand in batches of all ranks: what their masks depend on."""
+
+    def at(self, position: int) -> SampleKey:
+        """The key at a position of the run."""
+
+    def containing(self, position: int) -> GlobalBatch:
+        """The batch of all ranks that holds a position of the run."""
+
+
+class Schedule(Protocol):
+    """The batches of one rank, epoch after epoch. Samples are counted in full batches of `batch_size`."""
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch of one rank."""
+
+    @property
+    def rank(self) -> int:
+        """This rank."""
+
+    @property
+    def world_size(self) -> int:
+        """Number of ranks."""
+
+    @property
+    def epoch_size(self) -> int:
+        """Samples in an epoch over all ranks."""
+
+    @property
+    def global_batch_size(self) -> int:
+        """Samples in a full batch over all ranks."""
+
+    @property
+    def samples_here(self) -> int:
+        """Samples of this rank in an epoch."""
+
+    @property
+    def shuffled(self) -> bool:
+        """Whether samples come in another order than their rows."""
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def global_batch(self, epoch: int, batch: int) -> GlobalBatch:
+        """The batch that all ranks share."""
+
+    def of_row(self, source: int, row: int, epoch: int) -> Iterator[tuple[int, int, int]]:
+        """For each sample of a row in an epoch: the batch, the rank, and its place in that rank's batch."""
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[list[SampleKey]]:
+        """The batches of an epoch on this rank, from number `first` on."""
+
+    def keys(self, epoch: int, batch: int) -> list[SampleKey]:
+        """The keys of one batch on this rank."""
+
+    def place_of(self, saved: LoaderState) -> tuple[int, int]:
+        """The epoch and the batch in it at which the run of a state goes on.
+
+        Raises:
+            StateError: If the state does not end on a whole batch here.
+        """
 
 
 @dataclass(frozen=True)
@@ -74,13 +140,17 @@ class BatchSchedule:
         batches, rest = divmod(self.epoch_size, self.global_batch_size)
         return batches * self.batch_size + len(self._share(rest))
 
+    @property
+    def shuffled(self) -> bool:
+        """Whether samples come in another order than their rows."""
+        return not isinstance(self.order, SequentialOrder)
+
     def __len__(self) -> int:
         return -(-self.epoch_size // self.global_batch_size)
 
     def at(self, position: int) -> SampleKey:
         """The key at a position of the run."""
-        key = self.order.at(position // self.repeats)
-        return key if self.repeats == 1 else key._replace(position=position)
+        return key_at(self.order, position, self.repeats)
 
     def global_batch(self, epoch: int, batch: int) -> GlobalBatch:
         """The batch that all ranks share."""
@@ -121,10 +191,34 @@ class BatchSchedule:
         whole = self.global_batch(epoch, batch)
         return [self.at(whole.first + place) for place in self._share(whole.size)]
 
+    def place_of(self, saved: LoaderState) -> tuple[int, int]:
+        """See `Schedule.place_of`."""
+        return place_of(saved, self)
+
     def _share(self, size: int) -> range:
         """This rank's places in a batch of all ranks of this size."""
         rows = size // self.repeats
         return range(*(rows * rank // self.world_size * self.repeats for rank in (self.rank, self.rank + 1)))
+
+
+def key_at(order: Order, position: int, repeats: int) -> SampleKey:
+    """The key at a position of the run, where each row in the order gives `repeats` samples."""
+    key = order.at(position // repeats)
+    return key if repeats == 1 else key._replace(position=position)
+
+
+def place_of(saved: LoaderState, here: Schedule) -> tuple[int, int]:
+    """The epoch and the batch in it at which the run of a state goes on: see `Schedule.place_of`."""
+    size = here.global_batch_size
+    if saved.position >= here.epoch_size:
+        return saved.epoch + 1, 0
+    if saved.position % size:
+        raise StateError(
+            f"the state stands at sample {saved.position} of its epoch (batches of {saved.global_batch_size} on "
+            f"{counted(saved.world_size, 'rank')}), not at the end of a batch of {size} = data.batch_size="
+            f"{here.batch_size} x {counted(here.world_size, 'rank')}"
+        )
+    return saved.epoch, saved.position // size
 
 
 def with_later(

@@ -148,7 +148,7 @@ def _stages(manager: DataManager, share: float, clips: int) -> Iterator[SourceTi
         fetch, nothing = FetchBatch(dataset, collate), Delivery(None, [], [], [])
         batch = [dataset.key_of(i) for i in indices[: manager.config.data.batch_size]]
         fetch(BatchTask(batch))  # the first batch is stacked, and mask generators are made
-        with one_thread(), fetch.memory.laid_out(len(batch)) as places:
+        with one_thread(), fetch.laid_out(batch) as places:
             samples = fetch.read_all(batch, places, nothing)
             started = time.process_time()
             collate(samples)

@@ -60,7 +60,8 @@ def _read_workers(value: Any) -> Settings:
 
 def _read_weights(value: Any) -> Settings:
     """One list needs no weight."""
-    return {} if value is None or len(value) < 2 else {"data.data_weights": value}
+    one = value is None or (isinstance(value, list) and len(value) < 2)
+    return {} if one else {"data.data_weights": value}
 
 
 def _write_weights(experiment: ExperimentConfig) -> list[float] | None:
