@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from vjepa_pipe.datasets import RobotDataset
 from vjepa_pipe.files.whole_file import replacing
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.collate import Batch
+from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch
+from vjepa_pipe.loader.mixed_schedule import MixedSchedule
 from vjepa_pipe.records.figures import summary_name
 from vjepa_pipe.report.picture import draw_batch, one_below_another
 from vjepa_pipe.tasks.progress import StreamProgress
@@ -68,6 +70,7 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         summary.write(output_dir / summary_name(manager.rank, manager.world_size))
     if manager.rank == 0:
         if task.preview_clips and not stopped:
+            first |= _of_other_streams(loader, first, task.preview_clips)
             of_each = (first[modality] for modality in manager.streams if modality in first)
             drawn = [draw_batch(manager, loader.dataset, batch, task.preview_clips) for batch in of_each]
             if pictures := [picture for picture in drawn if picture is not None]:
@@ -113,6 +116,21 @@ def _stream(
                 if sigterm.received:
                     return first
     return first
+
+
+def _of_other_streams(loader: ClipLoader, seen: Collection[str], clips: int) -> dict[str, Batch]:
+    """So many clips of each stream that this rank had no batch of: they are another rank's, or a later step's."""
+    schedule, began = loader.schedule, loader.report.first
+    if not isinstance(schedule, MixedSchedule) or began is None:
+        return {}
+    first_slot, found = (began.epoch * len(schedule) + began.batch) * schedule.world_size, {}
+    for modality, stream in schedule.streams.items():
+        if modality not in seen:
+            slot = stream.slots.slot_of(modality, stream.slots.before(modality, first_slot))
+            delivery = FetchBatch(loader.dataset, loader.collate_fn)(BatchTask(stream.keys(slot)[:clips]))
+            if isinstance(delivery, Delivery):
+                found[modality] = _groups(delivery.batch)[0]
+    return found
 
 
 def _groups(batch: Any) -> list[Batch]:
