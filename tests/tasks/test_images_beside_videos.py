@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vjepa_pipe import compose
-from vjepa_pipe.config import ConfigError, UserError
+from vjepa_pipe.config import UserError
 from vjepa_pipe.tasks import run_task
 
 SMALL = [
@@ -19,7 +18,6 @@ SMALL = [
     "data.img_size=64", "image.data.num_images=8", "image.data.batch_size=3",
 ]  # fmt: skip
 SHARE = "image.share=0.5"
-REPEATED = ["image.data.frames_per_clip=2", "image.mask.tubelet_size=2"]
 
 
 def run(folder: Path, *overrides: str) -> dict[str, Any]:
@@ -80,30 +78,3 @@ def test_benchmark_weighs_both(tmp_path: Path) -> None:
     run(tmp_path, "task=benchmark", "task.clips=1", "task.batches=2", "image.share=0.25")
     stages = json.loads((tmp_path / "benchmark.json").read_text())["stages"]
     assert {one["source"]: one["share"] for one in stages} == {"synthetic": 6 / 9, "synthetic_images": 3 / 9}
-
-
-TRAIN = ["task=train", "training=tiny", "task.measure_every=null", "task.log_every=1", "task.progress=false"]
-
-
-def test_train_takes_images_that_are_repeated(tmp_path: Path) -> None:
-    small = ["training.model.pred_depth=1", "training.optimization.epochs=1", "image.data.img_size=48"]
-    run(tmp_path, *TRAIN, *small, *REPEATED, "task.max_steps=3", "loader.iterations_per_epoch=3")
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert len(losses) == 3 and all(map(math.isfinite, losses))
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (
-            [],
-            "image.mask.tubelet_size must be mask.tubelet_size=2 for task=train, whose encoder has one patch embedding",
-        ),
-        ([*REPEATED, "image.mask.patch_size=8"], "image.mask.patch_size must be mask.patch_size=16 for task=train"),
-        ([*REPEATED, "task.parallel=fsdp2"], "task.parallel must be ddp with 1 mask for images and 2 masks for videos"),
-        (["mask@image.mask=none"], "image.mask must draw masks to train with"),
-    ],
-)
-def test_what_train_does_not_take(overrides: list[str], message: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=message):
-        run(tmp_path, *TRAIN, *overrides)
