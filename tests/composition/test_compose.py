@@ -121,6 +121,13 @@ BAD_COMMAND_LINES = {
     "no value": ["seed"],
     "deleted": ["~data.nothing", "~seed=7"],
     "added twice": ["+seed=1"],
+    "images: none": ["data@image.data=folder"],
+    "images: no setting": ["image.share=0.5"],
+    "images: an option": ["image=synthetic", "mask@image.mask=tub"],
+    "images: their settings": ["image=csv", "image.data.batch_siz=4", "image.share=1"],
+    "images: their rules": ["image=synthetic", "image.data.img_size=100", "image.mask.tubelet_size=2"],
+    "images: beside videos": ["image=synthetic", "data@image.data=synthetic_robot", "loader.drop_last=false"],
+    "images: a target": ["image=synthetic", "image.mask._target_=os.system"],
     "many at once": ["data=kinetcs", "data.nam=1", "data.target_fps=0", "data_aug.crop_scale=[2,1]", "+x=1"],
 }
 
