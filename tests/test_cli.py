@@ -163,6 +163,8 @@ def test_an_interpolation_of_nothing_in_hydras_settings_is_named(capsys: pytest.
     ("show data=fo", ["data=folder"]),
     ("data=nothing data.clip_mode=f", ["data.clip_mode=fps", "data.clip_mode=frame_step"]),
     ("mask.patch_size=", ["mask.patch_size=16"]),
+    ("image=synthetic data@im", ["data@image.data="]),
+    ("mask@image.mask=tube,multiblock2", ["mask@image.mask=tube,multiblock2d"]),
 ])  # fmt: skip
 def test_tab_completion(
     line: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -11,7 +11,7 @@ from own_options import RandomMaskConfig, Unrelated
 from vjepa_pipe import ConfigError, compose, register_config
 from vjepa_pipe.cli import main
 from vjepa_pipe.commands.json_schema import group_schemas
-from vjepa_pipe.composition.identity import full_identity, identity
+from vjepa_pipe.composition.identity import _canonical, full_identity, identity
 from vjepa_pipe.composition.snapshot import freeze, thaw
 from vjepa_pipe.composition.store import register
 from vjepa_pipe.config.data import FolderDataConfig
@@ -106,6 +106,7 @@ def test_options_from_code(tmp_path: Path) -> None:
 
 def test_identity_counts_images_where_there_are_some() -> None:
     alone = compose([])
+    assert "image" not in _canonical(alone, only_results=False), "experiments without images keep their identity"
     some = compose(["image=synthetic"])
     more = [compose(["image=synthetic", one]) for one in ("image.share=0.5", "image.data.img_size=64")]
     assert len({identity(one) for one in (alone, some, *more)}) == 4

@@ -30,7 +30,9 @@ def test_images_are_an_experiment_of_their_own() -> None:
 def test_names_of_settings_and_nothing_else_are_those_of_the_whole() -> None:
     images = image_experiment(compose(CSV))
     assert images is not None
-    said = "data.img_size and mask.masks.short.num_blocks; data.csv, data_aug.crop_scale, a/data.img_size.x: data=folder"
+    said = (
+        "data.img_size and mask.masks.short.num_blocks; data.csv, data_aug.crop_scale, a/data.img_size.x: data=folder"
+    )
     assert of_images(said, images) == (
         "image.data.img_size and image.mask.masks.short.num_blocks; data.csv, data_aug.crop_scale, "
         "a/image.data.img_size.x: data@image.data=folder"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 from published_files import BLOCKS, LONG
-from released_recipes import RECIPES, V1_RECIPES, meaning
+from released_recipes import RECIPES, RECIPES_2_1, V1_RECIPES, meaning
 
 from vjepa_pipe import compose
 from vjepa_pipe.legacy.export import export_text
@@ -83,9 +83,12 @@ def test_every_published_file_loads_and_comes_out_again(name: str, file: Path, t
 
 
 @needs_vjepa2
-@pytest.mark.parametrize(("name", "file"), RECIPES.items())
+@pytest.mark.parametrize(("name", "file"), (RECIPES | RECIPES_2_1).items())
 def test_recipes_mean_what_the_published_files_mean(name: str, file: str) -> None:
-    published = compose([f"legacy={CHECKOUTS['VJEPA2_CHECKOUT']}/{file}"])
+    path = Path(str(CHECKOUTS["VJEPA2_CHECKOUT"]), file)
+    if name in RECIPES_2_1 and not path.exists():
+        pytest.skip("a checkout without V-JEPA 2.1")
+    published = compose([f"legacy={path}"])
     assert meaning(compose([f"experiment={name}"])) == meaning(published)
 
 

@@ -113,7 +113,6 @@ def test_dead_keys_typos_and_warnings(tmp_path: Path) -> None:
     )
     assert "first epoch" in done.warnings[0]
     assert "every crop is the centre one" in translate(read_legacy(write_file(tmp_path, "vjepa_droid"))).warnings[0]
-    assert "image ranks are not run" in translate(read_legacy(write_file(tmp_path, "vjepa_2_1"))).warnings[0]
 
 
 def test_numbers_written_as_yaml_1_2(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What Tab offers beyond Hydra: the choices of a setting, `sweep.` keys and the commands."""
+"""What Tab offers beyond Hydra: the choices of a setting, groups inside a group, `sweep.` keys and the commands."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hydra.plugins.completion_plugin import CompletionPlugin
 from vjepa_pipe.commands import COMMANDS
 from vjepa_pipe.composition.compose import compose_overrides
 from vjepa_pipe.composition.hydra_loader import SCHEMAS
+from vjepa_pipe.composition.options import group_options
 from vjepa_pipe.composition.sweep_words import PREFIX, SETTINGS
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.fields import bounds_of
@@ -31,7 +32,7 @@ def own_completion() -> Iterator[None]:
         known = {*COMMANDS, "legacy"}
         rest = [one for one in words if not one.startswith(PREFIX) and one.partition("=")[0] not in known]
         own = [name for name in COMMANDS if name.startswith(word)] if not words else []
-        own += _sweep_settings(word) if "=" not in word else _choices(word, rest)
+        own += [*_sweep_settings(word), *_nested_groups(word)] if "=" not in word else _choices(word, rest)
         if own and "=" in word:
             return own
         found = query(plugin, config_name, " ".join([*rest, word]))
@@ -50,6 +51,10 @@ def _sweep_settings(word: str) -> list[str]:
     return [text for name in SETTINGS if (text := f"{PREFIX}{name}=").startswith(word)]
 
 
+def _nested_groups(word: str) -> list[str]:
+    return [text for group in ("data", "mask") if "@" in word and (text := f"{group}@image.{group}=").startswith(word)]
+
+
 def _choices(word: str, words: Sequence[str]) -> list[str]:
     """The values that a setting can have, where they can be counted; of several, for a sweep, the last is completed."""
     key, _, value = word.partition("=")
@@ -59,6 +64,8 @@ def _choices(word: str, words: Sequence[str]) -> list[str]:
 
 
 def _values(key: str, overrides: Sequence[str]) -> Sequence[str]:
+    if "@" in key:
+        return group_options(key.partition("@")[0])
     *parents, name = key.split(".")
     try:
         node: Any = SweepConfig() if parents == [PREFIX[:-1]] else compose_overrides(overrides).experiment
