@@ -20,7 +20,7 @@ from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.image import IMAGE, VIDEO, ImageStreamConfig
 from vjepa_pipe.config.task import BenchmarkTaskConfig
 from vjepa_pipe.datasets import VideoDataset
-from vjepa_pipe.loader import DataManager
+from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch, one_thread
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import generator
@@ -64,10 +64,11 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     task = experiment.task
     assert isinstance(task, BenchmarkTaskConfig)
     console, manager = Console(stderr=True), DataManager(experiment, output_dir=output_dir)
+    loader = manager.build_train_loader()
     with one_thread():
         times = [one for stream, share in _shares(manager) for one in _stages(stream, share, task.clips)]
-    rate, wait = loader_rate(manager, task.batches)
-    workers = max(stream.config.data.num_workers for stream in manager.streams.values())
+    rate, wait = loader_rate(loader, task.batches)
+    workers = loader.num_workers
     console.print(_table(times, max(workers, 1), wait))
     console.print(
         f"loader, {counted(workers, 'worker')}: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False
@@ -98,9 +99,8 @@ def _mean_ms(times: Sequence[SourceTimes]) -> float:
     return sum(t.share * t.total for t in times)
 
 
-def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
+def loader_rate(loader: ClipLoader, batches: int) -> tuple[float, float]:
     """Clips per second of the train loader, and milliseconds waited per clip, after some batches of warming up."""
-    loader = manager.build_train_loader()
     stream = iter(loader)
     warm_up = 2 * max(loader.num_workers, 1)  # a worker's first batch is stacked, its next take memory
     for _ in islice(stream, min(warm_up, len(loader) - 1)):
