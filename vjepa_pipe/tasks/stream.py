@@ -123,11 +123,12 @@ def _of_other_streams(loader: ClipLoader, seen: Collection[str], clips: int) -> 
     schedule, began = loader.schedule, loader.report.first
     if not isinstance(schedule, MixedSchedule) or began is None:
         return {}
-    first_slot, found = (began.epoch * len(schedule) + began.batch) * schedule.world_size, {}
+    first_slot, found = (began.epoch * len(schedule) + began.batch) * schedule.world_size, dict[str, Batch]()
+    collate: Any = loader.collate_fn
     for modality, stream in schedule.streams.items():
         if modality not in seen:
             slot = stream.slots.slot_of(modality, stream.slots.before(modality, first_slot))
-            delivery = FetchBatch(loader.dataset, loader.collate_fn)(BatchTask(stream.keys(slot)[:clips]))
+            delivery = FetchBatch(loader.dataset, collate)(BatchTask(stream.keys(slot)[:clips]))
             if isinstance(delivery, Delivery):
                 found[modality] = _groups(delivery.batch)[0]
     return found
