@@ -93,7 +93,7 @@ def test_options_from_code(tmp_path: Path) -> None:
     assert "image.mask: mask/random" in file.read_text()
     assert thaw(file) == experiment
     file.write_text(file.read_text().replace("image.mask: mask/random", "image.mask: folder"))
-    with pytest.raises(UserError, match="image.mask=folder: FolderDataConfig must extend MaskConfig"):
+    with pytest.raises(UserError, match="folder: FolderDataConfig must extend MaskConfig"):
         thaw(file)
     with pytest.raises(ConfigError, match=r"image\.mask\.ratio must be < 1 \(got 2.0\)"):
         compose(["image=synthetic", "mask@image.mask=random", "image.mask.ratio=2"])

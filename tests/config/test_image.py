@@ -1,4 +1,4 @@
-"""Images beside videos: their faults are those of an experiment of their own, by the names that they have in the whole."""
+"""Images beside videos: their faults are those of an experiment of their own, by their names in the whole."""
 
 from __future__ import annotations
 

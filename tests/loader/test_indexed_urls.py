@@ -179,6 +179,6 @@ def test_the_index_may_be_at_a_url(server: RangeServer, tmp_path: Path) -> None:
 
 def test_each_batch_comes_with_the_keys_of_later_ones() -> None:
     batches: Any = [[n] for n in range(7)]
-    assert list(with_later(iter(batches), 2, 2)) == [
+    assert [found[1:] for found in with_later(enumerate(batches), 2, 2)] == [
         ([0], [2, 4]), ([1], [3, 5]), ([2], [4, 6]), ([3], [5]), ([4], [6]), ([5], []), ([6], []),
     ]  # fmt: skip

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import torch
 from fake_cuda import FakeCuda, cuda
+from indexing import index_of
 from loading import digests, joined, rows_csv
 from mixing import loaders_of, mix, write_images
+from torch.utils.data import DataLoader, get_worker_info
 
 from vjepa_pipe import ConfigError, DataManager, allow_targets
 from vjepa_pipe.config import DecoderConfig, ExperimentConfig, SamplerConfig
@@ -22,7 +24,7 @@ from vjepa_pipe.datasets import KeyedDataset, MixedDataset, VideoDataset
 from vjepa_pipe.datasets.bad import Quarantined
 from vjepa_pipe.loader import ClipLoader, MaskCollator, device_prefetch
 from vjepa_pipe.loader.batch_memory import BatchMemory
-from vjepa_pipe.sampling import SampleKey
+from vjepa_pipe.sampling import KeyedIndex, SampleKey
 
 __all__ = ["cuda"]
 
@@ -194,6 +196,24 @@ def test_the_quarantine_of_a_mix_is_that_of_its_datasets(videos_csv: Path, image
     assert [key[3:] for key in read] == [(1, 0), (0, 7)]
 
 
+def test_an_index_is_asked_about_its_own_videos(videos_csv: Path, images: Path, tmp_path: Path) -> None:
+    videos = rows_csv(tmp_path / "rows.csv", videos_csv, {5: "text.txt"})
+    folder = index_of(videos, tmp_path / "index")
+    loader = loader_of(mix(videos, images, 0.5, data_index_dir=str(folder)), tmp_path / "run")
+    bad = [bad for batch in loader for sample in batch["replaced"] for bad in sample]
+    assert {(one.source, one.row, one.error) for one in bad} == {("rows", 5, "BadInIndex")}
+    assert loader.report.sources["pictures"].clips == 12 and not loader.quarantine_file.exists()
+
+
+def test_rows_and_indices_with_keys_are_read_as_of_any_dataset(videos_csv: Path, images: Path, tmp_path: Path) -> None:
+    dataset = loader_of(mix(videos_csv, images), tmp_path).dataset
+    loader = DataLoader(dataset, batch_size=2, sampler=[7, KeyedIndex(9, 5, 2, 30)], collate_fn=list)
+    ((video, image),) = loader
+    assert (video["modality"], video["key"]) == ("video", SampleKey(0, 0, 7, 0, 7))
+    assert (image["modality"], image["key"], image["label"]) == ("image", SampleKey(5, 2, 30, 1, 1), 1)
+    assert torch.equal(image["video"], dataset[SampleKey(5, 2, 30, 1, 1)]["video"])
+
+
 class Planning(KeyedDataset):
     """Keeps what it is told to plan."""
 
@@ -270,6 +290,19 @@ def test_own_collators_are_given_one_stream_at_a_time(videos_csv: Path, images: 
     assert list(manager.build_train_loader(named))[:2] == [(2, {"video"}), (3, {"image"})]
     plain = list(islice(manager.build_train_loader(MaskCollator()), 2))
     assert modalities(plain) == "vi" and not any("masks_enc" in batch for batch in plain)
+
+
+def test_two_workers_share_both_streams(videos_csv: Path, images: Path, tmp_path: Path) -> None:
+    """Not one of them the videos, and the other the images between them."""
+
+    def named(samples: Sequence[Any]) -> str:
+        worker: Any = get_worker_info()
+        return f"{samples[0]['modality'][0]}{worker.id}"
+
+    manager = DataManager(mix(videos_csv, images, 0.5, data_num_workers=2), output_dir=tmp_path)
+    loader = manager.build_train_loader(named)
+    assert list(loader) == ["v0", "i0", "v1", "i1"] * 2
+    loader.close()
 
 
 class Backwards:

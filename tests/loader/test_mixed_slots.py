@@ -13,6 +13,7 @@ from vjepa_pipe import ConfigError, DataConfig
 from vjepa_pipe.config.epoch import exact_share
 from vjepa_pipe.config.image import IMAGE, VIDEO, ImageStreamConfig
 from vjepa_pipe.loader.mixed_schedule import MixedSchedule, StreamSchedule
+from vjepa_pipe.loader.schedule import with_turns
 from vjepa_pipe.loader.slots import ReferenceSlots, Slots, StrictSlots, slots_of, video_batch_size
 from vjepa_pipe.loader.state import VERSION, LoaderState, StateError
 from vjepa_pipe.sampling import SampleKey, SampleOrder
@@ -182,6 +183,18 @@ def test_a_step_of_a_stream_holds_its_batches_on_all_ranks(slots: Slots, steps: 
             assert whole.step == epoch * steps + batch
 
 
+@pytest.mark.parametrize("workers", [2, 3, 4])
+@pytest.mark.parametrize("share", ["1/2", "1/4", "2/5"])
+def test_workers_share_the_batches_of_each_stream(workers: int, share: str) -> None:
+    """Else one of two would read all the videos where batches of videos and images alternate."""
+    ranks = schedules(StrictSlots(1, Fraction(share)), 60)
+    given: dict[str, list[int]] = {VIDEO: [0] * workers, IMAGE: [0] * workers}
+    for turn, keys in with_turns(ranks[0].batches(0), lambda source: IMAGE if source == 2 else VIDEO):
+        given[IMAGE if keys[0].source == 2 else VIDEO][turn % workers] += 1
+    assert all(max(counts) - min(counts) <= 1 for counts in given.values())
+    assert sum(given[VIDEO]) + sum(given[IMAGE]) == 60
+
+
 def state(schedule: MixedSchedule, epoch: int, batch: int) -> LoaderState:
     size = schedule.global_batch_size
     return LoaderState(VERSION, 0, epoch, batch * size, schedule.epoch_size, size, schedule.world_size, {})
@@ -196,8 +209,6 @@ def test_a_place_holds_on_other_ranks_and_batch_sizes() -> None:
         two.place_of(state(one, 3, 5))
     larger = schedules(slots, 6, batch_size=4)[0]
     assert larger.place_of(state(one, 1, 4)) == (1, 2)  # after 32 samples
-    refused = (
-        r"2 were in .* with data\.batch_size=2, and 0 are with data\.batch_size=4; .* multiple of 16 samples"
-    )
+    refused = r"2 were in .* with data\.batch_size=2, and 0 are with data\.batch_size=4; .* multiple of 16 samples"
     with pytest.raises(StateError, match=refused):
         larger.place_of(state(one, 0, 6))

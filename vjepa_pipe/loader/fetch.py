@@ -37,11 +37,13 @@ class BatchTask(NamedTuple):
         blamed: Rows, as source and row, that have ended workers: not to be opened again, as known when the
             task is sent.
         later: Samples of the batches that the same worker is given next; None where nobody plans by them.
+        turn: By which workers take turns.
     """
 
     keys: list[SampleKey]
     blamed: Sequence[tuple[int, int]] = ()
     later: list[SampleKey] | None = None
+    turn: int = 0
 
 
 class Delivery(NamedTuple):

@@ -8,6 +8,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from vjepa_pipe.loader.pool import Death, WorkerPool
 from vjepa_pipe.loader.quarantine import QuarantineWriter
 from vjepa_pipe.loader.report import Report
 from vjepa_pipe.loader.sampler import KeyBatches, Place, RankSampler
-from vjepa_pipe.loader.schedule import Schedule, with_later
+from vjepa_pipe.loader.schedule import Schedule, with_later, with_turns
 from vjepa_pipe.loader.state import VERSION, LoaderState, StateError
 from vjepa_pipe.loader.steps import StepLog
 from vjepa_pipe.loader.worker import Failure
@@ -283,18 +284,16 @@ class ClipLoader(DataLoader[Any]):
                 self._config.sample_timeout_sec,
                 self._died,
             )
-        if not pins:
-            return self._pool.run(tasks)
-        return self._pool.run(tasks, partial(pinned, in_place=page_lock is not None), page_lock)
+        finish = partial(pinned, in_place=page_lock is not None) if pins else None
+        return self._pool.run(tasks, finish, page_lock if pins else None, attrgetter("turn"))
 
     def _tasks(self, begun: Place) -> Iterator[BatchTask]:
-        batches = self.schedule.batches(*begun)
+        batches, blamed = with_turns(self.schedule.batches(*begun), self.dataset.modality_of), self._blame.rows
         if not (self.num_workers and self.dataset.plans):
-            return (BatchTask(keys, self._blame.rows) for keys in batches)
+            return (BatchTask(keys, blamed, turn=turn) for turn, keys in batches)
         ahead = -(-PLANNED // self.schedule.batch_size)
-        return (
-            BatchTask(keys, self._blame.rows, later) for keys, later in with_later(batches, self.num_workers, ahead)
-        )
+        planned = with_later(batches, self.num_workers, ahead)
+        return (BatchTask(keys, blamed, later, turn) for turn, keys, later in planned)
 
     def _count(self, delivery: Delivery, place: Place) -> None:
         self.report.first = self.report.first or place

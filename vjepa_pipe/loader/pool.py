@@ -143,6 +143,7 @@ class WorkerPool:
         tasks: Iterable[Any],
         finish: Callable[[Any], Any] | None = None,
         page_lock: Callable[[Bytes], bool] | None = None,
+        turn: Callable[[Any], int] | None = None,
     ) -> Iterator[Any]:
         """The results of tasks, in order. What is left of a call is given up with its iterator, or by the next call.
 
@@ -150,6 +151,7 @@ class WorkerPool:
             tasks: What workers are given.
             finish: Applied to each result in a thread of this process, such as pinning; None: nothing.
             page_lock: Page-locks the memory that results stand in; see `BorrowedBlocks.loads`.
+            turn: The number of a task by which workers take turns; None: its place.
 
         Raises:
             RuntimeError: If a later call has begun meanwhile.
@@ -169,7 +171,7 @@ class WorkerPool:
                 self._tasks[number] = task
                 waiting.append(number)
                 # In turn, so that what third-party code draws from a worker's global generators repeats.
-                self._give(self._workers[index % len(self._workers)], number)
+                self._give(self._workers[(index if turn is None else turn(task)) % len(self._workers)], number)
 
         with shortages_named():
             while len(self._workers) < len(self._pulses):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import NamedTuple, Protocol
 
 from vjepa_pipe.config.errors import counted
@@ -221,12 +221,34 @@ def place_of(saved: LoaderState, here: Schedule) -> tuple[int, int]:
     return saved.epoch, saved.position // size
 
 
+def with_turns(
+    batches: Iterable[list[SampleKey]], modality_of: Callable[[int], str]
+) -> Iterator[tuple[int, list[SampleKey]]]:
+    """Each batch with its number among those of its modality: by that, workers take turns.
+
+    So each of them has its share of both streams of a mix, however these follow each other.
+
+    Args:
+        batches: Of a rank.
+        modality_of: The modality of a source.
+    """
+    turns: dict[str, Iterator[int]] = {}
+    for keys in batches:
+        yield next(turns.setdefault(modality_of(keys[0].source), count())), keys
+
+
 def with_later(
-    batches: Iterator[list[SampleKey]], step: int, count: int
-) -> Iterator[tuple[list[SampleKey], list[SampleKey]]]:
-    """Each batch with the keys of later ones: of the next `count` that a worker is given, which stand `step` apart."""
-    window = deque(islice(batches, step * count + 1))
+    batches: Iterator[tuple[int, list[SampleKey]]], workers: int, ahead: int
+) -> Iterator[tuple[int, list[SampleKey], list[SampleKey]]]:
+    """Each batch with the keys of later ones that its worker is given: of the next `ahead` that each worker has.
+
+    Args:
+        batches: With their turns.
+        workers: How many take turns.
+        ahead: Batches.
+    """
+    window = deque(islice(batches, workers * ahead + 1))
     while window:
-        keys = window.popleft()
-        yield keys, [key for later in islice(window, step - 1, None, step) for key in later]
+        turn, keys = window.popleft()
+        yield turn, keys, [key for other, later in window if (other - turn) % workers == 0 for key in later]
         window.extend(islice(batches, 1))
