@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from vjepa_pipe import DataConfig, DataManager, allow_targets
@@ -14,8 +15,21 @@ from vjepa_pipe.config import ExperimentConfig, LoaderConfig
 from vjepa_pipe.config.image import ImageStreamConfig
 from vjepa_pipe.config.mask import MultiBlock3DMaskConfig, MultiBlockConfig
 from vjepa_pipe.loader import ClipLoader
+from vjepa_pipe.synthetic import write_synthetic_videos
 
 allow_targets("vjepa_pipe.datasets.VideoDataset", "vjepa_pipe.loader.MaskCollator")
+
+
+@pytest.fixture(scope="module")
+def videos_csv(cache: Path) -> Path:
+    """An annotation file of eight small videos."""
+    return write_synthetic_videos(cache, 8, small=True)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An annotation file of six small pictures."""
+    return write_images(tmp_path_factory.mktemp("images"))
 
 
 def write_images(folder: Path, count: int = 6) -> Path:

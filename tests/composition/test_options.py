@@ -54,7 +54,7 @@ def test_a_registered_option_is_chosen_and_checked(store: Store) -> None:
         "mask.ratio must be < 1 (got 3.0)",
         "mask.blocks_per_frame must be a whole number (got 'x')",
     }
-    with pytest.raises(ConfigError, match=r"mean random\?\): mask can be blocks, multiblock3d, none, random, tu"):
+    with pytest.raises(ConfigError, match=r"mean random\?\): mask can be blocks, multiblock2d, multiblock3d, none, ra"):
         compose(["mask=randm"])
 
 
@@ -62,7 +62,7 @@ def test_a_registered_option_is_chosen_and_checked(store: Store) -> None:
 def test_it_is_listed_and_described(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     store("mask", "random", RandomMaskConfig)
     store("mask", "plain", PlainMaskConfig)
-    assert group_options("mask") == ["blocks", "multiblock3d", "none", "plain", "random", "tube"]
+    assert group_options("mask") == ["blocks", "multiblock2d", "multiblock3d", "none", "plain", "random", "tube"]
     assert description("mask", "random").startswith("Tokens hidden one by one, wherever they are.")
     assert description("mask", "plain") == ""  # not the signature that dataclasses make a docstring of
     assert main(["ls", "mask"]) == 0

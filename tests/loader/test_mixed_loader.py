@@ -15,7 +15,7 @@ import torch
 from fake_cuda import FakeCuda, cuda
 from indexing import index_of
 from loading import digests, joined, rows_csv
-from mixing import loaders_of, mix, write_images
+from mixing import images, loaders_of, mix, videos_csv, write_images
 from torch.utils.data import DataLoader, get_worker_info
 
 from vjepa_pipe import ConfigError, DataManager, allow_targets
@@ -26,14 +26,9 @@ from vjepa_pipe.loader import ClipLoader, MaskCollator, device_prefetch
 from vjepa_pipe.loader.batch_memory import BatchMemory
 from vjepa_pipe.sampling import KeyedIndex, SampleKey
 
-__all__ = ["cuda"]
+__all__ = ["cuda", "images", "videos_csv"]
 
 allow_targets(f"{__name__}.*")
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_images(tmp_path_factory.mktemp("images"))
 
 
 def loader_of(experiment: ExperimentConfig, folder: Path) -> ClipLoader:
@@ -144,8 +139,7 @@ def test_bad_rows_are_replaced_within_their_stream_and_named(videos_csv: Path, t
     images = write_images(tmp_path / "images")
     (images.parent / "2.png").write_text("no picture")
     videos = rows_csv(tmp_path / "rows.csv", videos_csv, {5: "text.txt"})
-    experiment = mix(videos, images, 0.5, data_num_workers=2)
-    loader = loader_of(experiment, tmp_path)
+    loader = loader_of(mix(videos, images, 0.5, data_num_workers=2), tmp_path)
     batches = list(loader)
     loader.close()
     lines = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
@@ -158,13 +152,11 @@ def test_bad_rows_are_replaced_within_their_stream_and_named(videos_csv: Path, t
     assert {name: source.replaced for name, source in loader.report.sources.items()} == {"rows": 1, "pictures": 2}
     assert all(set(batch["source"]) == {"pictures" if batch["modality"] == "image" else "rows"} for batch in batches)
 
-    told = loader_of(
-        replace(experiment, loader=replace(experiment.loader, quarantine=str(tmp_path))), tmp_path / "told"
-    )
+    told = loader_of(mix(videos, images, 0.5, loader_quarantine=str(tmp_path)), tmp_path / "told")
     assert sorted(told.dataset.quarantine) == [(0, 5), (1, 2)]
     assert digests(told) == digests(batches)
     assert {bad.error for source in told.report.sources.values() for bad in source.bad} == {"Quarantined"}
-    skipping = replace(experiment, loader=replace(experiment.loader, on_bad_sample="skip"))
+    skipping = mix(videos, images, 0.5, loader_on_bad_sample="skip")
     sizes = Counter((batch["modality"], len(batch["key"])) for batch in loader_of(skipping, tmp_path / "skipped"))
     assert sizes == {("video", 2): 3, ("video", 1): 1, ("image", 3): 2, ("image", 2): 2}
 

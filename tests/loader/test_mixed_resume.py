@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from loading import digests, joined
-from mixing import loaders_of, mix, write_images
+from mixing import images, loaders_of, mix, videos_csv
 
 from vjepa_pipe.config import ExperimentConfig
 from vjepa_pipe.config.image import IMAGE, ImageStreamConfig
@@ -20,10 +20,7 @@ from vjepa_pipe.loader.state import VERSION
 from vjepa_pipe.loader.steps import read_steps
 from vjepa_pipe.sampling import SampleKey
 
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_images(tmp_path_factory.mktemp("images"))
+__all__ = ["images", "videos_csv"]
 
 
 def sized(experiment: ExperimentConfig, videos: int, pictures: int) -> ExperimentConfig:
