@@ -71,7 +71,8 @@ def stream(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     if manager.rank == 0:
         if task.preview_clips and not stopped:
             first |= _of_other_streams(loader, first, task.preview_clips)
-            of_each = (first[modality] for modality in manager.streams if modality in first)
+            # Images are low, so that a report's thumbnail, the upper part, shows videos too.
+            of_each = (first[modality] for modality in (IMAGE, VIDEO) if modality in first)
             drawn = [draw_batch(manager, loader.dataset, batch, task.preview_clips) for batch in of_each]
             if pictures := [picture for picture in drawn if picture is not None]:
                 try:
