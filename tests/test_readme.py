@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from lerobot_files import write_lerobot
+from PIL import Image
 from program import launch
 from published_files import write_file
 
@@ -23,9 +24,8 @@ from vjepa_pipe.synthetic import write_synthetic_droid
 
 ROOT = conf_dir().parent
 README = (ROOT / "README.md").read_text()
-PAGES = [
-    (ROOT / "docs" / f"{name}.md").read_text() for name in ("experiments", "folders", "img_size", "prepare", "train")
-]
+NAMES = ("experiments", "folders", "images", "img_size", "prepare", "train")
+PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in NAMES]
 LINES = [
     line
     for line in "".join([README, *PAGES]).splitlines()
@@ -94,6 +94,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, videos_csv: Path, cache: Pa
     for name in ("my_videos", "more"):
         (folder / name).mkdir()
         (folder / name / "train").symlink_to(videos_csv.parent)
+    (folder / "my_images").mkdir()
+    for i in range(4):
+        Image.new("RGB", (80, 70), (60 * i, 0, 0)).save(folder / "my_images" / f"{i}.png")
     (folder / "droid").symlink_to(write_synthetic_droid(cache, 4))
     shutil.copy(ROOT / "examples" / "my_dataset.py", folder)
     write_lerobot(folder / "my_so100", "so100")
@@ -132,6 +135,15 @@ def test_python_example(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exec(code.replace('"data=synthetic"', '"data=synthetic", "data.num_workers=0"'), found)
     assert found["video"].ndim == 5
     assert len(found["masks_enc"]) == len(found["masks_pred"]) == 2
+
+
+def test_a_loop_over_images_and_videos() -> None:
+    page = (ROOT / "docs" / "images.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    few = ["data.num_workers=0", "data.num_videos=8", "data.img_size=64", "image.data.num_images=8"]
+    found: dict = {}
+    exec(code.replace('"data=synthetic_small"', f'"data=synthetic_small", {str(few)[1:-1]}'), found)
+    assert (found["images"].shape[2], found["clips"].shape[2]) == (1, 16)
 
 
 def test_folders_and_groups_of_the_readme_exist() -> None:

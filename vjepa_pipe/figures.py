@@ -27,6 +27,9 @@ FIGURES = {
 SHARES = frozenset({"repeated_frames", "short_clips", "crop_area", "erased"})
 """Those from 0 to 1, as are all of masks."""
 
+OF_IMAGES = "image."
+"""Begins the names of figures of images that are streamed beside videos."""
+
 
 @dataclass
 class Spread:

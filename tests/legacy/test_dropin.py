@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from published_files import BLOCKS, LONG
 
 from vjepa_pipe import ConfigError
@@ -64,6 +65,36 @@ def test_ranks_share_an_epoch_and_block_sizes(videos_csv: Path) -> None:
     for one, *others in zip(whole, *parts, strict=True):
         indices = sorted(str(i.tolist()) for udata, _, _ in one for i in udata[2][0])
         assert indices == sorted(str(i.tolist()) for part in others for udata, _, _ in part for i in udata[2][0])
+
+
+def test_image_ranks_of_v_jepa_2_1(tmp_path: Path) -> None:
+    """What its trainer asks for where a rank has images; its loop names the epoch again when the batches run out."""
+    rows = [tmp_path / f"{i}.{('jpg', 'png', 'jpeg')[i % 3]}" for i in range(9)]
+    for i, file in enumerate(rows):
+        Image.fromarray(np.full((40 + i, 60, 3), 20 * i, np.uint8)).save(file)
+    (tmp_path / "images.csv").write_text("".join(f"{file} {i}\n" for i, file in enumerate(rows)))
+    drawn = []
+    for rank in (0, 1):
+        loader, sampler = pretraining(
+            tmp_path / "images.csv", root_path=[str(tmp_path / "images.csv")], dataset_fpcs=[1], batch_size=2,
+            datasets_weights=[], rank=rank, world_size=2, collator=MaskCollator([BLOCKS], [1], 64, 16, 1),
+        )  # fmt: skip
+        sampler.set_epoch(0)
+        batches, labels = iter(loader), []
+        for _ in range(2 * len(loader)):
+            try:
+                batch = next(batches)
+            except StopIteration:
+                sampler.set_epoch(0)
+                batches = iter(loader)
+                batch = next(batches)
+            ((((clips,), seen, (indices,)), masks_enc, masks_pred),) = batch
+            assert clips.shape == (2, 3, 1, 64, 64) and indices.tolist() == [[0], [0]]
+            assert max(masks_enc[0].max(), masks_pred[0].max()) < 16
+            labels += seen.tolist()
+        drawn.append(labels)
+    assert len({*drawn[0][:4], *drawn[1][:4]}) == 8, "an epoch has no image twice"
+    assert {*drawn[0][4:], *drawn[1][4:]} != {*drawn[0][:4], *drawn[1][:4]}, "the next one does not start over"
 
 
 def test_an_epoch_named_again_goes_on(videos_csv: Path) -> None:

@@ -1,6 +1,6 @@
 """Against the published code itself, where a checkout is at hand.
 
-VJEPA2_CHECKOUT, VJEPA21_CHECKOUT (one with `app/vjepa_2_1`) and JEPA_CHECKOUT name folders with the published
+VJEPA2_CHECKOUT (for some tests one with `app/vjepa_2_1`) and JEPA_CHECKOUT name folders with the published
 repositories; nothing of them is part of this one.
 """
 
@@ -14,10 +14,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from epic_kitchens import write_epic_kitchens
+from PIL import Image
 from published_files import BLOCKS, LONG
 from released_recipes import RECIPES, RECIPES_2_1, V1_RECIPES, meaning
 
@@ -33,8 +35,10 @@ FILES = [
     for file in sorted(Path(folder, "configs").rglob("*.yaml"))
 ]
 needs_vjepa2 = pytest.mark.skipif(not CHECKOUTS["VJEPA2_CHECKOUT"], reason="VJEPA2_CHECKOUT is not set")
-VJEPA21 = os.environ.get("VJEPA21_CHECKOUT", "")
-needs_vjepa21 = pytest.mark.skipif(not VJEPA21, reason="VJEPA21_CHECKOUT is not set")
+V_JEPA_2_1 = Path(CHECKOUTS["VJEPA2_CHECKOUT"] or "", "app", "vjepa_2_1", "train.py")
+needs_vjepa2_1 = pytest.mark.skipif(
+    not (CHECKOUTS["VJEPA2_CHECKOUT"] and V_JEPA_2_1.is_file()), reason="VJEPA2_CHECKOUT does not name V-JEPA 2.1"
+)
 needs_jepa = pytest.mark.skipif(not CHECKOUTS["JEPA_CHECKOUT"], reason="JEPA_CHECKOUT is not set")
 
 # The trainer with its own loader, or with one import changed. Two libraries that it imports and, with these
@@ -120,6 +124,116 @@ def test_the_published_trainer_trains_on_our_loader(videos_csv: Path, tmp_path: 
         log = (tmp_path / loader / "log_r0.csv").read_text().splitlines()
         assert len(log) == 1 + 12, "a header, then two epochs of six iterations"
     assert len(structures) == 1
+
+
+# V-JEPA 2.1's trainer on one rank of two: the first has images. It knows its models by name, and a smaller one
+# goes by the name of the largest here; with one level, any width will do.
+RUN_2_1 = """
+import importlib.machinery, importlib.util, sys, types, yaml
+checkout, arguments, loader, rank = sys.argv[1:]
+sys.path.insert(0, checkout)
+def stand_in(name, **members):
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        parts = name.split(".")
+        for i in range(1, len(parts) + 1):
+            sys.modules.setdefault(".".join(parts[:i]), types.ModuleType(".".join(parts[:i])))
+        vars(sys.modules[name]).update(members)
+stand_in("timm.models.layers", drop_path=None)
+stand_in("einops", rearrange=None)
+stand_in("cv2")
+import numpy as np, torch
+if importlib.util.find_spec("pandas") is None:
+    class Rows:
+        def __init__(self, file, **_):
+            self.values = np.array([[path, int(label)] for path, label in map(str.split, open(file))], object)
+        def __len__(self):
+            return len(self.values)
+    pandas = sys.modules["pandas"] = types.ModuleType("pandas")
+    pandas.__spec__ = importlib.machinery.ModuleSpec("pandas", None)
+    pandas.read_csv, pandas.errors = Rows, types.SimpleNamespace(ParserError=ValueError)
+torch.distributed.init_process_group("gloo", init_method=f"file://{arguments}.group", rank=int(rank), world_size=2)
+import app.vjepa_2_1.train as trainer
+import app.vjepa_2_1.models.vision_transformer as models
+models.vit_large = models.vit_tiny
+import vjepa_pipe.legacy as legacy
+if loader != "theirs":
+    trainer.init_data = legacy.init_data
+if loader == "all ours":
+    trainer.MaskCollator, trainer.make_transforms = legacy.MaskCollator, legacy.make_transforms
+init_data = trainer.init_data
+def recorded(**given):
+    loader, sampler = init_data(**given)
+    def shape(node):
+        if isinstance(node, torch.Tensor):
+            return f"{node.dtype} {node.ndim}"
+        return [type(node).__name__, *map(shape, node)]
+    batch = next(iter(loader))
+    print("STRUCTURE", shape(batch), list(batch[0][0][0][0].shape), len(loader))
+    return loader, sampler
+trainer.init_data = recorded
+trainer.main(yaml.safe_load(open(arguments)))
+print("DONE")
+"""
+
+
+@needs_vjepa2_1
+def test_the_trainer_of_v_jepa_2_1_trains_on_our_images_and_videos(videos_csv: Path, tmp_path: Path) -> None:
+    rows = [line.split() for line in videos_csv.read_text().splitlines()]
+    (tmp_path / "videos.csv").write_text("".join(f"{videos_csv.parent / path} {label}\n" for path, label in rows))
+    images = [tmp_path / f"{i}.{'jpg' if i % 2 else 'png'}" for i in range(6)]
+    for i, file in enumerate(images):
+        Image.fromarray(np.full((80, 70 + i, 3), 40 * i, np.uint8)).save(file)
+    (tmp_path / "images.csv").write_text("".join(f"{file} 0\n" for file in images))
+    (tmp_path / "run.py").write_text(RUN_2_1)
+    structures = set()
+    for loader in ("theirs", "one import", "all ours"):
+        folder, arguments = tmp_path / loader, tmp_path / f"{loader}.yaml"
+        folder.mkdir()
+        arguments.write_text(yaml.safe_dump(tiny_2_1_arguments(tmp_path, str(folder))))
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, "run.py", str(CHECKOUTS["VJEPA2_CHECKOUT"]), str(arguments), loader, str(rank)],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path)), "OMP_NUM_THREADS": "1"},
+            )
+            for rank in (0, 1)
+        ]  # fmt: skip
+        try:
+            said = [process.communicate(timeout=300) for process in ranks]
+        finally:
+            for process in ranks:
+                process.kill()
+        assert all("DONE" in out for out, _ in said), [errors[-3000:] for _, errors in said]
+        lines = [line for out, _ in said for line in out.splitlines() if line.startswith("STRUCTURE")]
+        structures.add(tuple(line.replace("torch.int32", "torch.int64") for line in lines))  # frame numbers of images
+        for rank in (0, 1):
+            log = (folder / f"log_r{rank}.csv").read_text().splitlines()
+            assert len(log) == 1 + 8, "a header, then two epochs of four iterations, more than there are batches"
+    assert len(structures) == 1
+    assert "[2, 3, 1, 64, 64]" in str(structures) and "[4, 3, 4, 64, 64]" in str(structures), structures
+
+
+def tiny_2_1_arguments(lists: Path, folder: str) -> dict[str, Any]:
+    given = tiny_arguments(str(lists / "videos.csv"), folder)
+    images = {"dataset_type": "VideoDataset", "datasets": [str(lists / "images.csv")], "dataset_fpcs": [1]}
+    return given | {
+        "app": "vjepa_2_1",
+        "data": given["data"]
+        | {
+            "dataset_type": "VideoDataset", "datasets": [str(lists / "videos.csv")], "datasets_weights": [1.0],
+            "dataset_fpcs": [4], "batch_size": 2,
+        },
+        "img_data": images | {"datasets_weights": [1.0], "batch_size": 2, "crop_size": 64, "rank_ratio": 0.5},
+        "img_mask": [BLOCKS | {"num_blocks": 2}],
+        "loss": {"loss_exp": 1.0, "predict_all": True, "weight_distance_loss": True, "shift_by_n": 0},
+        "model": given["model"]
+        | {
+            "model_name": "vit_large", "img_temporal_dim_size": 1, "modality_embedding": True, "levels_predictor": 1,
+            "interpolate_rope": True, "lambda_value_img": 0.5, "lambda_value_vid": 0.5, "pred_num_heads": 3,
+            "pred_depth": 4,
+        },
+        "optimization": given["optimization"] | {"ipe": 4},
+    }  # fmt: skip
 
 
 # Both loaders' batches of the same trajectories; the published one is made to start its clips where ours start.
@@ -327,10 +441,10 @@ def tiny_v1_arguments(csv: str, folder: str, masks: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@needs_vjepa21
+@needs_vjepa2_1
 @pytest.mark.parametrize(("img_size", "offset"), [(256, False), (512, True)])
 def test_context_distances_are_those_of_the_published_loss(img_size: int, offset: bool) -> None:
-    published = runpy.run_path(f"{VJEPA21}/app/vjepa_2_1/models/utils/masks_dist.py")["compute_mask_distance"]
+    published = runpy.run_path(str(V_JEPA_2_1.parent / "models" / "utils" / "masks_dist.py"))["compute_mask_distance"]
     config = compose(["data=synthetic", "mask=multiblock3d", "mask.context_distance=true"]).mask
     batch = MaskCollator(config, 4)([{"video": torch.zeros(3, 4, img_size, img_size)}] * 2)
     side = img_size // config.patch_size

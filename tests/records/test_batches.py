@@ -18,6 +18,7 @@ from loading import loader_of, rows_csv, tiny
 from PIL import Image
 
 from vjepa_pipe import ExperimentConfig, allow_targets, compose, records
+from vjepa_pipe.cli import main
 from vjepa_pipe.config import UserError
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.loader.blame import ENDED_WORKER
@@ -164,12 +165,49 @@ def test_other_data(tmp_path: Path, overrides: list[str]) -> None:
         assert batch_table(found).row_count == 2
 
 
-def test_images(tmp_path: Path) -> None:
+def pictures(folder: Path) -> Path:
+    """Four rows of images, one of them bad."""
     for number in range(3):
-        Image.effect_noise((80, 70), 60).convert("RGB").save(tmp_path / f"{number}.png")
-    (tmp_path / "rows.csv").write_text("0.png 0\n1.png 1\nnone.png 2\n2.png 3\n")
-    given, _ = stream(tiny(tmp_path / "rows.csv"), tmp_path / "run", [2])
+        Image.effect_noise((80, 70), 60).convert("RGB").save(folder / f"{number}.png")
+    (folder / "pictures.csv").write_text("0.png 0\n1.png 1\nnone.png 2\n2.png 3\n")
+    return folder / "pictures.csv"
+
+
+def test_images(tmp_path: Path) -> None:
+    given, _ = stream(tiny(pictures(tmp_path)), tmp_path / "run", [2])
     assert all(same(batch, rebuilt(tmp_path / "run", step)) for (step, _), batch in given.items())
+
+
+def test_images_beside_videos_resumed_on_other_ranks(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = ["image=csv", f"image.data.data_paths=[{pictures(tmp_path)}]", "image.data.batch_size=3"]
+    experiment, run = tiny(rows, *images, "image.share=0.5", "data_aug.auto_augment=true"), tmp_path / "run"
+    first, state = stream(experiment, run, [5])
+    second, _ = stream(experiment, run, [2], world=2, state=state)
+    given, recorded = first | second, RecordedRun(run)
+    kinds = {place: batch["modality"] for place, batch in given.items()}
+    assert kinds == {(s, 0): ("video", "image")[s % 2 == 0] for s in range(1, 7)} | {
+        **{(5, 0): "video", (6, 0): "video"}, **{(5, 1): "image", (6, 1): "image"},
+    }  # fmt: skip
+    for (step, rank), batch in given.items():
+        found = recorded.batch(step, rank, quiet)
+        assert same(batch, found.batch), (step, rank)
+        assert batch_table(found).row_count == len(batch["key"]) == (3 if batch["modality"] == "image" else 2)
+    expected = [
+        (step, rank, sample, "pictures")
+        for (step, rank), batch in sorted(given.items())
+        for sample, key in enumerate(recorded.loader(recorded.segment(step), rank)[1].schedule.keys(
+            *recorded.segment(step).place(step)
+        ))
+        if (key.source, key.row) == (1, 1)
+    ]  # fmt: skip
+    seen = [one for one in find(recorded, "1.png", 2) if one.step < 7]
+    assert expected and [(one.step, one.rank, one.sample, one.source) for one in seen] == expected
+    assert main(["batch", str(run), "5", "--rank", "1", "--picture"]) == 0
+    said = capsys.readouterr().out
+    assert "on rank 1 of 2 ranks, of images" in said and "mask short: the encoder sees" in said
+    assert "mask long" not in said and (run / "batch_5_rank1.png").exists()
 
 
 def test_resumed_from_an_older_place_on_other_ranks_after_an_epoch_cut_short(videos_csv: Path, tmp_path: Path) -> None:
@@ -253,11 +291,14 @@ def test_paths_are_those_of_where_it_ran(rows: Path, tmp_path: Path, monkeypatch
     """A relative path, named by an environment variable that is not set any more."""
     monkeypatch.chdir(rows.parent)
     monkeypatch.setenv("KINETICS_CSV", rows.name)
-    given, _ = stream(compose(["data=kinetics", "mask=tube", *SMALL]), tmp_path / "run", [1])
+    monkeypatch.setenv("LVD142M_CSV", pictures(rows.parent).name)
+    mix = ["image=lvd142m", "image.data.batch_size=2"]
+    given, _ = stream(compose(["data=kinetics", "mask=tube", *mix, *SMALL]), tmp_path / "run", [2])
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.delenv("KINETICS_CSV")
-    assert same(given[1, 0], rebuilt(Path("..") / "run", 1))
+    monkeypatch.delenv("LVD142M_CSV")
+    assert all(same(given[step, 0], rebuilt(Path("..") / "run", step)) for step in (1, 2))
 
 
 def test_no_earlier_step_is_looked_at(videos_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

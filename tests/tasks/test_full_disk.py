@@ -64,7 +64,7 @@ def test_published_arguments_that_cannot_be_written(tmp_path: Path, monkeypatch:
 
 
 def test_a_benchmark_that_cannot_be_written(videos_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "loader_rate", lambda manager, batches: (1.0, 1.0))
+    monkeypatch.setattr(benchmark, "loader_rate", lambda loader, batches: (1.0, 1.0))
     (tmp_path / "benchmark.json").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*benchmark\.json"):
         benchmark.benchmark(tiny(videos_csv, "task=benchmark", "task.clips=1"), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -279,3 +280,27 @@ def test_settings_that_cannot_train_are_said_at_once(tmp_path: Path):
     with pytest.raises(ConfigError) as error:
         run_task(compose(["task=train", "mask=none"]), tmp_path)
     assert "training must be V-JEPA 2 pretraining" in str(error.value)
+
+
+MIX = ["image=synthetic", "image.share=0.5", "image.data.num_images=4", "image.data.img_size=48"]
+REPEATED = ["image.data.frames_per_clip=2", "image.mask.tubelet_size=2"]
+
+
+def test_images_beside_videos_are_repeated(undisturbed: Path, tmp_path: Path):
+    run(tmp_path, *MIX, *REPEATED, "task.max_steps=2")
+    assert losses(tmp_path)[1] == losses(undisturbed)[1] and math.isfinite(losses(tmp_path)[2])
+    assert losses(tmp_path)[2] != losses(undisturbed)[2]  # of images
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "image.mask.tubelet_size must be mask.tubelet_size=2 for task=train, whose encoder has one patch "),
+        ([*REPEATED, "image.mask.patch_size=8"], "image.mask.patch_size must be mask.patch_size=16 for task=train"),
+        ([*REPEATED, "task.parallel=fsdp2"], "task.parallel must be ddp with 1 mask for images and 2 masks for videos"),
+        (["mask@image.mask=none"], "image.mask must draw masks to train with"),
+    ],
+)
+def test_images_that_training_does_not_take(overrides: list[str], message: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match=message):
+        run(tmp_path, *MIX, *overrides)

@@ -71,10 +71,17 @@ def _read(run: RecordedRun, step: int, rank: int, console: Console) -> RunBatch:
     schedule = found.loader.schedule
     console.print(
         f"{run.folder}: step {step} is batch {found.place.batch} of {len(schedule)} of epoch {found.place.epoch} (both "
-        f"from 0), on rank {rank} of {counted(schedule.world_size, 'rank')}",
+        f"from 0), on rank {rank} of {counted(schedule.world_size, 'rank')}{_of(found)}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
     return found
+
+
+def _of(found: RunBatch) -> str:
+    """Which stream a batch is of, where there are two."""
+    if len(found.manager.streams) == 1:
+        return ""
+    return f", of {found.loader.dataset.modality_of(found.samples[0].key.source)}s"
 
 
 def _compare(run: RecordedRun, here: RunBatch, other: RecordedRun, console: Console) -> int:

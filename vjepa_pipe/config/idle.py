@@ -12,7 +12,7 @@ from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.image import image_experiment, of_images
 from vjepa_pipe.config.robot_data import RobotDataConfig
-from vjepa_pipe.config.task import PrepareTaskConfig, ProbeTaskConfig
+from vjepa_pipe.config.task import IndexTaskConfig, PrepareTaskConfig, ProbeTaskConfig
 from vjepa_pipe.config.train_task import TrainTaskConfig
 from vjepa_pipe.config.training import ImageProbeTraining, VideoProbeTraining
 
@@ -53,6 +53,8 @@ def _idle(experiment: ExperimentConfig) -> Iterator[tuple[str, str]]:
             yield "robotics", "the data is no robot's"
     if aug._target_.startswith(OURS):
         yield from _idle_augmentation(aug)
+    if isinstance(task, (IndexTaskConfig, PrepareTaskConfig)):
+        yield "image", f"task={'index' if isinstance(task, IndexTaskConfig) else 'prepare'}"
     if isinstance(task, PrepareTaskConfig):
         for name in OF_OTHER_CODEC[task.codec]:
             yield f"task.{name}", f"task.codec={task.codec}"

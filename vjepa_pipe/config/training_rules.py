@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from vjepa_pipe.config.errors import did_you_mean
+from vjepa_pipe.config.errors import counted, did_you_mean
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import image_experiment
 from vjepa_pipe.config.mask_rules import masks_per_clip
 from vjepa_pipe.config.training import VJepa21Training, VJepaTraining
 from vjepa_pipe.config.training.sizes import ENCODERS
@@ -42,8 +43,34 @@ def training_faults(experiment: ExperimentConfig) -> Iterator[str]:
     yield from _optimization_faults(training.optimization)
     if not masks_per_clip(experiment):
         yield "mask must draw masks to train with, such as mask=multiblock3d (got none)"
+    yield from _image_faults(experiment)
     if find_spec("transformers") is None:
         yield "training needs transformers: pip install 'vjepa_pipe[train]'"
+
+
+def _image_faults(experiment: ExperimentConfig) -> Iterator[str]:
+    """Of images beside the videos: V-JEPA 2's encoder has one embedding, for tokens of one size."""
+    images = image_experiment(experiment)
+    if images is None:
+        return
+    videos, stills = masks_per_clip(experiment), masks_per_clip(images)
+    if not stills:
+        yield "image.mask must draw masks to train with, such as mask@image.mask=multiblock2d (got none)"
+        return
+    if images.mask.tubelet_size != (tubelet := experiment.mask.tubelet_size):
+        yield (
+            f"image.mask.tubelet_size must be mask.tubelet_size={tubelet} for task=train, whose encoder has one patch "
+            f"embedding (got {images.mask.tubelet_size}): set image.mask.tubelet_size={tubelet} and "
+            f"image.data.frames_per_clip={tubelet}, which repeats each image"
+        )
+    if images.mask.patch_size != experiment.mask.patch_size:
+        patch = experiment.mask.patch_size
+        yield f"image.mask.patch_size must be mask.patch_size={patch} for task=train (got {images.mask.patch_size})"
+    if stills != videos and getattr(experiment.task, "parallel", "ddp") == "fsdp2":
+        yield (
+            f"task.parallel must be ddp with {counted(stills, 'mask')} for images and {counted(videos, 'mask')} for "
+            "videos (got fsdp2): ranks gather weights together, once for each mask"
+        )
 
 
 def _model_faults(model: VJepaModel) -> Iterator[str]:

@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from vjepa_pipe.config.errors import UserError
+from vjepa_pipe.config.image import IMAGE
 from vjepa_pipe.config.loader import LoaderConfig
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import KeyedDataset
@@ -126,7 +127,8 @@ class ClipLoader(DataLoader[Any]):
         names = [rows.name for rows in dataset.sources]
         lists = dict.fromkeys(names, "") | dict(zip(names, dataset.lists, strict=False))
         repeats = {name: dataset.repeats_of(source) for source, name in enumerate(names)}
-        self.report = Report(lists, config.max_failure_rate, masks, repeats)
+        images = {name for source, name in enumerate(names) if dataset.modality_of(source) == IMAGE}
+        self.report = Report(lists, config.max_failure_rate, masks, repeats, images)
         self._config = config
         self._seed = seed
         self._worker_start = worker_start

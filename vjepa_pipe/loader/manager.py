@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, cached_property, partial
@@ -110,6 +110,11 @@ class DataManager:
         own = {VIDEO: replace(self.config, image=ImageConfig()), IMAGE: replace(images, seed=seed)}
         with _faults_of(IMAGE):
             return {name: DataManager(one, self.rank, self.world_size, self.output_dir) for name, one in own.items()}
+
+    def stream_of(self, batch: Any) -> DataManager:
+        """The manager of the stream that a batch is of."""
+        modality = batch.get("modality") if isinstance(batch, Mapping) else None
+        return self.streams[IMAGE] if IMAGE in self.streams and modality == IMAGE else self.streams[VIDEO]
 
     def build_train_loader(self, mask_collator: Collate | None = None) -> ClipLoader:
         """Weighted, shuffled, augmented batches.

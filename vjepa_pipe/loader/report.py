@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from vjepa_pipe.config.image import IMAGE, VIDEO
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX, KNOWN_BAD
-from vjepa_pipe.figures import Spread, merge, token_figures
+from vjepa_pipe.figures import OF_IMAGES, Spread, merge, token_figures
 from vjepa_pipe.loader.fetch import Delivery
 from vjepa_pipe.loader.sampler import Place
 
@@ -102,9 +102,11 @@ class Report:
         max_failure_rate: Largest share of a source's opened rows that may be bad.
         masks: The masks of the batches of each modality, if they have any.
         repeats: Samples that are taken from each row of a source that is opened; unset: one.
+        images: Names of the sources of images that are streamed beside videos.
 
     Attributes:
         sources: By name.
+        images: Those of images that are streamed beside videos.
         restarts: Workers that died and were replaced.
         tokens: Shares of a clip's tokens that each mask leaves to the encoder and to the predictor.
         first: The place of the first batch that is counted; None before it.
@@ -117,7 +119,9 @@ class Report:
         max_failure_rate: float = 1.0,
         masks: Mapping[str, MaskConfig] | None = None,
         repeats: Mapping[str, int] | None = None,
+        images: Collection[str] = (),
     ) -> None:
+        self.images = images
         self.sources = {name: SourceReport(listed) for name, listed in sources.items()}
         self.restarts = 0
         self.tokens: dict[str, Spread] = {}
@@ -129,8 +133,18 @@ class Report:
 
     @property
     def figures(self) -> dict[str, Spread]:
-        """What the clips of all sources were like, and their masks."""
-        return merge(source.figures for source in self.sources.values()) | self.tokens
+        """What the clips of all sources were like, and their masks; of images beside videos, see `OF_IMAGES`."""
+        return merge(self.figures_by_source.values()) | self.tokens
+
+    @property
+    def figures_by_source(self) -> dict[str, dict[str, Spread]]:
+        """What the clips of each source were like."""
+        return {
+            name: {
+                f"{OF_IMAGES if name in self.images else ''}{figure}": spread for figure, spread in one.figures.items()
+            }
+            for name, one in self.sources.items()
+        }
 
     @property
     def clips(self) -> int:
@@ -193,8 +207,8 @@ class Report:
         if not isinstance(batch["video"], torch.Tensor) or batch["video"].ndim < 4:
             return
         frames, height, width = batch["video"].shape[-3:]
-        modality = IMAGE if IMAGE in self._masks and batch.get("modality") == IMAGE else VIDEO
-        mask = self._masks.get(modality, MaskConfig())
+        image = bool(self.images) and batch.get("modality") == IMAGE
+        mask = self._masks.get(IMAGE if image else VIDEO, MaskConfig())
         tokens = frames // mask.tubelet_size * (height // mask.patch_size) * (width // mask.patch_size)
         names = list(getattr(mask, "masks", None) or ())
         for number, pair in enumerate(zip(batch["masks_enc"], batch["masks_pred"], strict=False)):
@@ -202,9 +216,8 @@ class Report:
                 continue
             seen, predicted = (part.shape[1] for part in pair)
             name = names[number] if number < len(names) else str(number)
-            name = f"{IMAGE}.{name}" if modality == IMAGE else name
             for figure, value in token_figures(name, seen, predicted, tokens).items():
-                self.tokens.setdefault(figure, Spread()).add(value, len(pair[0]))
+                self.tokens.setdefault(f"{OF_IMAGES if image else ''}{figure}", Spread()).add(value, len(pair[0]))
 
 
 def _counted(words: Iterable[str]) -> str:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vjepa_pipe.composition.snapshot import thaw
 from vjepa_pipe.config.captioned import CaptionedDataConfig
+from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.data_files import unset_variables
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.fields import bounds_of
 from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
-from vjepa_pipe.datasets import BadSample, KeyedDataset, TooManyBadSamples, VideoDataset
+from vjepa_pipe.config.image import ImageStreamConfig
+from vjepa_pipe.datasets import BadSample, KeyedDataset, MixedDataset, TooManyBadSamples, VideoDataset
 from vjepa_pipe.datasets.bad import KNOWN_BAD
 from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.blame import ENDED_WORKER
@@ -273,17 +275,25 @@ def _as_it_ran(experiment: ExperimentConfig, recorded: RunFile) -> ExperimentCon
 
     What was in quarantine is in the segments.
     """
-    data = experiment.data
-    if unset_variables(data) and recorded.data:
-        paths = list(recorded.data)
-        named = {"data_root": paths[0]} if isinstance(data, CaptionedDataConfig) else {"data_paths": paths}
-        data = dataclasses.replace(data, **named)
+    image = experiment.image
+    if isinstance(image, ImageStreamConfig):
+        image = dataclasses.replace(image, data=_data_as_it_was(image.data, recorded.images, recorded.cwd))
     return dataclasses.replace(
         experiment,
-        data=_paths_from(data, Path(recorded.cwd)),
+        data=_data_as_it_was(experiment.data, recorded.data, recorded.cwd),
+        image=image,
         robotics=_paths_from(experiment.robotics, Path(recorded.cwd)),
         loader=dataclasses.replace(experiment.loader, quarantine=None),
     )
+
+
+def _data_as_it_was(data: DataConfig, recorded: Iterable[str], cwd: str) -> DataConfig:
+    """Data with whole paths: those that were recorded, where environment variables named them."""
+    paths = list(recorded)
+    if unset_variables(data) and paths:
+        named = {"data_root": paths[0]} if isinstance(data, CaptionedDataConfig) else {"data_paths": paths}
+        data = dataclasses.replace(data, **named)
+    return _paths_from(data, Path(cwd))
 
 
 def _paths_from(config: Config, folder: Path) -> Config:
@@ -314,14 +324,16 @@ def _files_since(
         rows: The rows.
     """
     never_there = {dataset.sources[source].path(row) for source, row in rows & (bad | dataset.quarantine)}
-    indexes = [index.file for index in getattr(dataset, "indexes", None) or ()]
+    parts = dataset.streams.values() if isinstance(dataset, MixedDataset) else [dataset]
+    indexes = [index.file for part in parts for index in getattr(part, "indexes", None) or ()]
+    of_files = all(isinstance(part, VideoDataset) for part in parts)
     for path in [*(dataset.sources[source].path(row) for source, row in sorted(rows)), *indexes]:
         if is_remote(path):
             continue
         try:
             written = Path(path).stat().st_mtime
         except (OSError, ValueError):
-            if isinstance(dataset, VideoDataset) and path not in never_there:
+            if of_files and path not in never_there:
                 yield f"data has changed: {path} is gone"
             continue
         if written > began:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import image_experiment
 from vjepa_pipe.records.environment import code, data_fingerprint, versions
 from vjepa_pipe.records.run_file import RunFile
 
@@ -34,8 +35,10 @@ def code_since(recorded: RunFile, run: Path) -> Iterator[str]:
 
 def data_since(recorded: RunFile, experiment: ExperimentConfig) -> Iterator[str]:
     """A line for each file or folder that the experiment's data names, and that has another content."""
-    for path, state in data_fingerprint(named_files(experiment.data), experiment.storage).items():
-        before = recorded.data.get(path)
+    images = image_experiment(experiment)
+    named = [*named_files(experiment.data), *([] if images is None else named_files(images.data))]
+    for path, state in data_fingerprint(named, experiment.storage).items():
+        before = (recorded.data | recorded.images).get(path)
         if before is not None and any(before.get(name) != state.get(name) for name in ("sha256", "version")):
             yield f"data has changed: {path}"
 

@@ -19,6 +19,7 @@ from vjepa_pipe.config.data_files import named_files
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
+from vjepa_pipe.config.image import image_experiment
 from vjepa_pipe.files.whole_file import write_whole
 from vjepa_pipe.records.environment import code, data_fingerprint, host, versions
 from vjepa_pipe.records.files import read_record, write_json
@@ -97,7 +98,7 @@ class RunRecord:
         }
 
     def _write_what_runs(self, config_id: str) -> None:
-        experiment = self._experiment
+        experiment, images = self._experiment, image_experiment(self._experiment)
         repositories, diff = code()
         run = RunFile(
             id=identity(experiment),
@@ -112,6 +113,7 @@ class RunRecord:
             host=host(),
             data=data_fingerprint(named_files(experiment.data), experiment.storage),
             git={name: Repository(**state) for name, state in repositories.items()},
+            images={} if images is None else data_fingerprint(named_files(images.data), experiment.storage),
         )
         write_whole(self._folder / RESOLVED_CONFIG, freeze(experiment))
         write_json(self._folder / ORIGIN, dataclasses.asdict(self._origin))

@@ -33,6 +33,7 @@ class RunFile:
         host: The machine.
         data: What tells one state of each annotation file from another.
         git: The checkouts that the code came from, by name.
+        images: As `data`, of images beside the videos.
     """
 
     id: str
@@ -47,3 +48,4 @@ class RunFile:
     data: dict[str, dict[str, Any]]
     git: dict[str, Repository]
     cwd: str = ""
+    images: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vjepa_pipe.config.errors import counted
-from vjepa_pipe.datasets import RobotDataset, VideoDataset
+from vjepa_pipe.datasets import MixedDataset, RobotDataset, VideoDataset
 from vjepa_pipe.records.batches import Drawn, RunBatch, Sample
 from vjepa_pipe.transforms import Box
 
@@ -55,8 +55,8 @@ def batch_table(found: RunBatch) -> Table:
 
 def mask_lines(found: RunBatch) -> Iterator[str]:
     """A line for each mask: how many tokens the encoder sees, and the predictor must predict, of each clip."""
-    names = list(getattr(found.manager.config.mask, "masks", None) or ["own"])
     for group in groups_of(found.batch):
+        names = list(getattr(found.manager.stream_of(group).config.mask, "masks", None) or ["own"])
         length = f", clips of {group['video'].shape[-3]} frames" if isinstance(found.batch, list) else ""
         for name, seen, predicted in zip(names, group.get("masks_enc", ()), group.get("masks_pred", ()), strict=False):
             yield f"mask {name}: the encoder sees {seen.shape[1]} tokens, {predicted.shape[1]} are predicted{length}"
@@ -165,9 +165,11 @@ def _indices(sample: Sample) -> list[npt.NDArray[np.int64]]:
 
 def _seconds(found: RunBatch) -> Iterator[list[npt.NDArray[np.float64]]]:
     """For each sample, when the frames of each of its clips are shown; nothing where the data does not say."""
-    dataset, times = found.loader.dataset, dict[tuple[int, int], npt.NDArray[np.float64]]()
+    times = dict[tuple[int, int], npt.NDArray[np.float64]]()
     for sample in found.samples:
-        key, content = sample.key, sample.content
+        dataset, key, content = found.loader.dataset, sample.key, sample.content
+        if isinstance(dataset, MixedDataset):
+            dataset, key = dataset.own(key)
         if "frame_times" in content:
             yield [content["frame_times"][content["frame_mask"]].numpy()]
         elif isinstance(dataset, RobotDataset):

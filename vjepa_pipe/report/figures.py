@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from vjepa_pipe.figures import FIGURES, SHARES, Spread
+from vjepa_pipe.figures import FIGURES, OF_IMAGES, SHARES, Spread
 
 MAX_SOURCES = 4
 """More sources are shown together only; `summary.json` has each."""
@@ -40,6 +40,8 @@ def figures_table(
 
 def meaning(name: str) -> str:
     """A figure in words."""
+    if name.startswith(OF_IMAGES):
+        return f"images: {meaning(name.removeprefix(OF_IMAGES))}"
     if name in FIGURES:
         return FIGURES[name]
     mask, _, tokens = name.removeprefix("mask.").rpartition(".")
@@ -48,6 +50,7 @@ def meaning(name: str) -> str:
 
 def figure_text(name: str, value: float) -> str:
     """A figure's value: shares in percent, other numbers with four digits; nothing for NaN."""
+    name = name.removeprefix(OF_IMAGES)
     if math.isnan(value):
         return ""
     return f"{100 * value:.3g} %" if name in SHARES or name not in FIGURES else f"{value:.4g}"

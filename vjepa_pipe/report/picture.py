@@ -13,6 +13,7 @@ from vjepa_pipe.report.robot_preview import draw_robot_preview
 
 def draw_batch(manager: DataManager, dataset: KeyedDataset, batch: Batch, clips: int) -> Image.Image | None:
     """A picture of the first clips of a batch; None for one that does not say which clip is which."""
+    manager = manager.stream_of(batch)
     if isinstance(dataset, RobotDataset):
         return draw_robot_preview(manager, dataset, batch, clips)
     return draw_preview(manager, dataset, batch, clips) if can_be_drawn(batch) else None

@@ -7,6 +7,7 @@ in its own colours, what the predictor must predict tinted, and what neither use
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.datasets import KeyedDataset, VideoDataset
+from vjepa_pipe.datasets import KeyedDataset, MixedDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.sampling import SampleKey
@@ -64,35 +66,31 @@ def draw_preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clip
     experiment = manager.config
     whole = batch.get("decode_ok", torch.ones(len(batch["source"]), dtype=torch.bool))
     chosen = torch.nonzero(whole).flatten().tolist()[:clips]
+    still = _is_still(batch)
+    together = FRAMES if still else 1
+    blocks = [chosen[first : first + together] for first in range(0, len(chosen), together)]
     masks = (list(getattr(experiment.mask, "masks", {})) or ["mask"]) if "masks_enc" in batch else []
-    first = _frames(batch, 0, experiment)
-    width, height = tile = tile_size(first, TILE)
-    block = CAPTION + (1 + len(masks)) * (height + GAP) + MARGIN
-    columns = min(FRAMES, len(first))
-    size = (2 * MARGIN + LABEL_WIDTH + columns * (width + GAP), 2 * MARGIN + CAPTION + len(chosen) * block)
+    width, height = tile = tile_size(_frames(batch, 0, experiment), TILE)
+    block_height = CAPTION + (1 + len(masks)) * (height + GAP) + MARGIN
+    size = (2 * MARGIN + LABEL_WIDTH + FRAMES * (width + GAP), 2 * MARGIN + CAPTION + len(blocks) * block_height)
     picture = Image.new("RGB", size, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     _draw_legend(pen, experiment, bool(masks))
-    for place, clip in enumerate(chosen):
-        top = MARGIN + CAPTION + place * block
-        key: SampleKey = batch["key"][clip]
-        pen.text(
-            (MARGIN, top + 4),
-            _caption(dataset, key, batch["label"][clip] if "label" in batch else "none"),
-            INK,
-            font(14),
-        )
-        frames = _frames(batch, clip, experiment)
-        shown = np.linspace(0, len(frames) - 1, columns).round().astype(int)
-        rows = [("frames", frames)]
-        for i, name in enumerate(masks):
-            rows.append((name, _masked(frames, batch["masks_enc"][i][clip], batch["masks_pred"][i][clip], experiment)))
-        for row, (name, images) in enumerate(rows):
+    for place, block in enumerate(blocks):
+        top = MARGIN + CAPTION + place * block_height
+        for column, clip in enumerate(block):
+            key: SampleKey = batch["key"][clip]
+            if still:
+                left, text = MARGIN + LABEL_WIDTH + column * (width + GAP), _fitting(pen, _file(dataset, key), width)
+            else:
+                left, text = MARGIN, _caption(dataset, key, batch["label"][clip] if "label" in batch else "none")
+            pen.text((left, top + 4), text, INK, font(14))
+        for row, (name, tiles) in enumerate(_rows(batch, block, still, masks, experiment)):
             y = top + CAPTION + row * (height + GAP)
             pen.text((MARGIN, y + height // 2 - 9), name, SOFT_INK, font(14))
-            for column, frame in enumerate(shown):
-                shown_frame = Image.fromarray(images[frame]).resize(tile, Image.Resampling.LANCZOS)
-                picture.paste(shown_frame, (MARGIN + LABEL_WIDTH + column * (width + GAP), y))
+            for column, pixels in enumerate(tiles):
+                shown = Image.fromarray(pixels).resize(tile, Image.Resampling.LANCZOS)
+                picture.paste(shown, (MARGIN + LABEL_WIDTH + column * (width + GAP), y))
     return picture
 
 
@@ -103,11 +101,40 @@ def tile_size(frames: Pixels, side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def _is_still(batch: Batch) -> bool:
+    """Whether the clips of a batch are images: one frame, or the same one again and again."""
+    indices = batch.get("clip_indices")
+    return isinstance(indices, torch.Tensor) and indices.ndim == 2 and bool((indices == indices[:, :1]).all())
+
+
+def _rows(
+    batch: Batch, clips: list[int], still: bool, masks: list[str], experiment: ExperimentConfig
+) -> Iterator[tuple[str, list[Pixels]]]:
+    """The rows of tiles of a block: of images, one for each; else of the frames of its one clip."""
+    frames = {clip: _frames(batch, clip, experiment) for clip in clips}
+    if still:
+        shown = [(clip, 0) for clip in clips]
+    else:
+        (clip,), length = clips, len(frames[clips[0]])
+        shown = [(clip, round(frame)) for frame in np.linspace(0, length - 1, min(FRAMES, length)).tolist()]
+    yield "image" if still else "frames", [frames[clip][frame] for clip, frame in shown]
+    for i, name in enumerate(masks):
+        enc, pred = batch["masks_enc"][i], batch["masks_pred"][i]
+        masked = {clip: _masked(frames[clip], enc[clip], pred[clip], experiment) for clip in clips}
+        yield name, [masked[clip][frame] for clip, frame in shown]
+
+
+def _fitting(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
+    """The end of a text that is no wider than this."""
+    while pen.textlength(text, font(14)) > width:
+        text = text[1:]
+    return text
+
+
 def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked: bool) -> None:
     data = experiment.data
-    pen.text(
-        (MARGIN, MARGIN - 6), f"{experiment.name}: {data.frames_per_clip} frames, {data.img_size} px", INK, font(16)
-    )
+    size = f"{counted(data.frames_per_clip, 'frame')}, {data.img_size} px"
+    pen.text((MARGIN, MARGIN - 6), f"{experiment.name}: {size}", INK, font(16))
     if not masked:
         return
     x = 420
@@ -120,12 +147,14 @@ def _draw_legend(pen: ImageDraw.ImageDraw, experiment: ExperimentConfig, masked:
 
 def _caption(dataset: KeyedDataset, key: SampleKey, label: Any) -> str:
     """Source, file, rate and crop of a clip, drawn again from its key."""
+    if isinstance(dataset, MixedDataset):
+        dataset, key = dataset.own(key)
     label = label.item() if isinstance(label, torch.Tensor) else label
     named = f"{dataset.sources[key.source].name}   label {label}"
     if not isinstance(dataset, VideoDataset):
         return f"{named}   {shown_path(dataset.sources[key.source].path(key.row))}"
     clip = dataset.read(key)
-    text = f"{named}   {clip.fps:.4g} fps   {clip.path.rpartition('/')[2]}"
+    text = f"{named}   {clip.fps:.4g} fps   {_file(dataset, key)}"
     if not isinstance(dataset.transform, TrainTransform):
         return text
     frames = clip.frames[: len(clip.indices[0])]
@@ -135,6 +164,11 @@ def _caption(dataset: KeyedDataset, key: SampleKey, label: Any) -> str:
     height, width = frames.shape[1:3]
     crop = f"crop {box.width}x{box.height} at ({box.left}, {box.top}) of {width}x{height}{moved}"
     return f"{text}   {crop}{', flipped' if params.flip.mirrored else ''}"
+
+
+def _file(dataset: KeyedDataset, key: SampleKey) -> str:
+    """The name of the file of a clip."""
+    return shown_path(dataset.sources[key.source].path(key.row)).rpartition("/")[2]
 
 
 def _frames(batch: Batch, clip: int, experiment: ExperimentConfig) -> Pixels:

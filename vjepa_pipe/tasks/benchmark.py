@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,9 +17,10 @@ from rich.table import Table
 
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import IMAGE, VIDEO, ImageStreamConfig
 from vjepa_pipe.config.task import BenchmarkTaskConfig
 from vjepa_pipe.datasets import VideoDataset
-from vjepa_pipe.loader import DataManager
+from vjepa_pipe.loader import ClipLoader, DataManager
 from vjepa_pipe.loader.fetch import BatchTask, Delivery, FetchBatch, one_thread
 from vjepa_pipe.records.files import write_json
 from vjepa_pipe.sampling import generator
@@ -33,9 +34,13 @@ STAGES = ("open", "seek", "decode", "convert", "transform", "collate")
 
 @dataclass
 class SourceTimes:
-    """Milliseconds of one core per clip, by stage, and the frames decoded for each frame used."""
+    """Milliseconds of one core per clip, by stage, and the frames decoded for each frame used.
+
+    `share` is that of all clips which the source is taken to have: as much as any other of its stream.
+    """
 
     source: str
+    share: float
     open: float = 0.0
     seek: float = 0.0
     decode: float = 0.0
@@ -59,10 +64,11 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     task = experiment.task
     assert isinstance(task, BenchmarkTaskConfig)
     console, manager = Console(stderr=True), DataManager(experiment, output_dir=output_dir)
+    loader = manager.build_train_loader()
     with one_thread():
-        times = list(_stages(manager, task.clips))
-    rate, wait = loader_rate(manager, task.batches)
-    workers = experiment.data.num_workers
+        times = [one for stream, share in _shares(manager) for one in _stages(stream, share, task.clips)]
+    rate, wait = loader_rate(loader, task.batches)
+    workers = loader.num_workers
     console.print(_table(times, max(workers, 1), wait))
     console.print(
         f"loader, {counted(workers, 'worker')}: {rate:.1f} clips/s, {wait:.1f} ms waited per clip", highlight=False
@@ -76,15 +82,27 @@ def benchmark(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     return {
         "clips_per_sec": round(rate, 2),
         "wait_ms": round(wait, 2),
-        "ms_per_clip": round(float(np.mean([t.total for t in times])), 2),
+        "ms_per_clip": round(_mean_ms(times), 2),
     }
 
 
-def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
+def _shares(manager: DataManager) -> list[tuple[DataManager, float]]:
+    """Each stream, and its share of all clips."""
+    clips = {name: float(stream.config.data.batch_size) for name, stream in manager.streams.items()}
+    if isinstance(image := manager.config.image, ImageStreamConfig):
+        clips[IMAGE] *= image.share
+        clips[VIDEO] *= 1 - image.share if image.convention == "strict" else 1  # larger batches on fewer ranks
+    return [(stream, clips[name] / sum(clips.values())) for name, stream in manager.streams.items()]
+
+
+def _mean_ms(times: Sequence[SourceTimes]) -> float:
+    return sum(t.share * t.total for t in times)
+
+
+def loader_rate(loader: ClipLoader, batches: int) -> tuple[float, float]:
     """Clips per second of the train loader, and milliseconds waited per clip, after some batches of warming up."""
-    loader = manager.build_train_loader()
     stream = iter(loader)
-    warm_up = 2 * max(manager.config.data.num_workers, 1)  # a worker's first batch is stacked, its next take memory
+    warm_up = 2 * max(loader.num_workers, 1)  # a worker's first batch is stacked, its next take memory
     for _ in islice(stream, min(warm_up, len(loader) - 1)):
         pass
     started, waited, before = time.perf_counter(), 0.0, loader.report.clips
@@ -95,11 +113,11 @@ def loader_rate(manager: DataManager, batches: int) -> tuple[float, float]:
 
 
 def what_to_change(times: list[SourceTimes], rate: float, workers: int) -> str:
-    """The largest stage of the slowest source, in words."""
-    worst = max(times, key=lambda t: t.total)
+    """The largest stage of the source that takes most time, in words."""
+    worst = max(times, key=lambda t: t.share * t.total)
     stage = max(STAGES, key=lambda s: getattr(worst, s))
     share = getattr(worst, stage) / worst.total
-    possible = 1e3 / float(np.mean([t.total for t in times])) * workers
+    possible = 1e3 / _mean_ms(times) * workers
     if rate < 0.6 * possible:
         could = f"{possible:.1f} clips/s that {counted(workers, 'worker')} could"
         return f"the loader gives {rate:.1f} of {could}: more cores or tune"
@@ -115,14 +133,14 @@ def what_to_change(times: list[SourceTimes], rate: float, workers: int) -> str:
     return f"{stage} is {share:.0%} of {worst.source}: {hints[stage]}"
 
 
-def _stages(manager: DataManager, clips: int) -> Iterator[SourceTimes]:
+def _stages(manager: DataManager, share: float, clips: int) -> Iterator[SourceTimes]:
     dataset = plain_videos(manager)
     collate = manager.build_mask_collator()
     first = 0
     for source, rows in enumerate(dataset.sources):
         indices = [first + row for row in np.linspace(0, len(rows) - 1, clips).astype(int).tolist()]
         dataset[indices[0]]  # loads the decoder
-        times = SourceTimes(rows.name)
+        times = SourceTimes(rows.name, share / len(dataset.sources))
         frames = decoded = 0
         for index in indices:
             used, pictures = _one_clip(dataset, index, source, times)

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
+
 from vjepa_pipe.config.errors import ConfigError, UserError
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import ImageConfig
 from vjepa_pipe.datasets import EpicKitchensDataset, VideoDataset, annotation_files
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.sources import Rows
@@ -30,7 +33,9 @@ def plain_videos(manager: DataManager) -> VideoDataset:
 
 
 def all_files(experiment: ExperimentConfig, folder: Path, setting: str, *, copies: bool) -> VideoDataset:
-    """The experiment's training dataset, read without an index; a list for each source can be written to a folder.
+    """The experiment's videos for training, read without an index; a list for each source can be written to a folder.
+
+    Images beside the videos are left out, and it says so: they are read whole, with or without an index or copies.
 
     Args:
         experiment: The experiment.
@@ -42,8 +47,12 @@ def all_files(experiment: ExperimentConfig, folder: Path, setting: str, *, copie
         ConfigError: As `plain_videos`, or if two sources have one name.
         UserError: If a result would be written over the list that it is of, or over another file of the user's.
     """
+    if experiment.image != ImageConfig():
+        Console(stderr=True).print(
+            "image.data is left out: task=validate task.full=true reads each image", soft_wrap=True
+        )
     data = replace(experiment.data, index_dir=None)  # an index that is being made may not be there yet
-    dataset = plain_videos(DataManager(replace(experiment, data=data), rank=0, world_size=1))
+    dataset = plain_videos(DataManager(replace(experiment, data=data, image=ImageConfig()), rank=0, world_size=1))
     _own_names(dataset.sources, annotation_files(data), folder, setting, copies)
     return dataset
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import ImageConfig
 from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.model import VJepa2TinyConfig
@@ -62,7 +64,7 @@ def probe(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
 def _probe(experiment: ExperimentConfig, output_dir: Path, device: torch.device) -> dict[str, Any]:
     task, settings = experiment.task, probe_settings(experiment)
     assert isinstance(task, ProbeTaskConfig)
-    manager = DataManager(experiment, output_dir=output_dir)
+    manager = DataManager(replace(experiment, image=ImageConfig()), output_dir=output_dir)
     train, test = manager.build_train_loader(MaskCollator()), manager.build_eval_loader(MaskCollator())
     try:
         classes = number_of_classes(train.dataset, test.dataset, settings.num_classes)

@@ -11,6 +11,8 @@ import torch
 from rich.console import Console
 
 from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.image import IMAGE
+from vjepa_pipe.figures import OF_IMAGES
 from vjepa_pipe.loader import Report
 from vjepa_pipe.loader.collate import Batch
 from vjepa_pipe.records.files import write_json
@@ -29,7 +31,7 @@ class Summary:
     """
 
     def __init__(self, report: Report, asked_fps: float | None = None, ranks: int = 1) -> None:
-        self.batches = 0
+        self.batches = self.image_batches = 0
         self.wait_sec = 0.0
         self._report = report
         self._asked_fps = asked_fps
@@ -41,15 +43,26 @@ class Summary:
     def add(self, groups: Sequence[Batch], wait_sec: float) -> None:
         """Count one batch: its groups of clips of one length, and how long it was waited for."""
         self.batches += 1
+        self.image_batches += self.of_images(groups[0])
         self.wait_sec += wait_sec
         self._ended = time.perf_counter()
         for batch in groups:
-            self._shapes |= {name: _shape(value) for name, value in batch.items() if _shape(value)}
+            of = OF_IMAGES if self.of_images(batch) else ""
+            self._shapes |= {f"{of}{name}": _shape(value) for name, value in batch.items() if _shape(value)}
+
+    def of_images(self, batch: Batch) -> bool:
+        """Whether a batch is one of the images beside videos."""
+        return bool(self._report.images) and batch.get("modality") == IMAGE
 
     @property
     def clips(self) -> int:
-        """Clips seen."""
-        return sum(source.clips for source in self._report.sources.values())
+        """Clips seen, images among them."""
+        return self._report.clips
+
+    @property
+    def images(self) -> int:
+        """Images seen, where they are streamed beside videos."""
+        return sum(source.clips for name, source in self._report.sources.items() if name in self._report.images)
 
     @property
     def replaced(self) -> int:
@@ -68,7 +81,7 @@ class Summary:
             "clips_per_sec": round(self.clips / self.seconds, 2) if self.seconds else 0.0,
             "wait_sec": round(self.wait_sec, 3),
             "replaced": self.replaced,
-        }
+        } | ({"image.clips": self.images} if self._report.images else {})
 
     def print(self, console: Console, quarantine: Path) -> None:
         """Say how fast it was, what the clips were like, and which rows were bad.
@@ -86,9 +99,11 @@ class Summary:
             f"waited {self.wait_sec:.1f} s, {self.replaced} replaced",
             highlight=False,
         )
+        if report.images:
+            batches = f"{self.image_batches} of {counted(self.batches, 'batch', 'batches')}"
+            console.print(f"{counted(self.images, 'image')} in {batches}, the others of videos", highlight=False)
         if figures := report.figures:
-            sources = {name: source.figures for name, source in report.sources.items()}
-            console.print(figures_table(figures, sources, self._asked_fps))
+            console.print(figures_table(figures, report.figures_by_source, self._asked_fps))
         if bad := report.bad_rows(quarantine):
             console.print(bad, markup=False, highlight=False, soft_wrap=True)
         report.bad_rows_told = True
@@ -104,6 +119,7 @@ class Summary:
         first = report.first
         content = self.metrics() | {
             "batches": self.batches,
+            **({"image.batches": self.image_batches} if report.images else {}),
             "seconds": round(self.seconds, 3),
             "worker_restarts": report.restarts,
             "counted_from": None if first is None else first._asdict(),

@@ -11,6 +11,7 @@ import psutil
 from rich.console import Console
 
 from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.image import IMAGE, ImageStreamConfig
 from vjepa_pipe.loader import DataManager
 
 SECONDS_IN_ALL = 50.0
@@ -32,14 +33,16 @@ def tune(manager: DataManager, rate_now: float, console: Console) -> dict[str, A
     tries = sorted({1, max(1, cores // 2), cores, cores + cores // 2 or 1})
     seconds = SECONDS_IN_ALL / (len(tries) + 1)
     config = manager.config
-    best = (config.data.num_workers, config.loader.prefetch_factor, rate_now)
+    now = max(stream.config.data.num_workers for stream in manager.streams.values())
+    best = (now, config.loader.prefetch_factor, rate_now)
     for workers in tries:
         best = _try(manager, workers, config.loader.prefetch_factor, seconds, best, console)
     best = _try(manager, best[0] or 1, 2 * config.loader.prefetch_factor, seconds, best, console)
     workers, ahead, rate = best
     gain = rate / rate_now if rate_now else 1.0
+    images = f" image.data.num_workers={workers}" if IMAGE in manager.streams else ""
     console.print(
-        f"best: data.num_workers={workers} loader.prefetch_factor={ahead}, {gain:.2f} times the present rate",
+        f"best: data.num_workers={workers}{images} loader.prefetch_factor={ahead}, {gain:.2f} times the present rate",
         highlight=False,
     )
     return {"num_workers": workers, "prefetch_factor": ahead, "clips_per_sec": rate, "times_faster": gain}
@@ -48,9 +51,13 @@ def tune(manager: DataManager, rate_now: float, console: Console) -> dict[str, A
 def _try(
     manager: DataManager, workers: int, ahead: int, seconds: float, best: tuple[int, int, float], console: Console
 ) -> tuple[int, int, float]:
+    image = manager.config.image
+    if isinstance(image, ImageStreamConfig):
+        image = replace(image, data=replace(image.data, num_workers=workers))
     config = replace(
         manager.config,
         data=replace(manager.config.data, num_workers=workers),
+        image=image,
         loader=replace(manager.config.loader, prefetch_factor=ahead, persistent_workers=False),
     )
     loader = DataManager(config, manager.rank, manager.world_size).build_train_loader()

@@ -18,6 +18,7 @@ from vjepa_pipe.config.captioned import CaptionedDataConfig, is_vlm
 from vjepa_pipe.config.data import CLIP_MODES
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.image import VIDEO
 from vjepa_pipe.config.img_size import height_and_width
 from vjepa_pipe.config.task import ValidateTaskConfig
 from vjepa_pipe.datasets import EpicKitchensDataset, RobotDataset, VideoDataset
@@ -47,14 +48,35 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
     3. Order: weights respected, no position on two ranks, full coverage, for 1, 2, 4 and 7 ranks.
     4. With `task.full`, files: every row can be read, but for `loader.max_failure_rate` of each source.
 
+    Images beside the videos go through the same gates, which are then called `image.clips` and so on.
+
     Returns:
         For each gate, whether it passed.
 
     Raises:
         GateFailed: If a gate did not pass, after all have run.
     """
-    console = Console(stderr=True)
-    manager = DataManager(experiment, rank=0, world_size=1, output_dir=output_dir)
+    console, passed = Console(stderr=True), dict[str, Any]()
+    for modality, manager in DataManager(experiment, rank=0, world_size=1, output_dir=output_dir).streams.items():
+        for gate_name, gate in _gates(manager.config, output_dir, console).items():
+            name = gate_name if modality == VIDEO else f"{modality}.{gate_name}"
+            files = OpenedFiles()
+            try:
+                found = gate(manager, files)
+                passed[name] = True
+            except GateFailed as error:
+                found = str(error)
+                passed[name] = False
+            if files and str(files) not in found:
+                found += f"; {files}"
+            mark = "[green]pass[/]" if passed[name] else "[red]FAIL[/]"
+            console.print(f"{mark} {escape(name)}: {escape(found)}", highlight=False, soft_wrap=True)
+    if not all(passed.values()):
+        raise GateFailed(f"{', '.join(name for name, ok in passed.items() if not ok)} did not pass")
+    return passed
+
+
+def _gates(experiment: ExperimentConfig, output_dir: Path, console: Console) -> dict[str, Gate]:
     task = experiment.task
     assert isinstance(task, ValidateTaskConfig)
     gates: dict[str, Gate] = {"clips": clips, "transforms": transforms, "order": order}
@@ -64,22 +86,7 @@ def validate(experiment: ExperimentConfig, output_dir: Path) -> dict[str, Any]:
         del gates["transforms"]  # data_aug is not used
     if task.full:
         gates["files"] = lambda manager, _: every_row(manager, output_dir, console)
-    passed: dict[str, Any] = {}
-    for name, gate in gates.items():
-        files = OpenedFiles()
-        try:
-            found = gate(manager, files)
-            passed[name] = True
-        except GateFailed as error:
-            found = str(error)
-            passed[name] = False
-        if files and str(files) not in found:
-            found += f"; {files}"
-        mark = "[green]pass[/]" if passed[name] else "[red]FAIL[/]"
-        console.print(f"{mark} {escape(name)}: {escape(found)}", highlight=False, soft_wrap=True)
-    if not all(passed.values()):
-        raise GateFailed(f"{', '.join(name for name, ok in passed.items() if not ok)} did not pass")
-    return passed
+    return gates
 
 
 def clips(manager: DataManager, files: OpenedFiles) -> str:

@@ -81,7 +81,8 @@ def init_data(
         allow_clip_overlap: Clips of a short video may overlap.
         filter_short_videos: Videos shorter than a clip count as bad.
         filter_long_videos: Larger files count as bad, in bytes.
-        datasets_weights: Share of each source in the samples drawn.
+        datasets_weights: Share of each source in the samples drawn; None, or empty as V-JEPA 2.1's trainer has it for
+            images where its YAML says nothing: every sample once.
         persistent_workers: Keep the workers from one epoch to the next.
         deterministic: Only True is offered: batches come in order.
         log_dir: Folder for logs of the workers' resources.
@@ -96,7 +97,7 @@ def init_data(
     mode = _clip_mode(fps, duration, frame_sample_rate)
     _refuse(data, deterministic, shared_transform=shared_transform, image_folder=image_folder, subset_file=subset_file)
     paths = [root_path] if isinstance(root_path, (str, Path)) else list(root_path or [])
-    if datasets_weights is not None and len(datasets_weights) != len(paths):
+    if datasets_weights and len(datasets_weights) != len(paths):
         raise ConfigError(
             [f"datasets_weights must have {counted(len(paths), 'value')}, one for each file (got {datasets_weights})"]
         )
