@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vjepa_pipe import DataConfig, DataManager, allow_targets
+from vjepa_pipe import DataConfig, DataManager
 from vjepa_pipe.config import ExperimentConfig, LoaderConfig
 from vjepa_pipe.config.image import ImageStreamConfig
 from vjepa_pipe.config.mask import MultiBlock3DMaskConfig, MultiBlockConfig
 from vjepa_pipe.loader import ClipLoader
 from vjepa_pipe.synthetic import write_synthetic_videos
-
-allow_targets("vjepa_pipe.datasets.VideoDataset", "vjepa_pipe.loader.MaskCollator")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +17,7 @@ from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
-from vjepa_pipe.config.image import IMAGE, VIDEO, ImageConfig, ImageStreamConfig, image_experiment
+from vjepa_pipe.config.image import IMAGE, VIDEO, ImageConfig, ImageStreamConfig, image_experiment, of_images
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
@@ -108,7 +107,7 @@ class DataManager:
             return {VIDEO: self}
         seed = keyed_hash("images of a mix", self.config.seed) % 2**63
         own = {VIDEO: replace(self.config, image=ImageConfig()), IMAGE: replace(images, seed=seed)}
-        with _faults_of(IMAGE):
+        with _faults_of(IMAGE, images):
             return {name: DataManager(one, self.rank, self.world_size, self.output_dir) for name, one in own.items()}
 
     def stream_of(self, batch: Any) -> DataManager:
@@ -218,7 +217,7 @@ class DataManager:
     def _mixed_dataset(self) -> MixedDataset:
         built: dict[str, KeyedDataset] = {}
         for name, stream in self.streams.items():
-            with _faults_of(name):
+            with _faults_of(name, stream.config):
                 built[name] = stream.build_train_dataset()
         names = {rows.name for rows in built[VIDEO].sources}
         if both := [rows.name for rows in built[IMAGE].sources if rows.name in names]:
@@ -241,7 +240,7 @@ class DataManager:
         for name, stream in self.streams.items():
             repeats = stream.config.data.repeated_sampling
             epoch = max(1, clips[name] // repeats)
-            with _faults_of(name):
+            with _faults_of(name, stream.config):
                 order = stream._order(sizes[name], epoch)
             first_source = len(sizes[VIDEO]) if name == IMAGE else 0
             streams[name] = StreamSchedule(order, epoch, batch_sizes[name], slots, name, first_source, repeats)
@@ -250,7 +249,7 @@ class DataManager:
     def _mixed_collator(self, dataset: MixedDataset, schedule: MixedSchedule, given: Collate | None) -> MixedCollator:
         collators = {}
         for name, stream in self.streams.items():
-            with _faults_of(name):
+            with _faults_of(name, stream.config):
                 collators[name] = given or stream._collator(dataset.streams[name], schedule.streams[name])
         return MixedCollator(collators)
 
@@ -394,11 +393,11 @@ class DataManager:
 
 
 @contextmanager
-def _faults_of(stream: str) -> Iterator[None]:
+def _faults_of(stream: str, experiment: ExperimentConfig) -> Iterator[None]:
     """Faults of images name `image.data` and `image.mask`, as the whole experiment does."""
     try:
         yield
     except ConfigError as error:
         if stream != IMAGE:
             raise
-        raise ConfigError([re.sub(r"^(data|mask)\.", rf"{IMAGE}.\1.", fault) for fault in error.faults]) from error
+        raise ConfigError([of_images(fault, experiment) for fault in error.faults]) from error
