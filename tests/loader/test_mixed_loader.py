@@ -56,7 +56,7 @@ def test_one_rank_takes_turns_and_each_batch_is_of_one_stream(videos_csv: Path, 
     assert counts == dict.fromkeys(range(6), 1)
     assert {name: source.clips for name, source in loader.report.sources.items()} == {"videos": 16, "pictures": 6}
     assert {name: spread.clips for name, spread in loader.report.tokens.items() if "encoder" in name} == {
-        "mask.few.encoder": 16, "mask.image.few.encoder": 6
+        "mask.few.encoder": 16, "image.mask.few.encoder": 6
     }  # fmt: skip
 
 
