@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from vjepa_pipe.config.image import ImageStreamConfig
 from vjepa_pipe.legacy.export import not_said, published_values
 from vjepa_pipe.legacy.read import read_legacy
 from vjepa_pipe.legacy.translate import translate
+from vjepa_pipe.legacy.write import experiment_text
 
 SINGLE = {"model__img_temporal_dim_size": 1, "img_data__dataset_fpcs": [1]}
 
@@ -70,6 +72,16 @@ def test_out_again(tmp_path: Path) -> None:
     assert values["model"]["img_temporal_dim_size"] == 1
 
 
+def test_the_experiment_that_is_written_is_the_same(tmp_path: Path) -> None:
+    """Images follow the videos only where the file does not say otherwise, whatever the default of a setting is."""
+    file = write_file(tmp_path, "vjepa_2_1", img_data__crop_size=224, data__crop_size=64, img_mask=[SHORT, LONG])
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(experiment_text(translate(read_legacy(file)), "mine"))
+    written = compose(["experiment=mine"], tmp_path)
+    assert written.image.data.img_size == 224  # type: ignore[attr-defined]
+    assert replace(written, name="vjepa_2_1") == compose([f"legacy={file}"])
+
+
 def test_what_the_yaml_cannot_say(tmp_path: Path) -> None:
     file = write_file(tmp_path, "vjepa_2_1")
     ours = ["image.convention=strict", "image.mask.patch_size=8", "image.data.short_videos=drop"]
@@ -101,6 +113,7 @@ def test_images_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ({"img_data": {}}, r"img_data.dataset_type must be VideoDataset \(got 'imagenet'\)"),
     ({"img_data__dataset_fpcs": [1, 1]}, r":\d+: img_data.dataset_fpcs must have 1 value"),
     ({"model__img_temporal_dim_size": 1}, r":\d+: img_data.dataset_fpcs must be 1 with model.img_temporal_dim_size"),
+    ({"img_data__dataset_fpcs": [[1]], "model__img_temporal_dim_size": 1}, r"img_data.dataset_fpcs must be a list"),
     ({"img_data__datasets_weights": 3}, r":\d+: img_data.datasets_weights: image.data.data_weights must be a list"),
     ({"img_data__rank_ratio": 1}, r":\d+: img_data.rank_ratio: image.share must be < 1"),
     ({"img_data__crop_size": 33}, r":\d+: img_data.crop_size: image.data.img_size must be a multiple of image.mask.pa"),

@@ -11,7 +11,9 @@ from PIL import Image
 
 from vjepa_pipe import compose
 from vjepa_pipe.config import UserError
+from vjepa_pipe.config.before_run import run_faults
 from vjepa_pipe.tasks import run_task
+from vjepa_pipe.tasks.plain_videos import all_files
 
 SMALL = [
     "data=synthetic_small", "data.num_videos=8", "data.frames_per_clip=4", "data.batch_size=2", "data.num_workers=0",
@@ -68,10 +70,15 @@ def test_validate_reads_images_too(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "c.png: not a readable image" in capsys.readouterr().err
 
 
-def test_index_leaves_images_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tmp_path, "task=index")["files"] == 8
+@pytest.mark.parametrize("task", ["index", "prepare"])
+def test_index_and_prepare_leave_images_out(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = compose([*SMALL, "image=synthetic", f"task={task}"])
+    assert [rows.name for rows in all_files(experiment, tmp_path, "task.index_dir").sources] == ["synthetic"]
     assert "image.data is left out" in capsys.readouterr().err
-    assert [file.name for file in tmp_path.glob("*.parquet")] == ["synthetic.parquet"]
+    typed = "image.data.batch_size=3"
+    assert list(run_faults(experiment, [typed])) == [
+        f"image.data.batch_size has no effect when task={task}: leave one of the two out"
+    ]
 
 
 def test_benchmark_weighs_both(tmp_path: Path) -> None:
