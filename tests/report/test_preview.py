@@ -10,7 +10,7 @@ from loading import tiny
 from PIL import Image
 
 from vjepa_pipe import DataManager
-from vjepa_pipe.report.preview import CAPTION, GAP, LABEL_WIDTH, MARGIN, TILE, displayable, draw_preview
+from vjepa_pipe.report.preview import CAPTION, FRAMES, GAP, LABEL_WIDTH, MARGIN, TILE, displayable, draw_preview
 
 
 @pytest.mark.parametrize(("size", "tile"), [("64", (TILE, TILE)), ("[32,128]", (256, 64)), ("[64,16]", (64, 256))])
@@ -19,7 +19,7 @@ def test_frames_keep_their_proportions(videos_csv: Path, size: str, tile: tuple[
     batch = next(iter(manager.build_train_loader()))
     picture = draw_preview(manager, manager.build_train_dataset(), batch, clips=1)
     (width, height), left, top = tile, MARGIN + LABEL_WIDTH, MARGIN + CAPTION + CAPTION
-    assert picture.size == (2 * MARGIN + LABEL_WIDTH + 4 * (width + GAP), top + 2 * (height + GAP) + 2 * MARGIN)
+    assert picture.size == (2 * MARGIN + LABEL_WIDTH + FRAMES * (width + GAP), top + 2 * (height + GAP) + 2 * MARGIN)
     frames = displayable(batch["video"][0], manager.config)
     for number in (0, 3):
         x = left + number * (width + GAP)
