@@ -99,17 +99,17 @@ def test_a_place_is_given_once_and_only_to_what_fits() -> None:
 
 def test_only_a_whole_batch_in_order_is_taken_as_it_stands() -> None:
     memory = BatchMemory()
-    with memory.laid_out(3) as places:
+    with memory.laid_out(3, "video") as places:
         assert places == [None] * 3
-    memory.learn([{"video": torch.zeros(2, 2)}] * 3)
-    with memory.laid_out(3) as places:
+    memory.learn([{"video": torch.zeros(2, 2)}] * 3, "video")
+    with memory.laid_out(3, "video") as places:
         assert batch_of(places) is not None and batch_of(places).shape == (3, 2, 2)  # type: ignore[arg-type,union-attr]
         for clips in (places[:2], places[::-1], [*places[:2], torch.zeros(2, 2)], [place.t() for place in places]):
             assert batch_of(clips) is None  # type: ignore[arg-type]
         assert batch_of(list(torch.zeros(3, 2, 2))) is None, "views of somebody else's tensor"
     assert batch_of(places) is None, "those of an earlier batch"  # type: ignore[arg-type]
-    memory.learn([{"video": torch.zeros(2, 2)}, {"video": torch.zeros(2, 3)}])
-    with memory.laid_out(2) as places:
+    memory.learn([{"video": torch.zeros(2, 2)}, {"video": torch.zeros(2, 3)}], "video")
+    with memory.laid_out(2, "video") as places:
         assert places == [None] * 2
 
 

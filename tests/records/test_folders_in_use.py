@@ -40,7 +40,7 @@ def test_the_second_run_is_refused_and_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_of_two_that_start_together_one_is_refused(tmp_path: Path) -> None:
-    with alone(tmp_path), pytest.raises(UserError, match=f"another run is starting in {tmp_path}"):
+    with alone(tmp_path, "not now"), pytest.raises(UserError, match=f"another run is starting in {tmp_path}"):
         enter(tmp_path)
     enter(tmp_path)
 

@@ -137,7 +137,7 @@ def test_faults_are_one_clear_message(tmp_path: Path, arguments: list[str], stat
 
 
 def test_help_config_and_completion_start_quickly(tmp_path: Path) -> None:
-    assert "data: csv, droid, folder, howto100m" in launch("--help", cwd=tmp_path).stdout
+    assert "data: csv, droid, epic_kitchens, folder" in launch("--help", cwd=tmp_path).stdout
     assert "clip_mode: fps" in launch("--cfg", "job", "--resolve", cwd=tmp_path).stdout
     assert "complete" in launch("--shell-completion", "install=bash", cwd=tmp_path).stdout
     assert not list(tmp_path.iterdir())
