@@ -73,7 +73,8 @@ def test_validate_reads_images_too(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("task", ["index", "prepare"])
 def test_index_and_prepare_leave_images_out(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment = compose([*SMALL, "image=synthetic", f"task={task}"])
-    assert [rows.name for rows in all_files(experiment, tmp_path, "task.index_dir", copies=False).sources] == ["synthetic"]
+    sources = all_files(experiment, tmp_path, "task.index_dir", copies=False).sources
+    assert [rows.name for rows in sources] == ["synthetic"]
     assert "image.data is left out" in capsys.readouterr().err
     typed = "image.data.batch_size=3"
     assert list(run_faults(experiment, [typed])) == [
