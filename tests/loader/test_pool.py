@@ -8,7 +8,6 @@ import pickle
 import resource
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ import psutil
 import pytest
 import torch
 from hazards import hang
+from program import launch
 
 from vjepa_pipe.config import UserError
 from vjepa_pipe.loader import pulse
@@ -277,7 +277,7 @@ def run_script(folder: Path, method: str, guard: str) -> subprocess.CompletedPro
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parents[1]), guard=guard, method=method))
     root = Path(__file__).parents[2]
     env = os.environ | {"PYTHONPATH": f"{root}:{root / 'tests'}"}
-    return subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, env=env, check=False)
+    return launch(cwd=folder, env=env, script=script)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
