@@ -25,8 +25,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """$VJEPA_PIPE_CACHE for this process and its children."""
-    folder = tmp_path_factory.mktemp("cache")
+    """$VJEPA_PIPE_CACHE for this process and its children; the processes of xdist share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VJEPA_PIPE_CACHE", str(folder))
         yield folder

@@ -41,17 +41,18 @@ class Run:
     """A run that has been started, as `subprocess.Popen` with text pipes for its output.
 
     Args:
-        arguments: Of launch.py.
+        arguments: Of the script.
         cwd: Its folder.
         env: Its environment; None: that of this process.
+        script: A script instead of launch.py.
 
     Attributes:
         args: The command line.
         returncode: Its exit status, or minus a signal; None until it was seen to end.
     """
 
-    def __init__(self, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> None:
-        self.args = [str(LAUNCH), *arguments]
+    def __init__(self, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, script: Path = LAUNCH) -> None:
+        self.args = [str(script), *arguments]
         self.returncode: int | None = None
         folder = _server().folder.name
         self._output = [Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2)]
@@ -92,10 +93,10 @@ class Run:
 
 
 def launch(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **more: str
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, script: Path = LAUNCH, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `python launch.py ARGUMENTS` in a folder, to its end; `more` is added to the environment."""
-    run = Run(*arguments, cwd=cwd, env={**(os.environ if env is None else env), **more})
+    run = Run(*arguments, cwd=cwd, env={**(os.environ if env is None else env), **more}, script=script)
     out, err = run.communicate()
     assert run.returncode is not None
     return subprocess.CompletedProcess(run.args, run.returncode, out, err)
@@ -171,7 +172,7 @@ def _become(argv: list[str], cwd: str, env: dict[str, str], output: list[str]) -
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    paths = [str(LAUNCH.parent), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [str(Path(argv[0]).parent), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
     sys.path[:] = [*paths, *(path for path in sys.path if path not in paths and path != str(Path(__file__).parent))]
     importlib.invalidate_caches()
     sys.argv = argv
@@ -181,7 +182,7 @@ if __name__ == "__main__":
     _become(**_serve())
     status = 0
     try:
-        runpy.run_path(str(LAUNCH), run_name="__main__")
+        runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
         if not isinstance(end.code, int):
             raise

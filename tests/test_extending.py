@@ -55,11 +55,15 @@ def test_the_commands_of_the_page(command: str, folder: Path) -> None:
     assert all("plugin my_" in (run / "run.json").read_text() for run in runs if "--plugin" in words)
 
 
-@pytest.mark.parametrize(("dataset", "start_method"), [([], "fork"), ([], "spawn"), (DATASET, "spawn")])
-def test_the_same_batches_for_every_start_method(folder: Path, dataset: list[str], start_method: str) -> None:
+@pytest.mark.parametrize(("dataset", "workers", "start_method"), [
+    ([], 2, "fork"), (DATASET, 1, "spawn"), pytest.param([], 2, "spawn", marks=pytest.mark.soak),
+])  # fmt: skip
+def test_the_same_batches_for_every_start_method(
+    folder: Path, dataset: list[str], workers: int, start_method: str
+) -> None:
     found = set()
-    for workers in ("num_workers=0", f"num_workers=2 loader.start_method={start_method}"):
-        changes = f"data.{workers} hydra.run.dir=run".split()
+    for how in ("num_workers=0", f"num_workers={workers} loader.start_method={start_method}"):
+        changes = f"data.{how} hydra.run.dir=run".split()
         result = launch(*dataset, *OTHERS, *SMALL, *changes, cwd=folder)
         assert result.returncode == 0, result.stderr
         found.add(read(folder / "run" / "metrics.json")["brightness"])
@@ -67,7 +71,8 @@ def test_the_same_batches_for_every_start_method(folder: Path, dataset: list[str
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("launcher", ["local", "submitit_local"])
+# Both launchers run the same plan: tests/sweeps/test_launchers.py has both.
+@pytest.mark.parametrize("launcher", ["local", pytest.param("submitit_local", marks=pytest.mark.soak)])
 def test_in_jobs_of_a_launcher(folder: Path, launcher: str) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from vjepa_pipe.config.errors import UserError
 from vjepa_pipe.video import TorchcodecDecoder
 
 
-def _loads() -> bool:
+@functools.cache
+def loads() -> bool:
+    """Whether it can be imported."""
     try:
         TorchcodecDecoder()
     except UserError:
@@ -16,4 +20,7 @@ def _loads() -> bool:
     return True
 
 
-needs_torchcodec = pytest.mark.skipif(not _loads(), reason="torchcodec or FFmpeg's shared libraries are not installed")
+# As text it is found out when such a test is run: the import takes two seconds.
+needs_torchcodec = pytest.mark.skipif(
+    f"not __import__({__name__!r}).loads()", reason="torchcodec or FFmpeg's shared libraries are not installed"
+)

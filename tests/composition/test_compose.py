@@ -24,9 +24,15 @@ from vjepa_pipe.config.folders import conf_dir
 SNAPSHOTS = Path(__file__).with_name("error_messages.json")
 NEEDED = {f"data={option}": ["data.data_paths=[a]"] for option in ("csv", "folder")}
 SWAPPED = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
-EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_droid"]]
 OPTIONS = [f"{group}={option}" for group in SWAPPED for option in group_options(group)]
-PAIRS = list(itertools.product(EXPERIMENTS, OPTIONS))
+OF_VIDEO, OF_ROBOTS = ["experiment=vjepa2_vitl16_256px_16f"], ["experiment=vjepa2_ac_droid"]
+# Those of robots and of video in turn. Without an experiment each option becomes a loader in
+# tests/loader/test_every_option_builds.py.
+IN_TURN = list(zip(itertools.cycle([OF_VIDEO, OF_ROBOTS]), OPTIONS, strict=False))
+PAIRS = [
+    pytest.param(*pair, marks=() if pair in IN_TURN else pytest.mark.soak)
+    for pair in itertools.product([[], OF_VIDEO, OF_ROBOTS], OPTIONS)
+]
 
 
 @pytest.mark.parametrize(("experiment", "choice"), PAIRS, ids=str)

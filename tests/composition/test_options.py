@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from own_options import PlainMaskConfig, RandomMaskConfig, Unrelated
+from program import launch
 from sweeping import states, toy_environment
 from toy_task import TARGET
 
@@ -214,8 +214,7 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     environment = toy_environment(tmp_path / "metadata")
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "mine.py", *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=environment | more, capture_output=True, text=True)
+        return launch(*arguments, cwd=tmp_path, env=environment | more, script=tmp_path / "mine.py")
 
     return run
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import v2
 
 from vjepa_pipe import AugConfig, VideoDataset, VideoTransformPipeline
 from vjepa_pipe.datasets import TooManyBadSamples
@@ -60,6 +59,8 @@ def test_without_transform_frames_stay_uint8(videos_csv: Path) -> None:
 
 
 def test_torchvision_transform_gets_t_c_h_w(videos_csv: Path) -> None:
+    from torchvision.transforms import v2
+
     sample = VideoDataset(videos_csv, frames_per_clip=4, transform=v2.CenterCrop(32))[0]
     assert sample["video"].shape == (4, 3, 32, 32)
 

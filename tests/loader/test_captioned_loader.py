@@ -70,12 +70,12 @@ def test_zero_masked_is_counted_like_the_others(root: Path) -> None:
     assert sum(int((~batch["decode_ok"]).sum()) for batch in batches) == 2
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_workers_give_the_same_batches_after_a_sample_was_read_here(root: Path, method: str) -> None:
+@pytest.mark.parametrize(("workers", "method"), [(2, "fork"), (1, "spawn")])
+def test_workers_give_the_same_batches_after_a_sample_was_read_here(root: Path, workers: int, method: str) -> None:
     manager = DataManager(experiment(root, "loader.on_bad_sample=zero_masked"))
     expected = list(manager.build_train_loader())  # decodes in this process, which is then forked
     parallel = experiment(
-        root, "loader.on_bad_sample=zero_masked", "data.num_workers=2", f"loader.start_method={method}"
+        root, "loader.on_bad_sample=zero_masked", f"data.num_workers={workers}", f"loader.start_method={method}"
     )
     found = list(DataManager(parallel).build_train_loader())
     assert len(found) == len(expected)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from loading import digests, loader_of, tiny
+from program import launch
 
 from vjepa_pipe import DataManager
 from vjepa_pipe.config.errors import UserError
@@ -108,9 +107,9 @@ loader.close()
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors as Linux shows them")
 def test_batches_that_are_kept_cost_no_descriptors(videos_csv: Path, tmp_path: Path) -> None:
-    environment = {"PYTHONPATH": ":".join(map(str, (Path(__file__).parents[1], *filter(None, sys.path))))}
-    command = [sys.executable, "-c", KEEP, str(videos_csv), "80", str(tmp_path)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | environment)
+    script = tmp_path / "keep.py"
+    script.write_text(KEEP)
+    ran = launch(str(videos_csv), "80", str(tmp_path), cwd=tmp_path, script=script, PYTHONPATH=":".join(sys.path))
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == ["200", "200"]
 

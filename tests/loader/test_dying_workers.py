@@ -27,8 +27,14 @@ def positions(batches: list[dict]) -> list[int]:
 
 @pytest.mark.parametrize(
     ("hazard", "method"),
-    [("hang", "fork"), ("hang", "spawn"), ("segfault", "forkserver"), ("abort", "fork"), ("exit", "fork")],
-)
+    [
+        ("hang", "fork"),
+        ("segfault", "forkserver"),
+        ("abort", "fork"),
+        ("exit", "fork"),
+        pytest.param("hang", "spawn", marks=pytest.mark.soak),
+    ],
+)  # fmt: skip
 def test_sample_that_ends_workers_is_replaced_and_named(videos_csv: Path, tmp_path: Path, hazard: str, method: str):
     rows = rows_csv(tmp_path / "rows.csv", videos_csv, {3: f"{hazard}.mp4"})
     workers = 2 if method == "fork" else 1  # the other ways take seconds to start one

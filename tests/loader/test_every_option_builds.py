@@ -1,4 +1,4 @@
-"""Every option of every group, with every experiment, becomes loaders on real files."""
+"""Every option of every group becomes loaders on real files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from vjepa_pipe.config.targets import locate
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
 GROUPS = ("data", "data_aug", "mask", "robotics", "decoder", "loader", "task")
-EXPERIMENTS = [[], ["experiment=vjepa2_vitl16_256px_16f"]]
+EXPERIMENT = ["experiment=vjepa2_vitl16_256px_16f"]
 OF_THEIR_OWN = ("webvid", "epic_kitchens")
 """Data of other forms than lists, folders and robots, with tests of their own."""
 
 OPTIONS = [f"{group}={option}" for group in GROUPS for option in group_options(group) if option not in OF_THEIR_OWN]
 CHOICES = [
-    pytest.param(experiment, option, marks=needs_torchcodec if option == "decoder=torchcodec" else ())
-    for experiment, option in itertools.product(EXPERIMENTS, OPTIONS)
+    pytest.param(
+        experiment,
+        option,
+        marks=[*[needs_torchcodec] * (option == "decoder=torchcodec"), *[pytest.mark.soak] * bool(experiment)],
+    )
+    for experiment, option in itertools.product([[], EXPERIMENT], OPTIONS)
 ]
 
 SMALL = [
@@ -58,7 +62,7 @@ def test_option_builds(cache: Path, videos_csv: Path, tmp_path: Path, experiment
     assert len(manager.build_eval_loader()) == 4
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=str)
+@pytest.mark.parametrize("experiment", [[], EXPERIMENT], ids=str)
 def test_captioned_video_builds(tmp_path: Path, experiment: list[str]) -> None:
     partition(tmp_path, "a.csv", [(str(video), "a caption") for video in range(8)])
     small = ["data.batch_size=2", "data.num_workers=0", "loader.iterations_per_epoch=null"]

@@ -48,7 +48,7 @@ def worker(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     assert not cuda.locked and not cuda.unmapped_first
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.soak)])
 def test_device_prefetch_reads_where_workers_wrote(
     videos_csv: Path, tmp_path: Path, cuda: FakeCuda, method: str
 ) -> None:

@@ -8,7 +8,6 @@ import pickle
 import resource
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ import psutil
 import pytest
 import torch
 from hazards import hang
+from program import launch
 
 from vjepa_pipe.config import UserError
 from vjepa_pipe.loader import pulse
@@ -142,7 +142,7 @@ def test_nothing_is_left_when_a_pool_is_closed(pool_of):
     assert len(list(Path("/dev/fd").iterdir())) <= fds + 2  # the process object of the server keeps its own
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.soak)])
 def test_an_error_at_the_start_is_raised_at_once(pool_of, method: str):
     pool = pool_of(fail, 1, method=method)
     with pytest.raises(ValueError, match="no such device in worker 0"):
@@ -261,7 +261,7 @@ sys.path.insert(0, {tests!r})
 from loader.test_pool import Echo, nothing
 from vjepa_pipe.loader.pool import WorkerPool
 {guard}
-    pool = WorkerPool(Echo(), nothing, 2, 2, {method!r}, 30.0, print)
+    pool = WorkerPool(Echo(), nothing, {workers}, 2, {method!r}, 30.0, print)
     results = pool.run(range(12))
     next(results)
     before = pool.pids
@@ -272,17 +272,17 @@ from vjepa_pipe.loader.pool import WorkerPool
 """
 
 
-def run_script(folder: Path, method: str, guard: str) -> subprocess.CompletedProcess[str]:
+def run_script(folder: Path, method: str, guard: str, workers: int = 2) -> subprocess.CompletedProcess[str]:
     script = folder / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parents[1]), guard=guard, method=method))
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parents[1]), guard=guard, method=method, workers=workers))
     root = Path(__file__).parents[2]
     env = os.environ | {"PYTHONPATH": f"{root}:{root / 'tests'}"}
-    return subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, env=env, check=False)
+    return launch(cwd=folder, env=env, script=script)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_child_of_the_trainer_that_exits_leaves_the_workers_alone(tmp_path: Path, method: str):
-    done = run_script(tmp_path, method, 'if __name__ == "__main__":')
+@pytest.mark.parametrize(("method", "workers"), [("fork", 2), ("spawn", 1)])
+def test_a_child_of_the_trainer_that_exits_leaves_the_workers_alone(tmp_path: Path, method: str, workers: int):
+    done = run_script(tmp_path, method, 'if __name__ == "__main__":', workers)
     assert done.stdout == f"{list(range(1, 12))} True\n", done.stderr
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from itertools import islice
@@ -17,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loading import digest, digests, loader_of, rows_csv, tensors_of, tiny
+from program import Run
 
 from vjepa_pipe import DataManager
 from vjepa_pipe.loader import StateError
@@ -231,10 +231,12 @@ while loader.epoch < 2:
 def test_kill_9_loses_nothing(rows: Path, tmp_path: Path):
     """Killed at random, resumed from what was saved: the union is what one run would have consumed."""
     rng, killed = np.random.default_rng(4), 0
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    script = tmp_path / "trainer.py"
+    script.write_text(TRAINER)
     for _ in range(30):
-        command = [sys.executable, "-c", TRAINER, str(rows), str(tmp_path), str(rng.integers(3)), "1"]
-        trainer = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+        arguments = [str(rows), str(tmp_path), str(rng.integers(3)), "1"]
+        trainer = Run(*arguments, cwd=tmp_path, env=environment, script=script)
         consumed = tmp_path / "consumed"
         before = consumed.stat().st_size if consumed.exists() else 0
         while trainer.poll() is None and killed < 2:
@@ -247,7 +249,7 @@ def test_kill_9_loses_nothing(rows: Path, tmp_path: Path):
         _, complaints = trainer.communicate()
         if trainer.returncode == 0:
             break
-        assert trainer.returncode == -signal.SIGKILL, complaints.decode()
+        assert trainer.returncode == -signal.SIGKILL, complaints
     seen = [line.split() for line in (tmp_path / "consumed").read_text().splitlines()]
     expected = []
     loader = loader_of(tiny(rows, "data.batch_size=4"), tmp_path)

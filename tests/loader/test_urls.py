@@ -42,7 +42,8 @@ def quarantine(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("workers", [
-    ["data.num_workers=0"], ["data.num_workers=2"], ["data.num_workers=1", "loader.start_method=spawn"],
+    ["data.num_workers=0"], ["data.num_workers=2"],
+    pytest.param(["data.num_workers=1", "loader.start_method=spawn"], marks=pytest.mark.soak),
 ], ids=["here", "fork", "spawn"])  # fmt: skip
 def test_batches_are_those_of_the_files(server: RangeServer, tmp_path: Path, workers: list[str]) -> None:
     expected = digests(loader_of(tiny(server.folder / "rows.csv"), tmp_path))

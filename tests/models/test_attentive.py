@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from vjepa_pipe.models.attentive import AttentiveProbe, Probes
 
-vjepa2 = pytest.importorskip("transformers.models.vjepa2.modeling_vjepa2")
-
 
 def named_weights(probe: AttentiveProbe) -> Iterator[tuple[str, Tensor]]:
     """A probe's weights by the names of transformers' pooler."""
@@ -36,6 +34,7 @@ def named_weights(probe: AttentiveProbe) -> Iterator[tuple[str, Tensor]]:
 
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_it_is_the_pooler_of_transformers(blocks: int) -> None:
+    vjepa2 = pytest.importorskip("transformers.models.vjepa2.modeling_vjepa2")
     torch.manual_seed(0)
     probe = AttentiveProbe(width=24, heads=4, blocks=blocks, classes=5)
     with torch.no_grad():

@@ -17,7 +17,6 @@ from vjepa_pipe.storage import ObjectChanged, ObjectError, Storage, StorageError
 from vjepa_pipe.storage.remote_file import BLOCK_BYTES
 from vjepa_pipe.synthetic import write_synthetic_droid, write_synthetic_lerobot
 
-server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
 AS_LOCAL = "expected FOLDER/CLASS/FILE; data=folder reads folders without classes"
 CONTENT = bytes(range(251)) * (3 * BLOCK_BYTES // 251)
 
@@ -42,6 +41,7 @@ class Bucket(NamedTuple):
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Bucket]:
+    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
     from moto.s3.models import s3_backends
 
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -39,12 +39,10 @@ def test_what_is_allowed_on_the_command_line_is_allowed_in_jobs(tmp_path: Path) 
     assert list(states(tmp_path / "sweep").values()) == ["done", "done"]
 
 
-# In a process of joblib's None is fork, and forkserver imports the main module as spawn does.
-@pytest.mark.parametrize("method", [
-    None, "spawn", pytest.param("fork", marks=pytest.mark.soak), pytest.param("forkserver", marks=pytest.mark.soak),
-])  # fmt: skip
+# In a process of joblib's null is fork, and forkserver imports the main module as spawn does.
+@pytest.mark.parametrize("methods", ["null,spawn", pytest.param("fork,forkserver", marks=pytest.mark.soak)])
 def test_points_side_by_side_start_workers_on_mapped_tables(
-    tmp_path: Path, toy: dict[str, str], videos_csv: Path, method: str | None
+    tmp_path: Path, toy: dict[str, str], videos_csv: Path, methods: str
 ) -> None:
     rows = [f"{(videos_csv.parent / line).resolve()}\n" for line in videos_csv.read_text().splitlines()]
     csv = tmp_path / "big.csv"
@@ -52,9 +50,9 @@ def test_points_side_by_side_start_workers_on_mapped_tables(
         with csv.open("a") as file:
             file.writelines(rows * 500)
     result = launch(
-        "-m", "hydra/launcher=local", "hydra.sweep.dir=sweep", "seed=0,1", "data=csv", f"data.data_paths=[{csv}]",
+        "-m", "hydra/launcher=local", "hydra.sweep.dir=sweep", "data=csv", f"data.data_paths=[{csv}]",
         "data.num_workers=1", "data.batch_size=1", "data.frames_per_clip=4", "data.img_size=32", "mask=none",
-        "loader.iterations_per_epoch=2", *([] if method is None else [f"loader.start_method={method}"]),
+        "loader.iterations_per_epoch=2", f"loader.start_method={methods}",
         cwd=tmp_path, env=toy,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torchvision.datasets import ImageFolder
 
 from vjepa_pipe.sources import Rows, SourceError, read_rows
 
@@ -152,6 +151,8 @@ def test_a_listing_that_was_removed_or_damaged_is_made_again(settled: Path) -> N
 
 
 def test_same_samples_as_torchvision(tmp_path: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
     make(tmp_path, "zebra/b.JPG", "zebra/a.png", "zebra/deep/er/c.webp", "Ant/x.jpeg", "Ant/notes.txt", "cat é/1.tif")
     make(tmp_path, "cat é/b/2.bmp", "cat é/B/3.ppm", "cat é/4.TIFF", "readme.md")
     rows = read_rows(tmp_path)
