@@ -40,6 +40,18 @@ def test_one_clear_line(words: list[str], message: str, here: Path, capsys: pyte
     assert not list(here.iterdir())
 
 
+def test_a_fault_of_images_is_printed_as_theirs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it was raised from names them as videos."""
+    words = ["data=synthetic_small", "data.num_videos=2", "data.batch_size=1", "image=folder"]
+    assert main([*words, "image.data.data_paths=[nope]", f"data.cache_dir={here}/cache"]) == 2
+    assert capsys.readouterr().err.startswith("config error: image.data.data_paths[0]: nope does not exist")
+
+
+def test_a_fault_that_two_overrides_have_is_said_once(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["image.data.batch_size=2", "image.data.img_size=64"]) == 2
+    assert capsys.readouterr().err.startswith("config error: image.data is not a setting")
+
+
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])

@@ -53,6 +53,7 @@ def test_a_fault_of_both_is_said_once() -> None:
     (["data=webvid"], "data.output.layout must be vjepa with images"),
     (["data=synthetic_robot", "robotics=droid", "data_aug=robotics", "mask=none"], "robotics.enabled must be false"),
     (["data.source_names=[a]", "image.data.source_names=[a]"], "image.data.source_names must differ from data.sour"),
+    (["image.mask=none"], "image.mask must be a group of settings (got 'none'): mask@image.mask=none chooses one, and"),
     (["image.data.repeated_sampling=3"], "image.data.batch_size must be a multiple of image.data.repeated_sampling=3"),
     (["image.data.frames_per_clip=3", "image.mask.tubelet_size=2"], "multiple of image.mask.tubelet_size=2 (got 3)"),
     (['image.data.data_paths=["s3://b/i.csv?key=x"]'], "image.data.data_paths[0]: s3://b/i.csv has a user name or"),

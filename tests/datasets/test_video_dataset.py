@@ -126,7 +126,7 @@ def test_bad_row_can_be_raised(one_bad_of_eight: Path) -> None:
 
 
 def test_short_video_can_be_dropped(videos_csv: Path) -> None:
-    with pytest.raises(ClipError):
+    with pytest.raises(ClipError, match=r"\.mp4: a clip spans"):
         VideoDataset(videos_csv, frames_per_clip=64, target_fps=1, short_videos="drop", on_bad_sample="raise")[0]
 
 

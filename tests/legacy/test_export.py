@@ -65,7 +65,7 @@ def test_recipe_takes_its_files_from_the_environment(monkeypatch: pytest.MonkeyP
 
 
 def test_experiments_without_a_published_trainer(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="training=none says nothing about a published trainer"):
+    with pytest.raises(UserError, match="one of vjepa, vjepa_2_1, vjepa_droid, video_probe"):
         export_text(compose(["data=synthetic"]), "vjepa2")
     with pytest.raises(UserError, match="training=vjepa_v1 is not read by vjepa2"):
         export_text(compose([f"legacy={write_file(tmp_path, 'vjepa_v1')}"]), "vjepa2")

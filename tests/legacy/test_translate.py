@@ -167,7 +167,7 @@ def test_unknown_key_is_an_error_unless_asked(tmp_path: Path) -> None:
         ("vjepa", {"mask": [BLOCKS, BLOCKS | {"num_blocks": 0}]}, r":\d+: mask\[1\].num_blocks: .* must be >= 1"),
         ("vjepa", {"mask": [BLOCKS | {"num_block": 1}]}, r"mask\[0\].num_block is not a key of a mask \(did you mean"),
         ("vjepa", {"meta": {}}, r"meta.dtype must be given"),
-        ("vjepa", {"meta": None}, r"meta must be a section of keys \(got None\)"),
+        ("vjepa", {"meta": None}, r"^config error: .*meta must be a section of keys \(got None\)$"),
         ("video_probe", {"experiment__data__clip_duration": 2.0}, r"clip_duration =2.0 and .*frame_step=4 by default"),
         ("vjepa_v1", {"data__mask_type": "random_tube"}, r"data.mask_type =random_tube does not fit"),
         ("vjepa_droid", {"data_aug__horizontal_flip": True}, r":\d+: data_aug.horizontal_flip .*mirrors the pixels"),

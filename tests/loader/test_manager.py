@@ -174,6 +174,16 @@ def test_files_named_by_the_environment(videos_csv: Path, monkeypatch: pytest.Mo
     assert len(loader) == 4
 
 
+def test_lengths_that_are_not_one_for_each_source_are_a_config_error(
+    videos_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the environment, not the config, names the sources."""
+    monkeypatch.setenv("SSV2_CSV", str(videos_csv))
+    experiment = compose(["data=ssv2", "data.frames_per_clip_by_source=[4,8]"])
+    with pytest.raises(ConfigError, match=r"data\.frames_per_clip_by_source must have 1 value, one for .*\(got 2"):
+        DataManager(experiment).build_train_loader()
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_errors_of_workers_arrive_without_a_traceback(tmp_path: Path, workers: int) -> None:
     (tmp_path / "rows.csv").write_text("".join(f"missing{i}.mp4 0\n" for i in range(8)))

@@ -10,7 +10,20 @@ from loading import tiny
 from PIL import Image
 
 from vjepa_pipe import DataManager
+from vjepa_pipe.config.mask import mask_names
 from vjepa_pipe.report.preview import CAPTION, FRAMES, GAP, LABEL_WIDTH, MARGIN, TILE, displayable, draw_preview
+
+
+def test_masks_of_another_number_than_the_settings_name(videos_csv: Path) -> None:
+    """As a class of the user's may draw them, which stands beside the named masks of the option that was chosen."""
+    manager = DataManager(tiny(videos_csv, "mask=blocks", "+mask.masks={a:{num_blocks:1},b:{num_blocks:2}}"))
+    batch = next(iter(manager.build_train_loader()))
+    both, one = (
+        draw_preview(manager, manager.build_train_dataset(), batch | {"masks_enc": batch["masks_enc"][:masks]}, clips=1)
+        for masks in (2, 1)
+    )
+    assert one.height == both.height - TILE - GAP
+    assert (mask_names(manager.config.mask, 2), mask_names(manager.config.mask, 1)) == (["a", "b"], ["own"])
 
 
 @pytest.mark.parametrize(("size", "tile"), [("64", (TILE, TILE)), ("[32,128]", (256, 64)), ("[64,16]", (64, 256))])

@@ -12,6 +12,7 @@ from rich.console import Console
 from vjepa_pipe.config import UserError
 from vjepa_pipe.records import Run
 from vjepa_pipe.report import Results, print_results, table
+from vjepa_pipe.report.results import short_names
 
 
 def runs(count: int) -> list[Run]:
@@ -76,3 +77,17 @@ def test_pages(monkeypatch: pytest.MonkeyPatch):
     for page in (0, 4):
         with pytest.raises(UserError, match=rf"--page must be from 1 to 3 \(got {page}\)"):
             print_results(results, page)
+
+
+def test_settings_of_images_are_told_from_those_of_videos():
+    keys = [
+        "data@image.data",
+        "image",
+        "image.data.img_size",
+        "data.img_size",
+        "image.share",
+        "mask.convention",
+        "data.convention",
+    ]
+    short = ["image.data", "image", "image.img_size", "img_size", "image.share", "mask.convention", "data.convention"]
+    assert short_names(keys) == short

@@ -131,6 +131,17 @@ def test_sigterm_saves_and_the_same_folder_goes_on(
     assert weights(tmp_path) == weights(undisturbed)
 
 
+@pytest.mark.parametrize(("step", "left"), [(0, []), (3, [0, 3])])
+def test_lines_of_steps_that_are_done_again_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, left: list[int]
+):
+    """Where a run begins anew in the folder of one that was done, also that of its start."""
+    monkeypatch.setattr("vjepa_pipe.tasks.train_log.open_tracker", lambda *_: None)
+    (tmp_path / "metrics.jsonl").write_text("".join(f'{{"step": {done}}}\n' for done in (0, 3, 6)))
+    TrainLog(compose(["task=train", "training=tiny", "data=synthetic_small"]), tmp_path, step)
+    assert [line["step"] for line in lines(tmp_path)] == left
+
+
 def on_two_ranks(folder: Path, *overrides: str) -> None:
     """Three steps of ranks that have half a batch each."""
     with socket.create_server(("localhost", 0)) as free:

@@ -140,7 +140,14 @@ class _Builder:
             self.faults.extend(faults_of(value, where))
             return value
         if not isinstance(value, Mapping):
-            return self._wrong("a group of settings", value, where)
+            self._wrong("a group of settings", value, where)
+            group = where.rpartition(".")[2]
+            if isinstance(value, str) and where in (group, f"image.{group}"):
+                choice = group if where == group else f"{group}@{where}"
+                self.faults[-1] += (
+                    f": {choice}={value} chooses one, and so does `override /{choice}: {value}` in a file"
+                )
+            return value
         return self.node(cls, value, where)
 
     def _sequence(self, origin: Any, args: tuple[Any, ...], value: Any, where: str) -> Any:

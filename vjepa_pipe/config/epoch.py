@@ -45,13 +45,16 @@ def epoch_faults(experiment: ExperimentConfig, rows: int | None, ranks: int = 1)
     if clips is not None and epoch_size(experiment, clips, ranks) == 0:
         size, repeats = experiment.data.batch_size, experiment.data.repeated_sampling
         keeps_last = not isinstance(experiment.image, ImageStreamConfig)
+        places = int(clips / _share_of_videos(experiment))
+        epoch = f"an epoch of {counted(clips, 'clip')}"
+        if places != clips:
+            epoch = f"an epoch that shows {counted(clips, 'video')} once beside images ({counted(places, 'clip')})"
         fits = int(clips / (ranks * _share_of_videos(experiment))) // repeats * repeats
         on_ranks = "" if ranks == 1 else f" on {ranks} ranks ({counted(size * ranks, 'clip')})"
         smaller = ["loader.drop_last=false for a smaller batch"] * keeps_last
         ways = (f"data.batch_size={fits}", *smaller) if fits else ()
         ways = (*ways, "loader.iterations_per_epoch=1 for rows that come more than once")
-        fault = f"data.batch_size={size}{on_ranks} is more than an epoch of {counted(clips, 'clip')}"
-        yield f"{fault}: set {', or '.join(ways)}"
+        yield f"data.batch_size={size}{on_ranks} is more than {epoch}: set {', or '.join(ways)}"
 
 
 def exact_share(image: ImageStreamConfig) -> Fraction:

@@ -25,7 +25,7 @@ class ConfigError(UserError, ValueError):
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(map(one_line, faults))
+        self.faults = tuple(dict.fromkeys(map(one_line, faults)))
         super().__init__(self.faults)
 
     def __str__(self) -> str:

@@ -92,3 +92,14 @@ class TubeMaskConfig(MaskConfig):
     """Tube masks, by name."""
 
     masks: dict[str, TubeConfig] = setting({}, "the masks, by name; mask=none draws none", not_empty=True)
+
+
+def mask_names(config: MaskConfig, drawn: int) -> list[str]:
+    """The names of the masks of a batch: those of `masks`, unless a class of the user's draws another number.
+
+    Args:
+        config: The settings.
+        drawn: How many masks the batch has.
+    """
+    names = list(getattr(config, "masks", {}))
+    return names if len(names) == drawn else ["own"] if drawn == 1 else [f"own{i}" for i in range(drawn)]

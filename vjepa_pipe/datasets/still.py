@@ -27,10 +27,23 @@ def read_still(path: str, frames: int, file: RemoteFile | None = None) -> npt.ND
     """
     try:
         with as_video_error(path), _opened(path, file) as stream, Image.open(stream) as image:
-            pixels = np.asarray(image.convert("RGB"))
+            pixels = rgb(image)
     except VideoError as error:
         raise VideoError(path, f"not a readable image: {error.__cause__ or error.reason}") from error.__cause__
     return np.broadcast_to(pixels, (frames, *pixels.shape))
+
+
+def rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """The pixels of an image, uint8 RGB `[H, W, 3]`; of 16 bits the upper 8, which Pillow would cut off at 255.
+
+    Raises:
+        ValueError: If its pixels are numbers in no known range.
+    """
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are numbers of 32 bits (mode {image.mode}), which are no colours")
+    return np.asarray(image.convert("RGB"))
 
 
 def _opened(path: str, file: RemoteFile | None) -> IO[bytes]:

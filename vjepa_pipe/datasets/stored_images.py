@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vjepa_pipe.datasets.still import rgb
 from vjepa_pipe.sources import CameraTrack, Episode
 from vjepa_pipe.storage import shown_path
 from vjepa_pipe.video import VideoError, as_video_error
@@ -82,7 +83,7 @@ class StoredImages:
     def _decoded(self, row: int, image: bytes) -> npt.NDArray[np.uint8]:
         try:
             with as_video_error(self._path), Image.open(BytesIO(image)) as picture:
-                return np.asarray(picture.convert("RGB"))
+                return rgb(picture)
         except VideoError as error:
             said = error.__cause__ or error.reason
             raise VideoError(self._path, f"row {row}: {self._track.name} is not a readable image: {said}") from error

@@ -27,7 +27,16 @@ from vjepa_pipe.sampling import SampleKey, generator
 from vjepa_pipe.sources import Rows, read_all, read_indexes, read_rows
 from vjepa_pipe.sources.media import is_image
 from vjepa_pipe.storage import Storage, is_remote, shown_path
-from vjepa_pipe.video import ClipSampler, Decoder, PyavDecoder, VideoError, VideoReader, as_video_error, times_of
+from vjepa_pipe.video import (
+    ClipError,
+    ClipSampler,
+    Decoder,
+    PyavDecoder,
+    VideoError,
+    VideoReader,
+    as_video_error,
+    times_of,
+)
 
 STILL_FPS = 1.0
 RATE_TOLERANCE = 0.99
@@ -350,7 +359,10 @@ class VideoDataset(KeyedDataset):
         """The frame numbers of the clips of each key, in a video of this length and rate."""
         if self.max_duration_sec is not None and num_frames > self.max_duration_sec * fps:
             raise VideoError(path, f"longer than max_duration_sec={self.max_duration_sec}")
-        return [self._clips(key, num_frames, fps) for key in keys]
+        try:
+            return [self._clips(key, num_frames, fps) for key in keys]
+        except ClipError as error:
+            raise type(error)(f"{path}: {error}") from error
 
     def _clips(self, key: SampleKey, num_frames: int, fps: float) -> list[npt.NDArray[np.int64]]:
         """The frame numbers of the clips of a key, in a video of this length and rate."""

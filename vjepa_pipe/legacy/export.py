@@ -101,7 +101,7 @@ def profile_of(experiment: ExperimentConfig) -> Profile:
     found = [one for one in PROFILES if type(experiment.training) is SCHEMAS[f"training_{one.training}"]]
     if found:
         return found[-1 if isinstance(experiment.image, ImageStreamConfig) else 0]
-    known = ", ".join(profile.training for profile in PROFILES)
+    known = ", ".join(dict.fromkeys(profile.training for profile in PROFILES))
     raise UserError(f"training=none says nothing about a published trainer: choose training= one of {known}")
 
 

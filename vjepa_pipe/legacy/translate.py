@@ -76,8 +76,9 @@ def translate(file: LegacyFile, unknown: str = "error") -> Translation:
         raise ConfigError([f"legacy_unknown must be one of {', '.join(UNKNOWN_POLICIES)} (got {unknown!r})"])
     profile = recognise(file)
     done = Translation(file, profile)
-    faults = list(_empty_sections(file, profile))
-    given = dict(_given(file.values, profile)) if not faults else {}
+    if faults := list(_empty_sections(file, profile)):
+        raise ConfigError(faults)
+    given = dict(_given(file.values, profile))
     done.settings.update(profile.built_in, training=profile.training)
     for key in profile.keys:
         faults.extend(_apply(key, given, done))

@@ -14,7 +14,7 @@ from vjepa_pipe.config.captioned import is_vlm
 from vjepa_pipe.config.check import check
 from vjepa_pipe.config.data import DataConfig
 from vjepa_pipe.config.epoch import epoch_faults, epoch_size
-from vjepa_pipe.config.errors import ConfigError
+from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
 from vjepa_pipe.config.image import IMAGE, VIDEO, ImageConfig, ImageStreamConfig, image_experiment, of_images
@@ -23,6 +23,7 @@ from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
 from vjepa_pipe.config.targets import TARGET
 from vjepa_pipe.config.task import IndexTaskConfig
+from vjepa_pipe.config.urls import shown_path
 from vjepa_pipe.datasets import (
     CaptionedDataset,
     EpicKitchensDataset,
@@ -256,6 +257,12 @@ class DataManager:
     def _dataset(self, paths: list[str], transform: Any, on_bad_sample: str, **changes: Any) -> KeyedDataset:
         data, loader = self.config.data, self.config.loader
         self.storage.require_cache()
+        lengths = data.frames_per_clip_by_source
+        if lengths and paths and len(lengths) != len(paths):
+            raise ConfigError([
+                f"data.frames_per_clip_by_source must have {counted(len(paths), 'value')}, one for each of "
+                f"{', '.join(map(shown_path, paths))} (got {len(lengths)})"
+            ])  # fmt: skip
         names = data.source_names if data.source_names and len(data.source_names) == len(paths) else None
         shared = {
             "transform": transform,

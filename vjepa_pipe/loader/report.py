@@ -13,7 +13,7 @@ import torch
 
 from vjepa_pipe.config.errors import UserError, counted
 from vjepa_pipe.config.image import IMAGE, VIDEO
-from vjepa_pipe.config.mask import MaskConfig
+from vjepa_pipe.config.mask import MaskConfig, mask_names
 from vjepa_pipe.datasets import BadSample
 from vjepa_pipe.datasets.bad import BAD_IN_INDEX, KNOWN_BAD
 from vjepa_pipe.figures import OF_IMAGES, Spread, merge, token_figures
@@ -210,12 +210,11 @@ class Report:
         image = bool(self.images) and batch.get("modality") == IMAGE
         mask = self._masks.get(IMAGE if image else VIDEO, MaskConfig())
         tokens = frames // mask.tubelet_size * (height // mask.patch_size) * (width // mask.patch_size)
-        names = list(getattr(mask, "masks", None) or ())
-        for number, pair in enumerate(zip(batch["masks_enc"], batch["masks_pred"], strict=False)):
+        pairs = list(zip(batch["masks_enc"], batch["masks_pred"], strict=False))
+        for name, pair in zip(mask_names(mask, len(pairs)), pairs, strict=True):
             if not all(isinstance(part, torch.Tensor) and part.ndim == 2 for part in pair) or not tokens:
                 continue
             seen, predicted = (part.shape[1] for part in pair)
-            name = names[number] if number < len(names) else str(number)
             for figure, value in token_figures(name, seen, predicted, tokens).items():
                 self.tokens.setdefault(f"{OF_IMAGES if image else ''}{figure}", Spread()).add(value, len(pair[0]))
 

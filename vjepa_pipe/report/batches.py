@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vjepa_pipe.config.errors import counted
+from vjepa_pipe.config.mask import mask_names
 from vjepa_pipe.datasets import MixedDataset, RobotDataset, VideoDataset
 from vjepa_pipe.records.batches import Drawn, RunBatch, Sample
 from vjepa_pipe.transforms import Box
@@ -56,9 +57,10 @@ def batch_table(found: RunBatch) -> Table:
 def mask_lines(found: RunBatch) -> Iterator[str]:
     """A line for each mask: how many tokens the encoder sees, and the predictor must predict, of each clip."""
     for group in groups_of(found.batch):
-        names = list(getattr(found.manager.stream_of(group).config.mask, "masks", None) or ["own"])
+        masks = group.get("masks_enc", ())
+        names = mask_names(found.manager.stream_of(group).config.mask, len(masks))
         length = f", clips of {group['video'].shape[-3]} frames" if isinstance(found.batch, list) else ""
-        for name, seen, predicted in zip(names, group.get("masks_enc", ()), group.get("masks_pred", ()), strict=False):
+        for name, seen, predicted in zip(names, masks, group.get("masks_pred", ()), strict=False):
             yield f"mask {name}: the encoder sees {seen.shape[1]} tokens, {predicted.shape[1]} are predicted{length}"
 
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vjepa_pipe.config.errors import counted
 from vjepa_pipe.config.experiment import ExperimentConfig
+from vjepa_pipe.config.mask import mask_names
 from vjepa_pipe.datasets import KeyedDataset, MixedDataset, VideoDataset
 from vjepa_pipe.loader import DataManager
 from vjepa_pipe.loader.collate import Batch
@@ -69,7 +70,7 @@ def draw_preview(manager: DataManager, dataset: KeyedDataset, batch: Batch, clip
     still = _is_still(batch)
     together = FRAMES if still else 1
     blocks = [chosen[first : first + together] for first in range(0, len(chosen), together)]
-    masks = (list(getattr(experiment.mask, "masks", {})) or ["mask"]) if "masks_enc" in batch else []
+    masks = mask_names(experiment.mask, len(batch["masks_enc"])) if "masks_enc" in batch else []
     width, height = tile = tile_size(_frames(batch, 0, experiment), TILE)
     block_height = CAPTION + (1 + len(masks)) * (height + GAP) + MARGIN
     size = (2 * MARGIN + LABEL_WIDTH + FRAMES * (width + GAP), 2 * MARGIN + CAPTION + len(blocks) * block_height)

@@ -75,9 +75,9 @@ def varied_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def short_names(keys: Sequence[str]) -> list[str]:
-    """The last part of each dotted key, or all of it where two keys end alike."""
-    last = [key.rpartition(".")[2] for key in keys]
-    return [name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)]
+    """The last part of each dotted key, or all of it where two keys end alike; keys of images begin with `image.`."""
+    short = [f"{'image.' * ('image.' in key)}{key.rpartition('.')[2]}" for key in keys]
+    return [name if short.count(name) == 1 else key for key, name in zip(keys, short, strict=True)]
 
 
 def text(value: Any) -> str:

@@ -132,7 +132,7 @@ def _shown(name: str, value: float) -> str:
 
 
 def _keep_until(file: Path, step: int) -> None:
-    """Leave out the lines of later steps, and what a killed run has left of a line.
+    """Leave out lines of later steps, all those before a run that begins anew, and what is left of half a line.
 
     Raises:
         UserError: If the file cannot be read or written.
@@ -142,7 +142,7 @@ def _keep_until(file: Path, step: int) -> None:
             lines = stream.read().splitlines(keepends=True)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
-    write_whole(file, b"".join(line for line in lines if _step(line) <= step).decode())
+    write_whole(file, b"".join(line for line in lines if step and _step(line) <= step).decode())
 
 
 def _step(line: bytes) -> float:

@@ -45,6 +45,11 @@ def test_strict_keeps_the_stride_true(action: Anticipation, clip: tuple[Any, ...
     assert action.frames(*clip).tolist() == frames
 
 
+def test_an_action_that_stops_before_it_starts_is_an_error() -> None:
+    with pytest.raises(ClipError, match="the action stops at frame 20, before its start at frame 30"):
+        Anticipation(30, 20, 1.0, 1.0).frames(4, 8, 300, 60.0)
+
+
 def test_too_slow_a_video_is_an_error_in_reference() -> None:
     with pytest.raises(ClipError, match=r"a video of 7\.9 fps is too slow for target_fps=8 in convention=reference"):
         Anticipation(50, 60, 1.0, 1.0).frames(4, 8, 100, 7.9, "reference")

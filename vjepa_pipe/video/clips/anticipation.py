@@ -46,7 +46,8 @@ class Anticipation:
             Frame numbers in [0, num_frames), int64 [frames_per_clip].
 
         Raises:
-            ClipError: The clip would end after the video, or the step comes out as 0.
+            ClipError: The clip would end after the video, the action stops before it starts (strict only), or the step
+                comes out as 0 (reference only).
         """
         moment = self.first * self.point + (1 - self.point) * self.last
         if convention == "reference":
@@ -58,6 +59,8 @@ class Anticipation:
                 )
             chosen = int(moment - int(self.time_sec * fps)) + np.arange(-frames_per_clip, 0) * step
         else:
+            if self.last < self.first:
+                raise ClipError(f"the action stops at frame {self.last}, before its start at frame {self.first}")
             steps = np.arange(-frames_per_clip, 0) * (fps / target_fps)
             # A moment that rounding leaves just below a frame is that frame.
             chosen = np.floor(moment - self.time_sec * fps + steps + 1e-9).astype(np.int64)
