@@ -192,8 +192,8 @@ def _command(name: str) -> Callable[[list[str]], int]:
 
 
 def _report(error: Exception) -> int:
-    # Hydra and OmegaConf wrap what is raised below them; of ours, the last to be raised says the most.
-    error = next((cause for cause in _causes(error) if isinstance(cause, UserError)), error)
+    ours = [cause for cause in _causes(error) if isinstance(cause, UserError)]  # Hydra and OmegaConf wrap them
+    error = next((cause for cause in ours if isinstance(cause, ConfigError)), ours[0] if ours else error)
     if isinstance(error, OSError) and error.errno in _MENDABLE and error.filename:
         error = UserError(f"cannot write {error.filename}: {error.strerror}")
     printing = {"--cfg", "-c"} & {word.partition("=")[0] for word in sys.argv}
