@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vjepa_pipe import ConfigError, compose
+from vjepa_pipe.config.image import image_experiment
+from vjepa_pipe.datasets import annotation_files
 from vjepa_pipe.synthetic import write_synthetic_images
 
 
@@ -30,3 +33,19 @@ def test_arguments_out_of_range(tmp_path: Path) -> None:
         write_synthetic_images(tmp_path, 0)
     with pytest.raises(ValueError, match=r"seed must be >= 0 \(got -1\)"):
         write_synthetic_images(tmp_path, 1, seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("choices", "setting"),
+    [
+        (["data=synthetic"], "data.cache_dir"),
+        (["data=synthetic_robot", "robotics=droid", "data_aug=robotics"], "data.cache_dir"),
+        (["data=csv", "data.data_paths=[x]", "image=synthetic"], "image.data.cache_dir"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_a_config_error(choices: list[str], setting: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    data = compose([*choices, f"{setting}={tmp_path}/file/folder"])
+    images = image_experiment(data)
+    with pytest.raises(ConfigError, match=rf"data\.cache_dir: {tmp_path}/file/folder cannot be written: Not a dir"):
+        annotation_files(data.data if images is None else images.data)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from vjepa_pipe.config.captioned import CaptionedDataConfig
@@ -68,12 +69,12 @@ def annotation_files(data: DataConfig) -> list[str]:
     if isinstance(data, SyntheticDataConfig) and not data.data_paths:
         return [_synthetic(data, data.num_videos, TRAINING)]
     if isinstance(data, SyntheticImagesConfig) and not data.data_paths:
-        return [str(write_synthetic_images(data.cache_dir or cache_dir(), data.num_images))]
+        return [_written(data, partial(write_synthetic_images, num_images=data.num_images))]
     if isinstance(data, SyntheticRobotDataConfig) and not data.data_paths:
-        folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
         if data.layout == "droid":
-            return [str(write_synthetic_droid(folder, data.num_episodes))]
-        return [str(write_synthetic_lerobot(folder, data.num_episodes, data.lerobot_version))]
+            return [_written(data, partial(write_synthetic_droid, num_episodes=data.num_episodes))]
+        version = data.lerobot_version
+        return [_written(data, partial(write_synthetic_lerobot, num_episodes=data.num_episodes, version=version))]
     if faults := list(_not_named(data)):
         raise ConfigError(faults)
     return existing_files(named_files(data), "data.data_paths", data)
@@ -96,8 +97,18 @@ def eval_files(data: DataConfig) -> list[str]:
 
 
 def _synthetic(data: SyntheticDataConfig, num_videos: int, seed: int) -> str:
+    return _written(data, partial(write_synthetic_videos, num_videos=num_videos, seed=seed, small=data.small))
+
+
+def _written(
+    data: SyntheticDataConfig | SyntheticImagesConfig | SyntheticRobotDataConfig, write: Callable[[Path], Path]
+) -> str:
+    """What `write` gives for the folder of synthetic data."""
     folder = Path(data.cache_dir) if data.cache_dir else cache_dir()
-    return str(write_synthetic_videos(folder, num_videos, seed, small=data.small))
+    try:
+        return str(write(folder))
+    except OSError as error:
+        raise ConfigError([f"data.cache_dir: {folder} cannot be written: {error.strerror or error}"]) from error
 
 
 def existing_files(paths: list[str], field: str, data: DataConfig) -> list[str]:
