@@ -122,8 +122,9 @@ def test_bad_samples_are_those_of_clips_that_are_asked_for_when_they_are_read(
 
 
 def test_what_is_kept_is_read_again_unless_it_has_changed(
-    server: RangeServer, remote: Callable[..., Any], tmp_path: Path
+    server: RangeServer, remote: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("vjepa_pipe.storage.storage.CONFIRMED_SEC", 0.0)  # workers know what was indexed just now
     few = ["loader.iterations_per_epoch=6", "storage=cached", f"storage.cache_dir={tmp_path / 'cache'}"]
     expected = digests(loader_of(tiny(server.folder / "rows.csv", *few[:1]), tmp_path))
     for workers in ("data.num_workers=2", "data.num_workers=1"):  # of another run
