@@ -50,7 +50,7 @@ def test_what_the_page_says(command: str, capsys: pytest.CaptureFixture[str]) ->
         assert all(
             title in said for title in ("frames", "seconds", "crop", "flip", "RandAugment", "erased", "replaces")
         )
-        assert "videos/bad" in said and ".mp4 (VideoError)" in said and "mask short: the encoder sees " in said
+        assert "videos/bad" in said and "(VideoError)" in said and "mask short: the encoder sees " in said
     assert ("RUN/batch_1234.png" in said and Path("RUN/batch_1234.png").exists()) == ("--picture --save" in command)
     if "--save" in command:
         saved = torch.load("batch.pt", weights_only=True)
