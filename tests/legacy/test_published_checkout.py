@@ -41,9 +41,19 @@ needs_vjepa2_1 = pytest.mark.skipif(
 )
 needs_jepa = pytest.mark.skipif(not CHECKOUTS["JEPA_CHECKOUT"], reason="JEPA_CHECKOUT is not set")
 
+# What batches are made of, for the scripts below.
+SHAPE = """
+def shape(node):
+    if isinstance(node, torch.Tensor):
+        return f"{node.dtype} {node.ndim}"
+    return [type(node).__name__, *map(shape, node)]
+"""
+
 # The trainer with its own loader, or with one import changed. Two libraries that it imports and, with these
 # settings, does not use are stood in for where they are not installed.
-RUN = """
+RUN = (
+    SHAPE
+    + """
 import importlib.util, sys, types, yaml
 checkout, arguments, loader = sys.argv[1:]
 sys.path.insert(0, checkout)
@@ -66,16 +76,13 @@ if loader == "all ours":
 init_data = trainer.init_data
 def recorded(**given):
     loader, sampler = init_data(**given)
-    def shape(node):
-        if isinstance(node, torch.Tensor):
-            return f"{node.dtype} {node.ndim}"
-        return [type(node).__name__, *map(shape, node)]
     print("STRUCTURE", sorted(map(str, map(shape, next(iter(loader)))))[:1])
     return loader, sampler
 trainer.init_data = recorded
 trainer.main(yaml.safe_load(open(arguments)))
 print("DONE")
 """
+)
 
 
 @pytest.mark.parametrize(("name", "file"), FILES, ids=lambda value: str(value)[-40:])
@@ -128,7 +135,9 @@ def test_the_published_trainer_trains_on_our_loader(videos_csv: Path, tmp_path: 
 
 # V-JEPA 2.1's trainer on one rank of two: the first has images. It knows its models by name, and a smaller one
 # goes by the name of the largest here; with one level, any width will do.
-RUN_2_1 = """
+RUN_2_1 = (
+    SHAPE
+    + """
 import importlib.machinery, importlib.util, sys, types, yaml
 checkout, arguments, loader, rank = sys.argv[1:]
 sys.path.insert(0, checkout)
@@ -163,10 +172,6 @@ if loader == "all ours":
 init_data = trainer.init_data
 def recorded(**given):
     loader, sampler = init_data(**given)
-    def shape(node):
-        if isinstance(node, torch.Tensor):
-            return f"{node.dtype} {node.ndim}"
-        return [type(node).__name__, *map(shape, node)]
     batch = next(iter(loader))
     print("STRUCTURE", shape(batch), list(batch[0][0][0][0].shape), len(loader))
     return loader, sampler
@@ -174,6 +179,7 @@ trainer.init_data = recorded
 trainer.main(yaml.safe_load(open(arguments)))
 print("DONE")
 """
+)
 
 
 @needs_vjepa2_1
@@ -362,7 +368,9 @@ def tiny_arguments(csv: str, folder: str) -> dict[str, Any]:
 
 
 # V-JEPA 1's trainer, with its own loader or with its imports changed.
-RUN_V1 = """
+RUN_V1 = (
+    SHAPE
+    + """
 import importlib.util, sys, types, yaml
 checkout, arguments, loader = sys.argv[1:]
 sys.path.insert(0, checkout)
@@ -383,16 +391,13 @@ if loader == "ours":
 init_data = trainer.init_data
 def recorded(**given):
     loader, sampler = init_data(**given)
-    def shape(node):
-        if isinstance(node, torch.Tensor):
-            return f"{node.dtype} {node.ndim}"
-        return [type(node).__name__, *map(shape, node)]
     print("STRUCTURE", shape(next(iter(loader))))
     return loader, sampler
 trainer.init_data = recorded
 trainer.main(yaml.safe_load(open(arguments)))
 print("DONE")
 """
+)
 
 
 @needs_jepa

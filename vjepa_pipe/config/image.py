@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from vjepa_pipe.config.data import CONVENTIONS, DataConfig
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.fields import setting
 from vjepa_pipe.config.mask import MaskConfig
 from vjepa_pipe.config.robotics import RoboticsConfig
@@ -90,3 +92,16 @@ def of_images(said: str, images: ExperimentConfig) -> str:
     names = "|".join(field.name for group in (images.data, images.mask) for field in fields(group))
     line = re.sub(rf"(?<![\w.])(data|mask)\.(?=({names})\b)", r"image.\1.", said)
     return re.sub(r"(?<![\w.])(data|mask)=(?=\w)", r"\1@image.\1=", line)
+
+
+@contextmanager
+def naming_images(images: ExperimentConfig) -> Iterator[None]:
+    """Within this context, config errors about the images as an experiment name settings as the whole one does.
+
+    Raises:
+        ConfigError: In place of one that named `data` and `mask`.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError([of_images(fault, images) for fault in error.faults]) from error

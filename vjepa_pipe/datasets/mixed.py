@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.image import IMAGE, VIDEO
 from vjepa_pipe.datasets.bad import BadSample
 from vjepa_pipe.datasets.keyed import KeyedDataset, samples_of
@@ -26,11 +27,20 @@ class MixedDataset(KeyedDataset):
         videos: Whose transform, bad-sample policy and decoder are its own.
         images: Likewise.
 
+    Raises:
+        ConfigError: A source of videos and one of images have the same name.
+
     Attributes:
         streams: The two datasets, by the modality of their samples.
     """
 
     def __init__(self, videos: KeyedDataset, images: KeyedDataset) -> None:
+        names = {rows.name for rows in videos.sources}
+        if both := [rows.name for rows in images.sources if rows.name in names]:
+            raise ConfigError([
+                f"image.data.source_names must tell images from videos: both have a source {both[0]}; for example "
+                f"image.data.source_names=[{','.join(f'images_{i}' for i in range(len(images.sources)))}]"
+            ])  # fmt: skip
         super().__init__([*videos.sources, *images.sources], None, videos.seed, "raise", 0)
         self.lists = [*_lists(videos), *_lists(images)]
         self.streams = {VIDEO: videos, IMAGE: images}

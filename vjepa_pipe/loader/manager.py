@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from vjepa_pipe.config.epoch import epoch_faults, epoch_size
 from vjepa_pipe.config.errors import ConfigError, counted
 from vjepa_pipe.config.experiment import ExperimentConfig
 from vjepa_pipe.config.folders import RESOLVED_CONFIG, STEPS
-from vjepa_pipe.config.image import IMAGE, VIDEO, ImageConfig, ImageStreamConfig, image_experiment, of_images
+from vjepa_pipe.config.image import IMAGE, VIDEO, ImageConfig, ImageStreamConfig, image_experiment, naming_images
 from vjepa_pipe.config.instantiate import instantiate
 from vjepa_pipe.config.protocols import PAGE
 from vjepa_pipe.config.rules import TORCHVISION
@@ -108,7 +108,7 @@ class DataManager:
             return {VIDEO: self}
         seed = keyed_hash("images of a mix", self.config.seed) % 2**63
         own = {VIDEO: replace(self.config, image=ImageConfig()), IMAGE: replace(images, seed=seed)}
-        with _faults_of(IMAGE, images):
+        with naming_images(images):
             return {name: DataManager(one, self.rank, self.world_size, self.output_dir) for name, one in own.items()}
 
     def stream_of(self, batch: Any) -> DataManager:
@@ -215,17 +215,15 @@ class DataManager:
         collator: Collate = built
         return collator
 
+    def _naming(self, modality: str) -> AbstractContextManager[None]:
+        """Faults of a stream of a mix name the settings of the whole experiment."""
+        return naming_images(self.streams[IMAGE].config) if modality == IMAGE else nullcontext()
+
     def _mixed_dataset(self) -> MixedDataset:
         built: dict[str, KeyedDataset] = {}
         for name, stream in self.streams.items():
-            with _faults_of(name, stream.config):
+            with self._naming(name):
                 built[name] = stream.build_train_dataset()
-        names = {rows.name for rows in built[VIDEO].sources}
-        if both := [rows.name for rows in built[IMAGE].sources if rows.name in names]:
-            raise ConfigError([
-                f"image.data.source_names must tell images from videos: both have a source {both[0]}; for example "
-                f"image.data.source_names=[{','.join(f'images_{i}' for i in range(len(built[IMAGE].sources)))}]"
-            ])  # fmt: skip
         return MixedDataset(built[VIDEO], built[IMAGE])
 
     def _mixed_schedule(self, dataset: MixedDataset) -> MixedSchedule:
@@ -241,7 +239,7 @@ class DataManager:
         for name, stream in self.streams.items():
             repeats = stream.config.data.repeated_sampling
             epoch = max(1, clips[name] // repeats)
-            with _faults_of(name, stream.config):
+            with self._naming(name):
                 order = stream._order(sizes[name], epoch)
             first_source = len(sizes[VIDEO]) if name == IMAGE else 0
             streams[name] = StreamSchedule(order, epoch, batch_sizes[name], slots, name, first_source, repeats)
@@ -250,7 +248,7 @@ class DataManager:
     def _mixed_collator(self, dataset: MixedDataset, schedule: MixedSchedule, given: Collate | None) -> MixedCollator:
         collators = {}
         for name, stream in self.streams.items():
-            with _faults_of(name, stream.config):
+            with self._naming(name):
                 collators[name] = given or stream._collator(dataset.streams[name], schedule.streams[name])
         return MixedCollator(collators)
 
@@ -397,14 +395,3 @@ class DataManager:
 
     def _lengths(self) -> list[int]:
         return self.config.data.frames_per_clip_by_source or [self.config.data.frames_per_clip]
-
-
-@contextmanager
-def _faults_of(stream: str, experiment: ExperimentConfig) -> Iterator[None]:
-    """Faults of images name `image.data` and `image.mask`, as the whole experiment does."""
-    try:
-        yield
-    except ConfigError as error:
-        if stream != IMAGE:
-            raise
-        raise ConfigError([of_images(fault, experiment) for fault in error.faults]) from error

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from vjepa_pipe.config.data_files import named_files
-from vjepa_pipe.config.errors import ConfigError
 from vjepa_pipe.config.experiment import ExperimentConfig
-from vjepa_pipe.config.image import image_experiment, of_images
+from vjepa_pipe.config.image import image_experiment, naming_images
 from vjepa_pipe.config.training.base import REQUIRED
 from vjepa_pipe.legacy.key import Key, Settings, move
 from vjepa_pipe.legacy.masks import read_image_blocks, write_masks
@@ -28,10 +27,8 @@ def for_images(key: Key, name: str, default: Any = REQUIRED) -> Key:
     def write(experiment: ExperimentConfig) -> Any:
         images = image_experiment(experiment)
         assert images is not None
-        try:
+        with naming_images(images):
             return key.write(images)
-        except ConfigError as error:
-            raise ConfigError([of_images(fault, images) for fault in error.faults]) from error
 
     return Key(name, f"image.{key.to}", default, lambda value: _below(key.read(value)), write, key.note)
 
